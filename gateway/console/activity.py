@@ -21,7 +21,7 @@ KEEP_STRANGERS_S = 30 * 86_400
 
 
 @dataclass(frozen=True)
-class Entry:
+class ActivityEntry:
     """One line of the log."""
 
     id: int
@@ -35,7 +35,7 @@ class Entry:
     detail: str
 
 
-class Activity:
+class ActivityLog:
     """Writes and reads the log.
 
     Args:
@@ -78,7 +78,7 @@ class Activity:
 
     async def list(
         self, user_id: str, *, limit: int = 50, before: int | None = None, event: str | None = None
-    ) -> Sequence[Entry]:
+    ) -> Sequence[ActivityEntry]:
         """Return a user's newest lines.
 
         Args:
@@ -98,7 +98,9 @@ class Activity:
         async with self._db.session() as session:
             rows = await session.scalars(wanted.limit(max(1, min(limit, MAX_PAGE))))
             return [
-                Entry(r.id, r.at, r.event, r.outcome, r.tid, r.did, r.ip, r.agent, r.detail)
+                ActivityEntry(
+                    r.id, r.at, r.event, r.outcome, r.tid, r.did, r.ip, r.agent, r.detail
+                )
                 for r in rows
             ]
 

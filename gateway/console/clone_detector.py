@@ -40,11 +40,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.credentials.device import device_words
 
-from .activity import Activity
+from .activity import ActivityLog
 from .approvals import PAGE_DEVICES
 from .database import Database, insert_missing
 from .database.model import CopiedDevice, Device, DeviceChain, Token, User, UserDevice
-from .errors import Unknown
+from .errors import NotFound
 from .ip_location import place_of
 from .mail import MailQueue, templates
 from .signing import Signing
@@ -60,8 +60,8 @@ MAX_BRANCHES = 4
 Step = Literal["known", "late", "forked"]
 
 
-class Kept(NamedTuple):
-    """What a question carries of the answer before it."""
+class StoredAnswer(NamedTuple):
+    """Answer that a home has stored last, as its next question names it."""
 
     nonce: str
     """Empty for a home that has none."""
@@ -79,7 +79,7 @@ class Branch(BaseModel):
 
 
 class Chain(BaseModel):
-    """What is known of one device's homes."""
+    """Questions and answers of one device, from which a copy shows."""
 
     at: int = 0
     """No answer that we remember was signed later; seconds since 1970."""
@@ -88,7 +88,7 @@ class Chain(BaseModel):
     left: list[tuple[str, int]] = []
     """What was a base, and until when."""
 
-    def follow(self, kept: Kept | None, nonce: str, ip: str, now_s: int) -> Step:
+    def follow(self, kept: StoredAnswer | None, nonce: str, ip: str, now_s: int) -> Step:
         """Take a question; see the module's docstring.
 
         Args:
@@ -98,7 +98,8 @@ class Chain(BaseModel):
             now_s: seconds since 1970.
 
         """
-        self.left = [one for one in self.left if abs(now_s - one[1]) <= LATE_S][-MAX_LEFT:]
+        # a clock may be set back: what lies far ahead of it is over, too
+        self.left = [base for base in self.left if abs(now_s - base[1]) <= LATE_S][-MAX_LEFT:]
         memory_s, self.at = self.at, now_s + 1  # signed a moment after this
         if kept is None:
             return self._fork(nonce, nonce, ip)
@@ -107,15 +108,17 @@ class Chain(BaseModel):
             self._go_on(branch, kept.nonce, nonce, now_s)
             branch.ip = ip
             return "known"
+        # late, not forked: the home itself gave this question up, and nobody waits for the answer
         if any(kept.nonce == left for left, _ in self.left):
             return "late"
+        # newer than all we remember: we were restored from a backup, and know less than the home
         if not kept.nonce or not self.branches or kept.iat > memory_s:
             self.branches = [Branch(base=kept.nonce, given=[nonce], ip=ip)]
             return "known"
         return self._fork(kept.nonce, nonce, ip)
 
     def _branch(self, kept: str) -> Branch | None:
-        found = (one for one in self.branches if kept in (one.base, *one.given))
+        found = (branch for branch in self.branches if kept in (branch.base, *branch.given))
         return next(found, None)
 
     def _go_on(self, branch: Branch, kept: str, nonce: str, now_s: int) -> None:
@@ -149,7 +152,7 @@ class CloneDetector:
         self,
         db: Database,
         signing: Signing,
-        activity: Activity,
+        activity: ActivityLog,
         mail: MailQueue,
         url: Callable[[], str],
         now_s: Callable[[], int],
@@ -193,16 +196,18 @@ class CloneDetector:
             ip: where it comes from.
 
         Returns:
-            Whether the answer may be used; see :mod:`.chain`.
+            Whether the answer may be used; see the docstring of the module.
 
         """
         async with self._db.begin() as session:
             await insert_missing(session, DeviceChain, did=did, chain=Chain().model_dump_json())
+            # the row lock makes questions of one device take turns, also between processes
             row = await session.get_one(DeviceChain, did, with_for_update=True)
             chain = Chain.model_validate_json(row.chain)
             other_ip = chain.branches[-1].ip if chain.branches else ip
             kept = await self._kept(session, did, after)
             step = chain.follow(kept, nonce, ip, self._now_s())
+            # not stored: the fork must be found again once somebody has approved the device
             if step == "forked" and not await self._alarm(session, did, other_ip, ip):
                 return False  # nobody is there yet who could be told
             row.chain = chain.model_dump_json()
@@ -212,19 +217,19 @@ class CloneDetector:
         """Give a device leases for a user's tokens again: he says that it is his in both places.
 
         Raises:
-            Unknown: the user has approved no such device, or it is not suspended.
+            NotFound: the user has approved no such device, or it is not suspended.
 
         """
         async with self._db.begin() as session:
             await locked_user(session, user_id)
             mine = await session.get(UserDevice, (user_id, did))
             if mine is None or mine.status != "approved":
-                raise Unknown("There is no such device.")
+                raise NotFound("There is no such device.")
             ended = delete(CopiedDevice).where(
                 CopiedDevice.did == did, CopiedDevice.user_id == user_id
             )
             if (await session.scalars(ended.returning(CopiedDevice.did))).first() is None:
-                raise Unknown("This device is not suspended.")
+                raise NotFound("This device is not suspended.")
             self._activity.note(session, "device.resumed", user_id=user_id, did=did)
 
     async def suspended(self, user_id: str) -> dict[str, tuple[str, str]]:
@@ -242,11 +247,11 @@ class CloneDetector:
             rows = await session.scalars(wanted)
             return {row.did: (row.place, row.other_place) for row in rows}
 
-    async def _kept(self, session: AsyncSession, did: str, after: str) -> Kept | None:
+    async def _kept(self, session: AsyncSession, did: str, after: str) -> StoredAnswer | None:
         if not after:
-            return Kept("", 0)
+            return StoredAnswer("", 0)
         state = await self._signing.open_state(session, after)
-        return None if state is None or state.did != did else Kept(state.nonce, state.iat)
+        return None if state is None or state.did != did else StoredAnswer(state.nonce, state.iat)
 
     async def _alarm(self, session: AsyncSession, did: str, ip: str, other_ip: str) -> bool:
         """Return whether there was anybody to warn."""

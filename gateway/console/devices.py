@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.credentials.device import device_label, device_words
 
-from .activity import Activity, printable
+from .activity import ActivityLog, printable
 from .database import Database, insert_missing
 from .database.model import Device, Token, TokenDevice, UserDevice
-from .errors import Unknown
+from .errors import NotFound
 from .events import Events, PendingEvent
 from .tokens import Tokens
 from .user_info import locked_user
@@ -64,7 +64,7 @@ class Devices:
         db: Database,
         tokens: Tokens,
         events: Events,
-        activity: Activity,
+        activity: ActivityLog,
         now_s: Callable[[], int],
     ) -> None:
         self._db = db
@@ -130,26 +130,26 @@ class Devices:
         """Return a device of a user.
 
         Raises:
-            Unknown: the user has no such device.
+            NotFound: the user has no such device.
 
         """
-        found = [one for one in await self.list(user_id) if one.did == did]
+        found = [device for device in await self.list(user_id) if device.did == did]
         if not found:
-            raise Unknown(_UNKNOWN)
+            raise NotFound(_UNKNOWN)
         return found[0]
 
     async def revoke(self, user_id: str, did: str) -> DeviceInfo:
         """Stop a machine: none of the user's tokens works there any more.
 
         Raises:
-            Unknown: the user has no such device.
+            NotFound: the user has no such device.
 
         """
         async with self._db.begin() as session:
             await locked_user(session, user_id)
             mine = await session.get(UserDevice, (user_id, did), with_for_update=True)
             if mine is None:
-                raise Unknown(_UNKNOWN)
+                raise NotFound(_UNKNOWN)
             if mine.status != "revoked":
                 await self._revoke(session, mine)
         return await self.get(user_id, did)
@@ -158,14 +158,14 @@ class Devices:
         """Let a revoked machine ask for approval again: its daemon is told that it may.
 
         Raises:
-            Unknown: the user has no such revoked device.
+            NotFound: the user has no such revoked device.
 
         """
         async with self._db.begin() as session:
             await locked_user(session, user_id)
             mine = await session.get(UserDevice, (user_id, did), with_for_update=True)
             if mine is None or mine.status != "revoked":
-                raise Unknown("There is no such revoked device.")
+                raise NotFound("There is no such revoked device.")
             mine.status = "forgotten"
             mine.dev_ver += 1
             news: list[PendingEvent] = []
@@ -225,7 +225,9 @@ class Devices:
         link = await session.get_one(TokenDevice, (token.tid, did), with_for_update=True)
         link.status, link.approved_at, link.approved_by = "approved", now_s, by
         link.terminal_fp, link.last_seen_at, link.dev_ver = terminal_fp, now_s, link.dev_ver + 1
-        others = [one for one in await self._tokens.changed(session, token) if one.did != did]
+        others = [
+            event for event in await self._tokens.changed(session, token) if event.did != did
+        ]
         rec_ver, epoch = token.rec_ver, token.epoch
         here = PendingEvent(did, "device.approved", token.user_id, token.tid, rec_ver, epoch)
         await self._events.append(session, (*others, here))
@@ -241,7 +243,7 @@ class Devices:
             if link.status != "revoked":
                 link.status, link.dev_ver = "revoked", link.dev_ver + 1
             changed = await self._tokens.changed(session, token)
-            news += [one for one in changed if one.did != mine.did]
+            news += [event for event in changed if event.did != mine.did]
         await self._events.append(session, news)
         self._activity.note(session, "device.revoked", user_id=mine.user_id, did=mine.did)
 

@@ -1,4 +1,4 @@
-"""What the console refuses, and how it says so.
+"""Errors of the console: a status of HTTP, a word for programs, a message for people.
 
 ::
 
@@ -37,7 +37,7 @@ class WeakPassword(Invalid):
     word = "weak_password"
 
 
-class LoginRefused(ConsoleError):
+class SignInRefused(ConsoleError):
     """Not logged in. Nobody learns whether the account exists or which part was wrong.
 
     Args:
@@ -56,7 +56,7 @@ class LoginRefused(ConsoleError):
         self.wait_s = wait_s
 
 
-class PasswordRefused(LoginRefused):
+class PasswordRefused(SignInRefused):
     """The password that was asked for once more is not accepted."""
 
     def __init__(self, wait_s: int = 0) -> None:
@@ -77,7 +77,7 @@ class StepUpNeeded(ConsoleError):
         super().__init__("Give your password again to do this.")
 
 
-class Unknown(ConsoleError):
+class NotFound(ConsoleError):
     """There is no such thing; what belongs to somebody else is not there either."""
 
     status = 404
@@ -115,7 +115,7 @@ class TooMany(ConsoleError):
         self.wait_s = wait_s
 
 
-class Busy(TooMany):
+class TooBusy(TooMany):
     """Too many passwords are being checked."""
 
     word = "busy"

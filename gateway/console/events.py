@@ -23,7 +23,7 @@ from gateway.credentials.record import AUDIENCE
 
 from .database import Database, after_commit
 from .database.model import Device, DeviceEvent, Token, TokenDevice
-from .errors import Unknown
+from .errors import NotFound
 from .ids import uid_hash
 from .signing import ISSUER, Signing
 
@@ -136,7 +136,7 @@ KEEP_S = 30 * 86_400
 
 @dataclass(frozen=True)
 class PendingEvent:
-    """What is to be told to one device."""
+    """Event for one device that is not numbered and signed yet."""
 
     did: str
     type: EventType
@@ -150,7 +150,7 @@ class PendingEvent:
 
 @dataclass(frozen=True)
 class Confirmation:
-    """Whether a device has stopped, for a page."""
+    """Answer of a device about whether it has stopped, for a page."""
 
     did: str
     hostname: str
@@ -197,34 +197,35 @@ class Events:
         if not news:
             return
         signer = await self._signing.signer(session)
-        for one in sorted(news, key=lambda one: one.did):
+        for pending in sorted(news, key=lambda pending: pending.did):
+            # numbered within the transaction: one that is rolled back leaves no gap
             event = Event(
                 v=1,
                 iss=ISSUER,
                 aud=AUDIENCE,
-                did=one.did,
-                seq=await self._next(session, one.did),
-                type=one.type,
-                tid=one.tid,
-                uid_hash="" if one.user_id is None else uid_hash(one.user_id),
-                rec_ver=one.rec_ver,
-                epoch=one.epoch,
+                did=pending.did,
+                seq=await self._next(session, pending.did),
+                type=pending.type,
+                tid=pending.tid,
+                uid_hash="" if pending.user_id is None else uid_hash(pending.user_id),
+                rec_ver=pending.rec_ver,
+                epoch=pending.epoch,
                 iat=self._now_s(),
             )
             session.add(
                 DeviceEvent(
-                    did=one.did,
+                    did=pending.did,
                     seq=event.seq,
-                    type=one.type,
-                    user_id=one.user_id,
-                    tid=one.tid,
+                    type=pending.type,
+                    user_id=pending.user_id,
+                    tid=pending.tid,
                     iat=event.iat,
                     envelope=signer.sign("evt", event.model_dump(mode="json")),
-                    ends_by=await self._ends_by(session, one),
+                    ends_by=await self._ends_by(session, pending),
                 )
             )
         await session.flush()
-        dids = sorted({one.did for one in news})
+        dids = sorted({event.did for event in news})
         await self._waking.announce(session, dids)
         after_commit(session, lambda: self._waking.wake(dids))
 
@@ -328,7 +329,7 @@ class Events:
             counted.returning(Device.seq).execution_options(synchronize_session=False)
         )
         if seq is None:
-            raise Unknown("There is no such device.")
+            raise NotFound("There is no such device.")
         return seq
 
     async def _ends_by(self, session: AsyncSession, news: PendingEvent) -> int:

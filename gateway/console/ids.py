@@ -26,7 +26,7 @@ def new_secret() -> str:
 
 
 def secret_hash(secret: str) -> str:
-    """What is kept of such a secret: at 256 random bits a plain hash cannot be undone."""
+    """Return a secret's hash, which alone is kept: of 256 random bits it cannot be undone."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""Where an address is, in words. Nobody is asked: no lookup leaves this machine."""
+"""Location of an IP address, in words. Nobody is asked: no lookup leaves this machine."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from gateway.credentials.secrets import (
 
 from .database import Database, open_database
 from .database.model import SEALED, Base, SecretKey
-from .in_use import holding
+from .database_lock import holding
 from .secret_box import current_key, open_box
 from .service import database_url
 from .settings import ConsoleSettings
@@ -138,15 +138,15 @@ async def _reseal(
     session: AsyncSession, old: SecretBox, new: SecretBox, at_row: Callable[[], None]
 ) -> int:
     count = 0
-    for one in SEALED:
-        table = Base.metadata.tables[one.table]
-        key, column = table.c[one.key], table.c[one.column]
+    for secret in SEALED:
+        table = Base.metadata.tables[secret.table]
+        key, column = table.c[secret.key], table.c[secret.column]
         for row, text in (await session.execute(select(key, column))).all():
             if not text:  # a mail that was sent
                 continue
             at_row()
-            sealed = new.rewrap(text, one.place(row), old)
-            await session.execute(update(table).where(key == row).values({one.column: sealed}))
+            sealed = new.rewrap(text, secret.place(row), old)
+            await session.execute(update(table).where(key == row).values({secret.column: sealed}))
             count += 1
     return count
 

@@ -1,7 +1,7 @@
 """Leases, and everything else that a device may have now.
 
-A lease lets a device use a token for a quarter of an hour. :class:`Offers` answers a daemon's
-``sync``: records, server keys, leases and the list of the device's tokens.
+A lease lets a device use a token for a quarter of an hour. :class:`DeviceOffers` answers a
+daemon's ``sync``: records, server keys, leases and the list of the device's tokens.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from gateway.credentials.secrets import SecretBox
 
 from .database import Database
 from .ids import new_id
-from .records import Records, Standing
+from .records import Standing, TokenRecords
 from .signing import ISSUER, Signer, Signing
 from .tokens import server_key_place
 
 
-class Leases:
+class LeaseIssuer:
     """Makes leases.
 
     Args:
@@ -34,7 +34,7 @@ class Leases:
 
     """
 
-    def __init__(self, records: Records, signing: Signing, now_s: Callable[[], int]) -> None:
+    def __init__(self, records: TokenRecords, signing: Signing, now_s: Callable[[], int]) -> None:
         self._records = records
         self._signing = signing
         self._now_s = now_s
@@ -54,7 +54,7 @@ class Leases:
         return self.make_for(standing, await self._signing.signer(session))
 
     def make_for(self, standing: Standing, signer: Signer) -> str | None:
-        """Return a lease for what :class:`Records` has found, locked, in the same transaction."""
+        """Return a lease for what :class:`TokenRecords` has locked in the same transaction."""
         now_s, token, link = self._now_s(), standing.token, standing.link
         if not standing.is_usable(now_s):
             return None
@@ -81,7 +81,7 @@ class Leases:
 
 
 @dataclass(frozen=True)
-class Offer:
+class DeviceOffer:
     """The answer to a daemon's ``sync``, without its events."""
 
     keys: str
@@ -89,7 +89,7 @@ class Offer:
     tokens: tuple[TokenOffer, ...]
 
 
-class Offers:
+class DeviceOffers:
     """Makes offers.
 
     Args:
@@ -102,7 +102,12 @@ class Offers:
     """
 
     def __init__(
-        self, db: Database, box: SecretBox, records: Records, leases: Leases, signing: Signing
+        self,
+        db: Database,
+        box: SecretBox,
+        records: TokenRecords,
+        leases: LeaseIssuer,
+        signing: Signing,
     ) -> None:
         self._db = db
         self._box = box
@@ -110,7 +115,7 @@ class Offers:
         self._leases = leases
         self._signing = signing
 
-    async def make(self, did: str, nonce: str = "") -> Offer:
+    async def make(self, did: str, nonce: str = "") -> DeviceOffer:
         """Return what holds for a device now, in answer to a question with that nonce.
 
         It is one transaction of its own, which locks the device's tokens first: a revocation
@@ -119,15 +124,17 @@ class Offers:
         async with self._db.begin() as session:
             known = await self._records.known_to(session, did, lock=True)
             signer = await self._signing.signer(session)
-            tokens = [await self._offer(session, one, signer) for one in known]
+            tokens = [await self._offer(session, standing, signer) for standing in known]
             state = await self._records.state(session, did, known, signer, nonce)
-            return Offer(await self._signing.key_set_in(session), state, tuple(tokens))
+            return DeviceOffer(await self._signing.key_set_in(session), state, tuple(tokens))
 
-    async def _offer(self, session: AsyncSession, one: Standing, signer: Signer) -> TokenOffer:
-        tid = one.token.tid
-        lease = self._leases.make_for(one, signer)
-        record = await self._records.record_for(session, one.token, one.user)
-        key = self._box.open(one.token.server_key, server_key_place(tid)) if lease else None
+    async def _offer(
+        self, session: AsyncSession, standing: Standing, signer: Signer
+    ) -> TokenOffer:
+        tid = standing.token.tid
+        lease = self._leases.make_for(standing, signer)
+        record = await self._records.record_for(session, standing.token, standing.user)
+        key = self._box.open(standing.token.server_key, server_key_place(tid)) if lease else None
         return TokenOffer(
             tid=tid,
             record=signer.sign("rec", record.payload()),

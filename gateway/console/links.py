@@ -22,7 +22,7 @@ RESET_S = 1800
 
 @dataclass(frozen=True)
 class LinkInfo:
-    """What a link is for."""
+    """Purpose and owner of a link."""
 
     purpose: str
     user_id: str | None

@@ -1,4 +1,4 @@
-"""Who came with a token, as daemons report it: programs and terminals, let in or refused.
+"""Uses of tokens, as daemons report them: programs and terminals, let in or refused.
 
 A daemon counts what one program does with a token in an hour in one line, and tells that again as
 it grows. What it says is for people to look at, never to decide by.
@@ -51,7 +51,7 @@ class LoginInfo:
     count: int
 
 
-class Logins:
+class LoginHistory:
     """Keeps what daemons report.
 
     Args:
@@ -72,10 +72,10 @@ class Logins:
         if not lines:
             return
         async with self._db.begin() as session:
-            owners = await self._owners(session, did, {one.tid for one in lines})
-            for one in lines:
-                if one.tid in owners and one.line:
-                    await self._note(session, did, owners[one.tid], one)
+            owners = await self._owners(session, did, {report.tid for report in lines})
+            for report in lines:
+                if report.tid in owners and report.line:
+                    await self._note(session, did, owners[report.tid], report)
 
     async def list(
         self,
@@ -139,19 +139,21 @@ class Logins:
         )
         return {tid: user_id for tid, user_id in await session.execute(trusted)}
 
-    async def _note(self, session: AsyncSession, did: str, user_id: str, one: LoginReport) -> None:
+    async def _note(
+        self, session: AsyncSession, did: str, user_id: str, report: LoginReport
+    ) -> None:
         now_s = self._now_s()
-        named = select(Login).where(Login.did == did, Login.line == one.line)
+        named = select(Login).where(Login.did == did, Login.line == report.line)
         row = (await session.scalars(named.with_for_update())).one_or_none()
         if row is None:
-            row = Login(user_id=user_id, tid=one.tid, did=did, line=one.line, way=one.way)
-            row.reason, row.agent = one.reason, printable(one.agent)[:64]
-            row.first_at = row.last_at = min(one.first, now_s)
+            row = Login(user_id=user_id, tid=report.tid, did=did, line=report.line, way=report.way)
+            row.reason, row.agent = report.reason, printable(report.agent)[:64]
+            row.first_at = row.last_at = min(report.first, now_s)
             row.count = 0
             session.add(row)
-        if row.tid == one.tid:
-            row.last_at = max(row.last_at, min(one.last, now_s))
-            row.count = max(row.count, one.count)
+        if row.tid == report.tid:
+            row.last_at = max(row.last_at, min(report.last, now_s))
+            row.count = max(row.count, report.count)
 
 
 def _info(row: Login, label: str, hostname: str) -> LoginInfo:

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from ea_bridge import host
 
-from .activity import Activity
+from .activity import ActivityLog
 from .database import Database
 from .database.model import User
 from .ids import new_secret
@@ -51,7 +51,7 @@ class Resets:
         db: Database,
         links: Links,
         mail: MailQueue,
-        activity: Activity,
+        activity: ActivityLog,
         url: Callable[[], str],
         now_s: Callable[[], int],
     ) -> None:

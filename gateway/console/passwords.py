@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from concurrent.futures import Executor
 
-from gateway.credentials import passwords
 from gateway.credentials.passwords import (
     CODE_COST,
     MAX_HASHING,
     MAX_WAITING,
     PASSWORD_COST,
     Cost,
+    HashingPool,
     KnownPassword,
     Passwords,
     Verified,
     check_strength,
 )
 
-from .errors import Busy, WeakPassword
+from .errors import TooBusy, WeakPassword
 
 __all__ = [
     "CODE_COST",
@@ -29,14 +29,13 @@ __all__ = [
     "Passwords",
     "Verified",
     "check_password",
+    "hashing_pool",
 ]
 
 
-class HashingPool(passwords.HashingPool):
-    """The threads that hash; where too many wait it raises :class:`~.errors.Busy`."""
-
-    def __init__(self, threads: Executor | None = None) -> None:
-        super().__init__(Busy, threads)
+def hashing_pool(threads: Executor | None = None) -> HashingPool:
+    """Return the threads that hash; where too many wait they raise :class:`~.errors.TooBusy`."""
+    return HashingPool(TooBusy, threads)
 
 
 def check_password(password: str, *about: str) -> None:

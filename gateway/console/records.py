@@ -16,7 +16,7 @@ from gateway.credentials.record import AUDIENCE, Device, Offline, Record, Status
 from .database import Database
 from .database.model import Device as DeviceRow
 from .database.model import Token, TokenDevice, User, UserDevice
-from .errors import Unknown
+from .errors import NotFound
 from .ids import uid_hash
 from .signing import ISSUER, Signer, Signing
 
@@ -63,7 +63,7 @@ def is_live(token: Token, user: User, now_s: int) -> bool:
     )
 
 
-class Records:
+class TokenRecords:
     """Makes records.
 
     Args:
@@ -82,7 +82,7 @@ class Records:
         """Return the signed record of a token.
 
         Raises:
-            Unknown: there is no such token.
+            NotFound: there is no such token.
 
         """
         async with self._db.session() as session:
@@ -93,13 +93,13 @@ class Records:
         """Return the record of a token.
 
         Raises:
-            Unknown: there is no such token.
+            NotFound: there is no such token.
 
         """
         wanted = select(Token, User).join(User).where(Token.tid == tid)
         found = (await session.execute(wanted)).first()
         if found is None:
-            raise Unknown("There is no such token.")
+            raise NotFound("There is no such token.")
         token, user = found
         return await self.record_for(session, token, user)
 
@@ -134,8 +134,12 @@ class Records:
         rows = await session.execute(_standings(did))
         now_s = self._now_s()
         known = [Standing(*row) for row in rows]
-        known.sort(key=lambda one: (not one.is_usable(now_s), -one.token.created_at))
-        return sorted(known[:MAX_KNOWN], key=lambda one: (one.token.created_at, one.token.tid))
+        known.sort(
+            key=lambda standing: (not standing.is_usable(now_s), -standing.token.created_at)
+        )
+        return sorted(
+            known[:MAX_KNOWN], key=lambda standing: (standing.token.created_at, standing.token.tid)
+        )
 
     async def state(
         self,
@@ -154,7 +158,7 @@ class Records:
             did=did,
             seq=seq,
             iat=self._now_s(),
-            tids=tuple(one.token.tid for one in known),
+            tids=tuple(standing.token.tid for standing in known),
             nonce=nonce,
         )
         return signer.sign("state", state.model_dump(mode="json"))
@@ -173,8 +177,8 @@ class Records:
         )
         rows = await session.execute(wanted)
         devices = [(Standing(token, user, link, mine), row) for link, mine, row in rows]
-        devices.sort(key=lambda one: (not one[0].is_approved, -one[0].link.last_seen_at))
-        return tuple(_device(one, row) for one, row in devices[:MAX_DEVICES])
+        devices.sort(key=lambda pair: (not pair[0].is_approved, -pair[0].link.last_seen_at))
+        return tuple(_device(standing, row) for standing, row in devices[:MAX_DEVICES])
 
 
 async def _lock(session: AsyncSession, did: str) -> None:
@@ -201,23 +205,23 @@ def _standings(did: str) -> Select[Token, User, TokenDevice, UserDevice]:
     )
 
 
-def _device(one: Standing, row: DeviceRow) -> Device:
+def _device(standing: Standing, row: DeviceRow) -> Device:
     return Device(
         did=row.did,
         pub=row.pub,
-        terminal_fp=one.link.terminal_fp,
-        dev_ver=one.dev_ver,
-        status=_device_status(one),
-        approved_at=one.link.approved_at,
-        approved_by=one.link.approved_by,
+        terminal_fp=standing.link.terminal_fp,
+        dev_ver=standing.dev_ver,
+        status=_device_status(standing),
+        approved_at=standing.link.approved_at,
+        approved_by=standing.link.approved_by,
     )
 
 
-def _device_status(one: Standing) -> Literal["pending", "approved", "revoked"]:
+def _device_status(standing: Standing) -> Literal["pending", "approved", "revoked"]:
     """``pending``: it may ask its owner, once more perhaps."""
-    if one.is_approved:
+    if standing.is_approved:
         return "approved"
-    return "pending" if one.link.status == "pending" else "revoked"
+    return "pending" if standing.link.status == "pending" else "revoked"
 
 
 def _record(token: Token, user: User, devices: tuple[Device, ...]) -> Record:

@@ -64,7 +64,7 @@ async def current_key(session: AsyncSession) -> KnownKey | None:
 
 
 def value_place(name: str) -> Place:
-    """Where a secret of the console's own lies sealed."""
+    """Return the place where a secret of the console's own lies sealed."""
     return Place("sealed_values", name, "sealed")
 
 

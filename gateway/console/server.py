@@ -69,11 +69,13 @@ class ConsoleServer:
 
     def _app(self) -> web.Application:
         static = StaticFiles()
-        desk = PageContext(self._console, Templates(static), self._names)
-        watch = SecurityMiddleware(self._names, self._console.sessions, desk.show, desk.pass_on)
-        app = web.Application(middlewares=[watch.middleware], client_max_size=MAX_BODY_BYTES)
+        context = PageContext(self._console, Templates(static), self._names)
+        security = SecurityMiddleware(
+            self._names, self._console.sessions, context.show, context.pass_on
+        )
+        app = web.Application(middlewares=[security.middleware], client_max_size=MAX_BODY_BYTES)
         app.add_routes(static.routes())
-        app.add_routes(page_routes(desk))
+        app.add_routes(page_routes(context))
         app.add_routes(api_routes(self._console))
         app.add_routes(daemon_routes(self._console, self._names.address))
         return app

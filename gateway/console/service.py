@@ -1,4 +1,4 @@
-"""The console without its doors: a database, the box of its secrets, and the services on both."""
+"""Services of the console on its database and the box of its secrets, without pages and API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ea_bridge import host
 from gateway.credentials.key_store import key_store
 from gateway.credentials.secrets import KeyStore, SecretBox
 
-from .activity import Activity
+from .activity import ActivityLog
 from .approvals import Approvals
 from .approvals.codes import Codes
 from .approvals.services import ApprovalServices
@@ -24,25 +24,25 @@ from .browsers import Browsers, SignIns
 from .clone_detector import CloneDetector
 from .database import Database, home_url, open_database
 from .database.model import Contact, Device, RequestNonce
+from .database_lock import holding
 from .devices import Devices
 from .events import EventNotifier, Events, PendingEvent
-from .in_use import holding
-from .leases import Leases, Offers
+from .leases import DeviceOffers, LeaseIssuer
 from .links import SETUP, SETUP_S, Links
-from .logins import Logins
+from .logins import LoginHistory
 from .mail import MailQueue, transport_for
-from .mailed_links import Resets
-from .passwords import CODE_COST, PASSWORD_COST, Cost, HashingPool, Passwords
-from .records import Records
+from .mailed_links import Invitations, Resets
+from .passwords import CODE_COST, PASSWORD_COST, Cost, Passwords, hashing_pool
+from .records import TokenRecords
 from .secret_box import open_box, sealed_value
 from .sessions import Sessions
 from .settings import ConsoleSettings, sender
 from .signing import Signing
 from .terminal_reports import TerminalReports
-from .terminals import Terminals
-from .throttle import Throttle
+from .terminals import TerminalOverview
+from .throttle import SignInThrottle
 from .tokens import Tokens
-from .trails import Trails
+from .trails import AuditTrails
 from .users import Users
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ not count today, and without them no lease is given."""
 
 @dataclass(frozen=True)
 class Costs:
-    """How dear guessing is made; the defaults are what a console may run with."""
+    """Costs of guessing a password or code; the defaults are what a console may run with."""
 
     passwords: Cost = PASSWORD_COST
     codes: Cost = CODE_COST
@@ -63,7 +63,7 @@ class Costs:
 
 @dataclass
 class OwnUrl:
-    """Where people find the console: scheme, host and port. Whoever binds the port sets it."""
+    """URL of the console: scheme, host and port. Whoever binds the port sets it."""
 
     url: str
 
@@ -81,8 +81,8 @@ class Console:
     now_s: Callable[[], int]
     db: Database
     box: SecretBox
-    activity: Activity
-    throttle: Throttle
+    activity: ActivityLog
+    throttle: SignInThrottle
     links: Links
     sessions: Sessions
     users: Users
@@ -91,20 +91,21 @@ class Console:
     notifier: EventNotifier
     events: Events
     tokens: Tokens
-    records: Records
-    leases: Leases
-    offers: Offers
+    records: TokenRecords
+    leases: LeaseIssuer
+    offers: DeviceOffers
     devices: Devices
     reports: TerminalReports
-    logins: Logins
-    terminals: Terminals
-    trails: Trails
+    logins: LoginHistory
+    terminals: TerminalOverview
+    trails: AuditTrails
     url: OwnUrl
     mail: MailQueue
     """Whoever serves runs it: ``console.mail.run()``."""
     approvals: Approvals
     clones: CloneDetector
     resets: Resets
+    invitations: Invitations
 
     async def setup_link(self) -> str | None:
         """Return a new secret to make the first administrator; ``None`` if there is an account."""
@@ -176,7 +177,7 @@ async def open_console(
             db, lambda noted: keys or key_store(settings.secrets, home, noted, console=True)
         )
         pepper = await sealed_value(db, box, "pepper")
-        pool = HashingPool(threads)
+        pool = hashing_pool(threads)
         try:
             passwords = Passwords(pool, pepper, costs.passwords)
             codes = Passwords(pool, pepper, costs.codes)
@@ -233,22 +234,21 @@ def _wired(
     codes: Passwords,
     browser_key: bytes,
 ) -> Console:
-    activity, throttle = Activity(db, now_s), Throttle(db, now_s)
+    activity, throttle = ActivityLog(db, now_s), SignInThrottle(db, now_s)
     links, sessions = Links(db, now_s), Sessions(db, now_s)
     signing, notifier = Signing(db, box, now_s), EventNotifier(db)
     events = Events(db, signing, notifier, now_s)
     tokens = Tokens(db, box, events, activity, now_s)
-    records = Records(db, signing, now_s)
-    leases = Leases(records, signing, now_s)
+    records = TokenRecords(db, signing, now_s)
+    leases = LeaseIssuer(records, signing, now_s)
     devices, reports = Devices(db, tokens, events, activity, now_s), TerminalReports(db, now_s)
     server, smtp = settings.console_server, settings.smtp
     url = OwnUrl(server.public_url or f"http://127.0.0.1:{server.port}")
     mail = MailQueue(db, box, transport_for(smtp, home), now_s, sender=sender(smtp))
     sign_ins = SignIns(mail, url, now_s)
     browsers = Browsers(browser_key, sign_ins)
-    approval_services = ApprovalServices(
-        db, box, now_s, Codes(codes), tokens, devices, activity, mail, url
-    )
+    services = ApprovalServices(db, box, now_s, Codes(codes), tokens, devices, activity, mail, url)
+    users = Users(db, passwords, throttle, links, events, activity, sign_ins, browsers, now_s)
     return Console(
         home=home,
         settings=settings,
@@ -259,7 +259,7 @@ def _wired(
         throttle=throttle,
         links=links,
         sessions=sessions,
-        users=Users(db, passwords, throttle, links, events, activity, sign_ins, browsers, now_s),
+        users=users,
         browsers=browsers,
         signing=signing,
         notifier=notifier,
@@ -267,15 +267,16 @@ def _wired(
         tokens=tokens,
         records=records,
         leases=leases,
-        offers=Offers(db, box, records, leases, signing),
+        offers=DeviceOffers(db, box, records, leases, signing),
         devices=devices,
         reports=reports,
-        logins=Logins(db, now_s),
-        terminals=Terminals(db, tokens, events, now_s),
-        trails=Trails(db, now_s),
+        logins=LoginHistory(db, now_s),
+        terminals=TerminalOverview(db, tokens, events, now_s),
+        trails=AuditTrails(db, now_s),
         url=url,
         mail=mail,
-        approvals=Approvals(approval_services),
+        approvals=Approvals(services),
         clones=CloneDetector(db, signing, activity, mail, url, now_s),
         resets=Resets(db, links, mail, activity, url, now_s),
+        invitations=Invitations(db, users, links, mail, url),
     )

@@ -18,7 +18,7 @@ from .activity import printable
 from .database import Database
 from .database.model import Session as Row
 from .database.model import User
-from .errors import LoginRefused, StepUpNeeded, Unknown
+from .errors import NotFound, SignInRefused, StepUpNeeded
 from .ids import new_id, new_secret, secret_hash
 from .user_info import UserInfo, locked_user, user_info
 
@@ -72,15 +72,17 @@ class Sessions:
             https: no other server gets the cookie.
 
         Raises:
-            LoginRefused: since then the password was changed, or the account disabled: what ended
+            SignInRefused: since then the password was changed, or the account disabled: what ended
                 all sessions then has ended this one too.
 
         """
         secret, now_s = new_secret(), self._now_s()
         async with self._db.begin() as session:
             row = await locked_user(session, user.id)
+            # hashing takes a while: a change of the password in it ends this session before it
+            # begins
             if (row.status, row.password_changed_at) != ("active", user.password_changed_at):
-                raise LoginRefused
+                raise SignInRefused
             await self._make_room(session, user.id)
             session.add(
                 Row(
@@ -118,7 +120,7 @@ class Sessions:
         """Return a new secret for a session; the old one opens nothing any more.
 
         Raises:
-            Unknown: there is no such session any more.
+            NotFound: there is no such session any more.
 
         """
         async with self._db.begin() as session:
@@ -128,7 +130,7 @@ class Sessions:
         """Note that the password was given again, and return a new secret.
 
         Raises:
-            Unknown: there is no such session any more.
+            NotFound: there is no such session any more.
 
         """
         async with self._db.begin() as session:
@@ -160,6 +162,7 @@ class Sessions:
             return
         unused = (Row.secret_hash == secret_hash(secret)) & (Row.step_up_at > 0)
         async with self._db.begin() as session:
+            # one statement decides: of two acts at once with one password only one goes on
             used = await session.scalars(
                 update(Row).where(unused).values(step_up_at=0).returning(Row.sid)
             )
@@ -175,14 +178,14 @@ class Sessions:
         """End a session of a user by its name.
 
         Raises:
-            Unknown: the user has no such session.
+            NotFound: the user has no such session.
 
         """
         mine = (Row.user_id == user_id) & (Row.sid == sid)
         async with self._db.begin() as session:
             ended = await session.scalars(delete(Row).where(mine).returning(Row.sid))
             if ended.first() is None:
-                raise Unknown("There is no such session.")
+                raise NotFound("There is no such session.")
 
     async def end_all(self, user_id: str, *, keep: str = "") -> None:
         """End all sessions of a user, except one by its name."""
@@ -240,7 +243,8 @@ class Sessions:
     async def _rotated(self, session: AsyncSession, secret: str) -> str:
         found = await self._find(session, secret)
         if found is None:
-            raise Unknown("The session has ended. Log in again.")
+            raise NotFound("The session has ended. Log in again.")
+        # a cookie that was read before the password was given must not get its rights
         fresh = new_secret()
         found[0].secret_hash = secret_hash(fresh)
         found[0].seen_at = self._now_s()

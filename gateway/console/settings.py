@@ -1,4 +1,4 @@
-"""What the console reads of ``config.toml``: ``[console_server]``, ``[smtp]``, ``[secrets]``."""
+"""Settings of the console in ``config.toml``: ``[console_server]``, ``[smtp]``, ``[secrets]``."""
 
 from __future__ import annotations
 

@@ -75,6 +75,7 @@ class Signing:
 
         """
         async with self._db.begin() as session:
+            # two consoles that open a new database at once must not make two roots
             await self._db.take_turns(session, "signing_keys")
             await self._root(session, root)
             await self.renew_in(session)
@@ -188,6 +189,7 @@ class Signing:
         root = await self._root(session, None)
         newest = await session.scalar(select(func.max(SigningKey.number)))
         number = (newest or 0) + 1
+        # numbers are never used again: a daemon knows a key by its name
         kid = f"op{number}"
         exp = self._now_s() + KEY_DAYS * DAY_S
         self._keep(session, kid, number, new_key(), exp)

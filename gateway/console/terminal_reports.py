@@ -82,10 +82,11 @@ class TerminalReports:
             return
         async with self._db.begin() as session:
             owners, trusting = await self._owners(session, did)
-            for one in sorted(terminals, key=lambda one: one.tid):
-                owner = owners.get(one.tid)
-                if owner and (owner in trusting or one.state != "online"):
-                    await self._note(session, did, owner, one)
+            # in one order, so that two reports never lock the same tokens crosswise
+            for report in sorted(terminals, key=lambda report: report.tid):
+                owner = owners.get(report.tid)
+                if owner and (owner in trusting or report.state != "online"):
+                    await self._note(session, did, owner, report)
 
     async def history(self, did: str, boot: str, runs: Sequence[RunReport]) -> None:
         """Note what a device says has been since its daemon started; told again it is the same.
@@ -99,10 +100,10 @@ class TerminalReports:
         async with self._db.begin() as session:
             await self._end_earlier(session, did, boot)
             owners, trusting = await self._owners(session, did)
-            for one in runs:
-                owner = owners.get(one.tid)
-                if owner in trusting or (owner and await self._is_open(session, did, one)):
-                    await self._take(session, did, owner, one)
+            for run in runs:
+                owner = owners.get(run.tid)
+                if owner in trusting or (owner and await self._is_open(session, did, run)):
+                    await self._take(session, did, owner, run)
 
     async def active(self, user_id: str) -> Sequence[RunInfo]:
         """Return a user's terminals at work, by the name of their token."""
@@ -162,12 +163,12 @@ class TerminalReports:
         owners = {tid: user_id for tid, user_id in (await session.execute(wanted))}
         return owners, set(await session.scalars(trusting))
 
-    async def _is_open(self, session: AsyncSession, did: str, one: RunReport) -> bool:
+    async def _is_open(self, session: AsyncSession, did: str, report: RunReport) -> bool:
         """Whether a machine tells the end of what it has told the beginning of."""
         named = select(Run.id).where(
-            Run.did == did, Run.tid == one.tid, Run.run == one.run, Run.ended_at.is_(None)
+            Run.did == did, Run.tid == report.tid, Run.run == report.run, Run.ended_at.is_(None)
         )
-        return one.ended is not None and await session.scalar(named.limit(1)) is not None
+        return report.ended is not None and await session.scalar(named.limit(1)) is not None
 
     async def _end_earlier(self, session: AsyncSession, did: str, boot: str) -> None:
         mine = Run.run.startswith(f"{boot}.", autoescape=True)
@@ -176,61 +177,70 @@ class TerminalReports:
             _end(run, run.reported_at, DAEMON_GONE)
 
     async def _note(
-        self, session: AsyncSession, did: str, user_id: str, one: TerminalReport
+        self, session: AsyncSession, did: str, user_id: str, report: TerminalReport
     ) -> None:
-        run, now_s, facts = await self._open(session, did, one.tid), self._now_s(), one.terminal
-        since = min(one.since, now_s)
-        if one.state == "pending" and run is not None and run.run:
+        run, now_s, facts = (
+            await self._open(session, did, report.tid),
+            self._now_s(),
+            report.terminal,
+        )
+        since = min(report.since, now_s)
+        if report.state == "pending" and run is not None and run.run:
             return  # written before its session began, or of another terminal with its token
-        is_named = bool(one.run and run is not None and run.run)
-        if one.state == "offline":
+        is_named = bool(report.run and run is not None and run.run)
+        if report.state == "offline":
+            # a terminal that only waited was no session: history shows none
             if run is not None and _only_waited(run):
                 await session.delete(run)
-            elif run is not None and (not is_named or run.run == one.run):
-                _end(run, since if one.run else now_s, one.reason, now_s)
+            elif run is not None and (not is_named or run.run == report.run):
+                _end(run, since if report.run else now_s, report.reason, now_s)
             return
-        if one.run and await self._has_ended(session, did, one.run):
+        if report.run and await self._has_ended(session, did, report.run):
             return  # its history was faster
-        is_other = is_named and run is not None and run.run != one.run
+        # another session, or another terminal with the same token: the one before has ended
+        is_other = is_named and run is not None and run.run != report.run
         is_other |= facts is not None and run is not None and run.terminal_fp != facts.fp
         if run is not None and is_other:
             if _only_waited(run):
                 await session.delete(run)
             else:
-                _end(run, since if one.run else now_s, REPLACED, now_s)
+                _end(run, since if report.run else now_s, REPLACED, now_s)
             run = None
         if run is None:
-            run = _new(session, did, user_id, one.tid, since if one.run else now_s)
+            run = _new(session, did, user_id, report.tid, since if report.run else now_s)
         if facts is not None:
             _describe(run, facts)
-        if one.run and run.run != one.run:
-            run.run, run.started_at, run.since = one.run, since, since
-        if run.state != one.state:
-            run.state, run.since = one.state, since
+        if report.run and run.run != report.run:
+            run.run, run.started_at, run.since = report.run, since, since
+        if run.state != report.state:
+            run.state, run.since = report.state, since
         run.reported_at = now_s
-        if one.state == "online":
-            await _linked(session, one.tid, run.started_at)
+        if report.state == "online":
+            await _linked(session, report.tid, run.started_at)
 
-    async def _take(self, session: AsyncSession, did: str, user_id: str, one: RunReport) -> None:
+    async def _take(
+        self, session: AsyncSession, did: str, user_id: str, report: RunReport
+    ) -> None:
         now_s = self._now_s()
-        began = min(one.began, now_s)
-        named = select(Run).where(Run.did == did, Run.tid == one.tid, Run.run == one.run)
+        began = min(report.began, now_s)
+        named = select(Run).where(Run.did == did, Run.tid == report.tid, Run.run == report.run)
         run = (await session.scalars(named.limit(1).with_for_update())).first()
         if run is None:
-            run = await self._open(session, did, one.tid)
+            run = await self._open(session, did, report.tid)
+            # an older session may be told late: it has ended, and ends no other
             if run is not None and not _only_waited(run):
-                if one.ended is None:
+                if report.ended is None:
                     _end(run, began, REPLACED, now_s)
                 run = None
-            run = run or _new(session, did, user_id, one.tid, began)
-            run.run, run.state, run.started_at, run.since = one.run, "online", began, began
+            run = run or _new(session, did, user_id, report.tid, began)
+            run.run, run.state, run.started_at, run.since = report.run, "online", began, began
         if run.ended_at is not None:
             return
-        _describe(run, one.terminal)
+        _describe(run, report.terminal)
         run.reported_at = now_s
-        if one.ended is not None:
-            _end(run, max(run.started_at, min(one.ended, now_s)), one.reason, now_s)
-        await _linked(session, one.tid, run.started_at)
+        if report.ended is not None:
+            _end(run, max(run.started_at, min(report.ended, now_s)), report.reason, now_s)
+        await _linked(session, report.tid, run.started_at)
 
     async def _open(self, session: AsyncSession, did: str, tid: str) -> Run | None:
         open_run = select(Run).where(Run.tid == tid, Run.did == did, Run.ended_at.is_(None))

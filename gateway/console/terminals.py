@@ -1,4 +1,4 @@
-"""What a user's terminals are doing: put together from tokens, machines, reports and endings.
+"""State of a user's terminals: put together from tokens, machines, reports and endings.
 
 A terminal is listed once for each machine that its token was used on; a token that was used
 nowhere yet is listed once, without machine. What has ended stays in the list for a day, so that
@@ -27,7 +27,7 @@ AWAY: frozenset[State] = frozenset({"offline", "silent"})
 
 
 @dataclass(frozen=True)
-class TerminalInfo:
+class TerminalStatus:
     """One terminal on one machine. Times are seconds since 1970 unless they end in ``_ms``."""
 
     tid: str
@@ -67,7 +67,7 @@ class _Use:
     mine: UserDevice | None
 
 
-class Terminals:
+class TerminalOverview:
     """Reads what terminals are doing.
 
     Args:
@@ -86,7 +86,7 @@ class Terminals:
         self._events = events
         self._now_s = now_s
 
-    async def list(self, user_id: str) -> Sequence[TerminalInfo]:
+    async def list(self, user_id: str) -> Sequence[TerminalStatus]:
         """Return the terminals of a user, those of the newest tokens first.
 
         A terminal that has come with the token in another's place is not listed as offline under
@@ -96,16 +96,20 @@ class Terminals:
         linked = {token.tid for token in tokens if token.linked_at is not None}
         moved = {token.tid for token in tokens if token.replaced_by in linked and token.is_live}
         lines = await self._of(user_id, [token for token in tokens if self._is_listed(token)])
-        return [one for one in lines if one.tid not in moved or one.state not in AWAY]
+        return [
+            terminal
+            for terminal in lines
+            if terminal.tid not in moved or terminal.state not in AWAY
+        ]
 
-    async def lines_of(self, token: TokenInfo) -> Sequence[TerminalInfo]:
+    async def lines_of(self, token: TokenInfo) -> Sequence[TerminalStatus]:
         """Return the lines of one token, however long ago it ended."""
         return await self._of(token.user_id, [token])
 
-    async def _of(self, user_id: str, tokens: Sequence[TokenInfo]) -> Sequence[TerminalInfo]:
+    async def _of(self, user_id: str, tokens: Sequence[TokenInfo]) -> Sequence[TerminalStatus]:
         uses, runs = await self._read(user_id)
         endings = await self._events.confirmation(user_id, limit=200)
-        lines: list[TerminalInfo] = []
+        lines: list[TerminalStatus] = []
         for token in tokens:
             mine = [use for use in uses if use.link.tid == token.tid]
             lines += [
@@ -140,7 +144,7 @@ class Terminals:
 
     def _line(
         self, token: TokenInfo, use: _Use, run: Run | None, endings: Iterable[Confirmation]
-    ) -> TerminalInfo:
+    ) -> TerminalStatus:
         base = {
             "tid": token.tid,
             "name": token.name,
@@ -153,7 +157,7 @@ class Terminals:
             "last_seen": use.device.last_seen_at,
         }
         ended = self._ended(token, use, endings)
-        return TerminalInfo(**base, **(ended or self._working(token, use, run)))  # type: ignore[arg-type]  # one dict of all members
+        return TerminalStatus(**base, **(ended or self._working(token, use, run)))  # type: ignore[arg-type]  # one dict of all members
 
     def _ended(
         self, token: TokenInfo, use: _Use, endings: Iterable[Confirmation]
@@ -161,7 +165,9 @@ class Terminals:
         over_at = self._over_at(token, use)
         if over_at is None:
             return None
-        told = next((each for each in endings if _concerns(each, token.tid, use.device.did)), None)
+        told = next(
+            (ending for ending in endings if _concerns(ending, token.tid, use.device.did)), None
+        )
         stopped: State = "suspended" if token.status == "disabled" else "stopped"
         if told is None:
             return {"state": stopped, "since": over_at}
@@ -196,11 +202,11 @@ def unused_key(tid: str) -> str:
     return f"{tid}-unused"
 
 
-def _unused(token: TokenInfo) -> TerminalInfo:
+def _unused(token: TokenInfo) -> TerminalStatus:
     state: State = "unused"
     if not token.is_live:
         state = "suspended" if token.status == "disabled" else "stopped"
-    return TerminalInfo(token.tid, token.name, token.platform, state, since=token.ended_at)
+    return TerminalStatus(token.tid, token.name, token.platform, state, since=token.ended_at)
 
 
 def _concerns(ending: Confirmation, tid: str, did: str) -> bool:

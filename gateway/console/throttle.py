@@ -1,4 +1,4 @@
-"""How often a password may be tried: for each account, and for each address.
+"""Throttle on tries of a password: for each account, and for each address.
 
 Strangers must not keep an account's owner out by failing in his name. So an account has lanes
 beside that of strangers: one for each browser and each address in which its owner has signed in.
@@ -20,14 +20,14 @@ from gateway.credentials.tries import MAX_DELAY_S, MAX_FAILURES, delay_s
 
 from .database import Database, insert_missing
 from .database.model import Throttle as Row
-from .errors import LoginRefused
+from .errors import SignInRefused
 
 PER_MINUTE = 20
 """Tries from one address."""
 _KEEP_S = 86_400
 
 
-class Throttle:
+class SignInThrottle:
     """Counts tries.
 
     Args:
@@ -49,10 +49,11 @@ class Throttle:
             lane: in which the account's tries are counted; empty for that of strangers.
 
         Raises:
-            LoginRefused: it is too early or too late for another try; the try was not counted.
+            SignInRefused: it is too early or too late for another try; the try was not counted.
 
         """
         async with self._db.begin() as session:
+            # the address first: one that tries many accounts must not shut them
             if ip is not None:
                 self._count_address(await self._row(session, _address_key(ip)))
             row = await self._row(session, _account_key(account, lane))
@@ -91,6 +92,7 @@ class Throttle:
         await session.execute(delete(Row).where(old, Row.count < MAX_FAILURES))
 
     async def _row(self, session: AsyncSession, key: str) -> Row:
+        # a row of its own for each key, made first: two first tries at once lock the same one
         await insert_missing(session, Row, key=key, count=0, at=self._now_s())
         return await session.get_one(Row, key, with_for_update=True)
 
@@ -99,18 +101,18 @@ class Throttle:
         if not 0 <= now_s - row.at < 60:  # also when the clock was set back
             row.at, row.count = now_s, 0
         if row.count >= PER_MINUTE:
-            raise LoginRefused(row.at + 60 - now_s)
+            raise SignInRefused(row.at + 60 - now_s)
         row.count += 1
 
     def _count_account(self, row: Row) -> None:
         now_s = self._now_s()
         if row.count >= MAX_FAILURES:
-            raise LoginRefused(MAX_DELAY_S)
+            raise SignInRefused(MAX_DELAY_S)
         # a clock that was set back must not lengthen the wait
         since = max(0, now_s - row.at)
         wait_s = delay_s(row.count) - since
         if wait_s > 0:
-            raise LoginRefused(wait_s)
+            raise SignInRefused(wait_s)
         row.count, row.at = row.count + 1, now_s
 
 

@@ -1,4 +1,4 @@
-"""How far the audit trail of each device goes, as the device has signed it.
+"""Length of the audit trail of each device, as the device has signed it.
 
 Whoever owns a machine can write its history anew. The newest that its daemon has signed and told
 here is kept, and a newer one takes its place only with a signature over the row that is kept, as
@@ -28,7 +28,7 @@ class BadTrail(ValueError):
     """It was not signed by the device that tells it."""
 
 
-class Trails:
+class AuditTrails:
     """Keeps what devices tell.
 
     Args:

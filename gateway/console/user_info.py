@@ -1,4 +1,4 @@
-"""What the rest of the console may know of a user: everything but the password's hash."""
+"""Facts about a user for the rest of the console: everything but the password's hash."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .database.model import User
-from .errors import Invalid, Unknown
+from .errors import Invalid, NotFound
 
 MAX_EMAIL = 254
 MAX_NAME = 100
@@ -87,13 +87,13 @@ async def locked_user(session: AsyncSession, user_id: str) -> User:
     Every change of tokens and devices begins with it, so that two never wait for each other.
 
     Raises:
-        Unknown: there is no such user.
+        NotFound: there is no such user.
 
     """
     wanted = select(User).where(User.id == user_id).with_for_update()
     row = (await session.scalars(wanted)).one_or_none()
     if row is None:
-        raise Unknown("There is no such user.")
+        raise NotFound("There is no such user.")
     return row
 
 

@@ -9,17 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.credentials.event import EventType
 
-from .activity import Activity
+from .activity import ActivityLog
 from .browsers import OF_BROWSER, Browsers, SignIns
 from .database import Database, insert_missing
 from .database.model import Token, User, UserDevice
-from .errors import Busy, Gone, Invalid, LoginRefused, PasswordRefused, Taken, Unknown
+from .errors import Gone, Invalid, NotFound, PasswordRefused, SignInRefused, Taken, TooBusy
 from .events import Events, PendingEvent
 from .ids import new_id
 from .links import INVITATION, RESET, SETUP, Links
 from .passwords import Passwords, check_password
 from .sessions import end_sessions
-from .throttle import Throttle
+from .throttle import SignInThrottle
 from .user_info import (
     UserInfo,
     checked_email,
@@ -58,10 +58,10 @@ class Users:
         self,
         db: Database,
         passwords: Passwords,
-        throttle: Throttle,
+        throttle: SignInThrottle,
         links: Links,
         events: Events,
-        activity: Activity,
+        activity: ActivityLog,
         sign_ins: SignIns,
         browsers: Browsers,
         now_s: Callable[[], int],
@@ -91,7 +91,7 @@ class Users:
         Raises:
             Invalid: address, name or password cannot be had.
             Taken: there is an account with the address.
-            Busy: too many passwords are being hashed.
+            TooBusy: too many passwords are being hashed.
 
         """
         row = await self._new(email, name, password, admin)
@@ -114,6 +114,8 @@ class Users:
         row.last_login_at = self._now_s()  # whoever makes it is signed in with it
         async with self._db.begin() as session:
             await self._links.take_in(session, secret, SETUP)
+            # two set-up links may be open at once, of two starts: the first account ends the
+            # other
             if await session.scalar(select(func.count()).select_from(User)):
                 raise Gone("This console has an account already. Log in.")
             await self._insert(session, row)
@@ -129,13 +131,13 @@ class Users:
         """Return an account.
 
         Raises:
-            Unknown: there is none.
+            NotFound: there is none.
 
         """
         async with self._db.session() as session:
             row = await session.get(User, user_id)
         if row is None:
-            raise Unknown("There is no such user.")
+            raise NotFound("There is no such user.")
         return user_info(row)
 
     async def list(self) -> Sequence[UserInfo]:
@@ -169,14 +171,14 @@ class Users:
         browser (``browser`` is what it keeps) or an address in which he has signed in.
 
         Raises:
-            LoginRefused: whatever was wrong; :class:`~.errors.PasswordRefused` where the password
+            SignInRefused: whatever was wrong; :class:`~.errors.PasswordRefused` where the password
                 alone was asked for.
-            Busy: too many passwords are being checked; this try does not count.
+            TooBusy: too many passwords are being checked; this try does not count.
 
         """
         try:
             return await self._authenticate(email, password, ip, agent, event, browser)
-        except LoginRefused as refused:
+        except SignInRefused as refused:
             if event == LOGIN:
                 raise
             raise PasswordRefused(refused.wait_s) from None
@@ -188,20 +190,24 @@ class Users:
         async with self._db.session() as session:
             row = await user_by_email(session, email)
             user_id = row.id if row is not None and event == LOGIN else None
+            # found before the try is counted: a failure of strangers must not close the owner's
+            # lane
             lane = await self._browsers.lane(session, user_id, ip, browser)
         # an address is shared with strangers, such a browser is not
         by_address = event == LOGIN and not lane.startswith(OF_BROWSER)
         await self._throttle.count(counted, ip if by_address else None, lane)
         try:
+            # without an account a password is verified all the same: no time tells who has one
             verified = await self._passwords.verify(row.password_hash if row else None, password)
             ok = verified.ok and row is not None and row.status == "active"
             fresh = await self._passwords.hash(password) if ok and verified.is_outdated else None
-        except Busy:
+        except TooBusy:
+            # nobody looked at the password, so the try was none
             await self._throttle.take_back(counted, lane)
             raise
         if row is None or not ok:
             await self._note_refusal(row, event, ip, agent)
-            raise LoginRefused
+            raise SignInRefused
         return await self._logged_in(row, fresh, event, ip, agent, lane)
 
     async def change_password(
@@ -210,7 +216,7 @@ class Users:
         """Change a password; all sessions end but one.
 
         Raises:
-            LoginRefused: the old one is wrong.
+            SignInRefused: the old one is wrong.
             WeakPassword: the new one is.
 
         """
@@ -229,7 +235,7 @@ class Users:
         """Set a password, for whoever has proved to be the user otherwise; all sessions end.
 
         Raises:
-            Unknown: there is no such user.
+            NotFound: there is no such user.
             WeakPassword: it is.
 
         """
@@ -274,7 +280,7 @@ class Users:
         """Stop an account: its sessions end, its tokens open nothing, its devices are told.
 
         Raises:
-            Unknown: there is no such user.
+            NotFound: there is no such user.
             Invalid: it is the last administrator.
 
         """
@@ -295,7 +301,7 @@ class Users:
         """Undo :meth:`disable`.
 
         Raises:
-            Unknown: there is no such user.
+            NotFound: there is no such user.
 
         """
         async with self._db.begin() as session:
@@ -347,7 +353,7 @@ class Users:
             row = await locked_user(session, seen.id)
             # it may have been disabled, or the password changed, while the hash was computed
             if row.status != "active" or row.password_hash != seen.password_hash:
-                raise LoginRefused
+                raise SignInRefused
             await self._throttle.forget(session, tries_name(row.email, event), lane)
             if fresh is not None:
                 row.password_hash = fresh

@@ -1,6 +1,6 @@
-"""The daemon's link to its console: what it asks, and what it is told.
+"""Link of the daemon to its console.
 
-:class:`Uplink` puts the parts together; see :mod:`.link` for how they work, :mod:`.contact` for
+:class:`Uplink` puts the parts together; see :mod:`.link` for how they work, :mod:`.enrollment` for
 terminals that are not known yet.
 """
 
@@ -27,16 +27,16 @@ from .history import HistoryLink, LoginLog
 from .http import ConsoleHttp
 from .link import ConsoleLink, LinkTimings, StoppedCounts
 from .status import LinkStatus, PendingApproval, TokenLease, reports
-from .witness import NoTrail, Trail, WitnessLink
+from .witness import AuditTrailSource, NoTrail, WitnessLink
 
 __all__ = [
+    "AuditTrailSource",
     "ConsoleEnroller",
     "LinkStatus",
     "LinkTimings",
     "PendingApproval",
     "StoppedCounts",
     "TokenLease",
-    "Trail",
     "Uplink",
 ]
 
@@ -76,7 +76,7 @@ class Uplink:
         tls: ssl.SSLContext | None = None,
         clocks: Clocks | None = None,
         pace: LinkTimings | None = None,
-        trail: Trail | None = None,
+        trail: AuditTrailSource | None = None,
     ) -> None:
         clocks, pace = clocks or Clocks(), pace or LinkTimings()
         self._console = console
@@ -121,7 +121,7 @@ class Uplink:
 
     @property
     def logins(self) -> LoginLog:
-        """Where it is noted who came with a token; bounded, and never waits."""
+        """Log of uses of tokens; bounded, and never waits."""
         return self._history.logins
 
     async def run(self) -> None:

@@ -1,4 +1,4 @@
-"""First contact: a terminal that is not known here is introduced to the console."""
+"""First contact: introduction of a terminal that is not known here to the console."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from ea_bridge.server import Admitted, ConsoleChallenge, NotAdmitted, Relay, Wai
 from gateway.auth.gate import Gate
 from gateway.credentials.daemon_api import Confirm, Contact, ContactAnswer, ContactProof, Verdict
 
-from . import errors as failures
-from .errors import ConsoleFailure
+from .errors import ConsoleFailure, ConsoleRefused
 from .http import ConsoleHttp
 from .status import PendingApproval, facts_of
 
@@ -32,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Machine:
-    """What a person who approves is shown of this machine."""
+    """Facts about this machine for the person who approves it."""
 
     public: str
     """Of the device's key."""
@@ -78,7 +77,9 @@ class ConsoleEnroller:
     def pending(self) -> tuple[PendingApproval, ...]:
         """The requests that wait for a person."""
         now_ms = self._now_ms()
-        return tuple(one for _, one in self._requests.values() if one.expires_ms > now_ms)
+        return tuple(
+            request for _, request in self._requests.values() if request.expires_ms > now_ms
+        )
 
     def look(self) -> None:
         """Something has come from the console: those who wait for a decision look at once."""
@@ -165,7 +166,7 @@ class ConsoleEnroller:
         try:
             path = f"/v1/daemon/requests/{rid}/confirm"
             verdict = await self._http.post(path, Confirm(ecode=code), Verdict)
-        except failures.ConsoleRefused as refused:
+        except ConsoleRefused as refused:
             return _wrong(refused)
         except ConsoleFailure as failure:
             return _no_way(failure)
@@ -193,7 +194,7 @@ class ConsoleEnroller:
     async def _ask(self, rid: str) -> Verdict | None:
         try:
             return await self._http.get(f"/v1/daemon/requests/{rid}", Verdict)
-        except failures.ConsoleRefused as refused:
+        except ConsoleRefused as refused:
             if refused.status in (404, 410):
                 return Verdict(status="denied", code="refused")
             logger.warning("%s", refused)
@@ -244,12 +245,12 @@ def _keep(kept: OrderedDict[str, T], name: str, value: T) -> None:
 
 def _no_way(failure: ConsoleFailure) -> NotAdmitted:
     logger.warning("%s", failure)
-    if isinstance(failure, failures.ConsoleRefused) and failure.word == "device_revoked":
+    if isinstance(failure, ConsoleRefused) and failure.word == "device_revoked":
         return NotAdmitted(code="device_revoked", reason=REASONS["device_revoked"])
     return NotAdmitted(code="busy", reason=BUSY)
 
 
-def _wrong(refused: failures.ConsoleRefused) -> WrongCode | NotAdmitted:
+def _wrong(refused: ConsoleRefused) -> WrongCode | NotAdmitted:
     if refused.word == "wrong_code":
         left = refused.body.get("tries_left")
         return WrongCode(tries_left=left if isinstance(left, int) and left > 0 else 0)

@@ -1,4 +1,4 @@
-"""What can go wrong between daemon and console; the message says what to do.
+"""Errors between daemon and console; each message says what to do.
 
 * ConsoleFailure
     * Unreachable: no connection, or no answer in time.
@@ -14,11 +14,11 @@ class ConsoleFailure(Exception):
     """Base class; catch it, don't raise it."""
 
 
-class Unreachable(ConsoleFailure):
+class ConsoleUnreachable(ConsoleFailure):
     """There is no way to the console now."""
 
 
-class Untrusted(ConsoleFailure):
+class ConsoleUntrusted(ConsoleFailure):
     """Somebody answers who is not the console that this gateway believes."""
 
 

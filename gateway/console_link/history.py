@@ -1,4 +1,4 @@
-"""What has been: sessions of terminals, and who came with a token; told to the console.
+"""History for the console: sessions of terminals, and uses of tokens.
 
 Nothing here waits for the console, and nothing waits for what is here: notes go into bounded
 memory, and one task tells them when it can. It tells a line again until the console has answered,
@@ -112,8 +112,8 @@ class RunLog:
 
     def told(self, runs: Sequence[RunReport]) -> None:
         """These have arrived."""
-        arrived = {id(one) for one in runs}
-        self._untold = deque(one for one in self._untold if id(one) not in arrived)
+        arrived = {id(run) for run in runs}
+        self._untold = deque(run for run in self._untold if id(run) not in arrived)
 
     def _begin(self, where: tuple[str, str], session: str, hello: Hello) -> None:
         if where in self._live:
@@ -132,7 +132,7 @@ class RunLog:
             self._note(run.model_copy(update={"ended": ended, "reason": reason[:128]}))
 
     def _note(self, run: RunReport) -> None:
-        self._untold = deque(one for one in self._untold if one.run != run.run)
+        self._untold = deque(old for old in self._untold if old.run != run.run)
         self._untold.append(run)
         while len(self._untold) > MAX_RUNS:
             self._untold.popleft()
@@ -175,7 +175,7 @@ Key = tuple[str, Way, str, str, int]
 
 @dataclass
 class LoginLog:
-    """Who came with a token, let in or refused: a line for each way, program and hour.
+    """Log of uses of tokens, let in or refused: a line for each way, program and hour.
 
     Args:
         boot: names this start of the daemon.
@@ -205,7 +205,7 @@ class LoginLog:
             known.last = now_s
             return
         self._made += 1
-        shown = "".join(one if one.isprintable() else "?" for one in agent)
+        shown = "".join(character if character.isprintable() else "?" for character in agent)
         lines[key] = _Line(f"{self.boot}.l{self._made}", tid, way, reason, shown, now_s, now_s)
         while len(lines) > MAX_LOGINS:
             _, oldest = lines.popitem(last=False)
@@ -228,7 +228,7 @@ class LoginLog:
 
     def told(self, reports: Sequence[LoginReport]) -> None:
         """These have arrived."""
-        counts = {one.line: one.count for one in reports}
+        counts = {report.line: report.count for report in reports}
         for lines in self._lines:
             for line in lines.values():
                 if line.name in counts:
@@ -346,9 +346,9 @@ class HistoryLink:
 def _fitting(reports: Sequence[R], room: int) -> Sequence[R]:
     """Return the first of some reports, as many as fit into so many bytes, and one at least."""
     taken: list[R] = []
-    for one in reports:
-        room -= len(one.model_dump_json().encode()) + 1
+    for report in reports:
+        room -= len(report.model_dump_json().encode()) + 1
         if taken and room < 0:
             break
-        taken.append(one)
+        taken.append(report)
     return taken

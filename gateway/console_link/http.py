@@ -18,7 +18,13 @@ from ea_bridge.host import new_socket
 from gateway.auth.console_clock import Clocks
 from gateway.auth.device import DeviceKey
 
-from .errors import ConsoleFailure, ConsoleRefused, InvalidResponse, Unreachable, Untrusted
+from .errors import (
+    ConsoleFailure,
+    ConsoleRefused,
+    ConsoleUnreachable,
+    ConsoleUntrusted,
+    InvalidResponse,
+)
 
 TIMEOUT_S = 10.0
 """For one request, answer included."""
@@ -91,7 +97,7 @@ class ConsoleHttp:
         return await self._request("GET", path, b"", answer)
 
     async def post(self, path: str, body: BaseModel, answer: type[A]) -> A:
-        """Ask with a body; see :class:`.failures.ConsoleFailure` for what may be raised."""
+        """Ask with a body; see :class:`.errors.ConsoleFailure` for what may be raised."""
         return await self._request("POST", path, body.model_dump_json().encode(), answer)
 
     async def _request(self, method: str, path: str, body: bytes, answer: type[A]) -> A:
@@ -118,7 +124,7 @@ class ConsoleHttp:
 
     def _opened(self) -> ClientSession:
         if self._is_closed:
-            raise Unreachable("the gateway is ending")
+            raise ConsoleUnreachable("the gateway is ending")
         if self._session is None:  # it belongs to the loop, which runs by now
             self._session = ClientSession(
                 connector=TCPConnector(
@@ -159,15 +165,19 @@ class ConsoleHttp:
 def explained(url: str, error: BaseException) -> ConsoleFailure:
     """Return what a failure of the connection means."""
     if isinstance(error, ssl.SSLCertVerificationError | aiohttp.ClientConnectorCertificateError):
-        return Untrusted(
+        return ConsoleUntrusted(
             f"the certificate of {url} is not valid for this machine: see that the name is right "
             "and the certificate has not expired; it may be that somebody sits in between"
         )
     if isinstance(error, ssl.SSLError | aiohttp.ClientConnectorSSLError):
-        return Untrusted(f"{url} does not speak TLS as it should: see that the port is right")
+        return ConsoleUntrusted(
+            f"{url} does not speak TLS as it should: see that the port is right"
+        )
     if isinstance(error, asyncio.TimeoutError):
-        return Unreachable(f"{url} does not answer: see whether the console runs")
-    return Unreachable(f"{url} cannot be reached: see the network, and whether the console runs")
+        return ConsoleUnreachable(f"{url} does not answer: see whether the console runs")
+    return ConsoleUnreachable(
+        f"{url} cannot be reached: see the network, and whether the console runs"
+    )
 
 
 def _refused(status: int, content: bytes) -> ConsoleFailure:

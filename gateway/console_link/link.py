@@ -1,4 +1,4 @@
-"""The link: what keeps daemon and console of one mind.
+"""Link that keeps the daemon in step with its console.
 
 Theory of operation
 ===================
@@ -48,14 +48,14 @@ from gateway.credentials.lease import RENEW_S
 from gateway.credentials.tier import Tier
 from gateway.storage.store import StoreError
 
-from .errors import ConsoleFailure, ConsoleRefused, Untrusted
+from .errors import ConsoleFailure, ConsoleRefused, ConsoleUntrusted
 from .http import TIMEOUT_S, ConsoleHttp
 from .stream import ConsoleStream, open_stream
 
 
 @dataclass(frozen=True)
 class LinkTimings:
-    """When what is done again, and what is waited for; in seconds."""
+    """Intervals and time-outs of the link, in seconds."""
 
     renew_s: float = RENEW_S
     """Give or take a tenth."""
@@ -78,7 +78,7 @@ class LinkTimings:
 
 @dataclass(frozen=True)
 class StoppedCounts:
-    """What was open or under way of some tokens when they were stopped."""
+    """Connections and orders of some tokens at the moment when they were stopped."""
 
     ws: int = 0
     bridge: int = 0
@@ -181,7 +181,9 @@ class ConsoleLink:
 
         """
         async with self._syncing:
+            # taken before the question: the lease counts from there, however long the answer took
             asked_at = self._clocks.boot_s()
+            # an ending that is not on our disk yet may be undone by a crash: it is told later
             acks = dict(list(self._acks.items())[:MAX_EVENTS]) if self._is_saved() else {}
             body = Sync(
                 since=self._since,
@@ -209,11 +211,12 @@ class ConsoleLink:
         try:
             self._console.offers.accept(synced, asked_at_s, nonce)
         except EnvelopeError as error:
-            raise Untrusted(f"what the console offers is refused: {error}") from error
+            raise ConsoleUntrusted(f"what the console offers is refused: {error}") from error
         except StoreError as error:
             raise ConsoleFailure(f"what the console offers cannot be kept: {error}") from error
         self._http.learn_time(self._console.clock.now_s())
         self._heartbeat_s = synced.heartbeat_s
+        # first the gate, then the connections: what asks in between is refused already
         self._gate.refresh()
         ended = before - self._open_tids()
         done = self._ended(ended)
@@ -255,6 +258,7 @@ class ConsoleLink:
                 self.last_sync_ms = host.wall_ms()
                 self._recover()
             self._console.leases.is_unasked = False  # where it is silent the leases say how long
+            # a console that says something in each answer cannot make us ask without a pause
             await asyncio.sleep(self._pace.gap_s)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._delay_s(failed)):
@@ -264,6 +268,8 @@ class ConsoleLink:
     def _delay_s(self, failed: int) -> float:
         if failed:
             longest = ceiling_s(self._pace.retry_s, self._pace.max_retry_s, failed - 1)
+            # spread over the whole range: a thousand daemons whose console restarts must not come
+            # at once
             return host.uniform(0, longest)
         if self._acks and self._is_saved():
             return 0
@@ -304,6 +310,8 @@ class ConsoleLink:
             if was_open:
                 self.wake()  # now only a poll shows what happens
             lived_s = self._clocks.monotonic_s() - opened_s
+            # a stream that opens and dies at once counts as failed: else it is opened in a tight
+            # loop
             failed = 0 if was_open and lived_s >= self._pace.steady_s else failed + 1
             longest = ceiling_s(self._pace.reopen_s, self._pace.max_reopen_s, failed)
             await asyncio.sleep(host.uniform(0, longest))
@@ -359,7 +367,7 @@ class ConsoleLink:
     # --- acknowledgements --------------------------------------------------------------------
 
     def _concerns(self, event: Event, tids: frozenset[str]) -> bool:
-        entries = [one for one in self._console.book.entries() if one.record.tid in tids]
+        entries = [entry for entry in self._console.book.entries() if entry.record.tid in tids]
         return event.type in ENDING and any(_is_of(event, entry) for entry in entries)
 
     def _note_ack(self, event: Event, counts: StoppedCounts) -> None:

@@ -1,4 +1,4 @@
-"""What the link to the console says of itself: for ``status``, ``doctor`` and reports."""
+"""Status of the link to the console: for ``status``, ``doctor`` and reports."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PendingApproval:
 
 @dataclass(frozen=True)
 class TokenLease:
-    """How a token stands."""
+    """Lease of one token, as of now."""
 
     tid: str
     terminal: str
@@ -48,7 +48,7 @@ class TokenLease:
 
 @dataclass(frozen=True)
 class LinkStatus:
-    """How the link stands."""
+    """Status of the whole link, as of now."""
 
     url: str
     root: str
@@ -104,16 +104,16 @@ def _reports(
     registry: TerminalRegistry, book: RecordBook, latest: Callable[[str], RunReport | None]
 ) -> Iterable[TerminalReport]:
     told = set()
-    for one in registry.pending():
-        run = latest(one.hello.tid)
+    for link in registry.pending():
+        run = latest(link.hello.tid)
         if run is not None and run.ended is None:
             continue  # its link that waited is not closed yet, or another terminal has its token
-        told.add(one.hello.tid)
+        told.add(link.hello.tid)
         yield TerminalReport(
-            tid=one.hello.tid,
+            tid=link.hello.tid,
             state="pending",
-            since=one.since_ms // 1000,
-            terminal=facts_of(one.hello),
+            since=link.since_ms // 1000,
+            terminal=facts_of(link.hello),
         )
     for entry in book.entries():
         tid = entry.record.tid

@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMes
 
 from gateway.credentials.daemon_api import MAX_BODY_BYTES, Heartbeat, Pushed
 
-from .errors import ConsoleFailure, ConsoleRefused, InvalidResponse, Unreachable
+from .errors import ConsoleFailure, ConsoleRefused, ConsoleUnreachable, InvalidResponse
 from .http import ConsoleHttp, explained
 
 PATH = "/v1/daemon/stream"
@@ -27,7 +27,7 @@ MAX_WAITING = 64
 _SAID = TypeAdapter[Pushed | Heartbeat](Annotated[Pushed | Heartbeat, Field(discriminator="t")])
 
 
-class _Connect(connect):
+class _StreamConnect(connect):
     """Does not follow redirects: a signed request goes to the console or nowhere."""
 
     def process_redirect(self, exc: Exception) -> Exception:
@@ -44,7 +44,7 @@ class ConsoleStream:
         """Return the next message.
 
         Raises:
-            Unreachable: the stream has ended, or nothing came in time.
+            ConsoleUnreachable: the stream has ended, or nothing came in time.
             InvalidResponse: it is none.
 
         """
@@ -52,9 +52,9 @@ class ConsoleStream:
             async with asyncio.timeout(timeout_s):
                 text = await self._socket.recv()
         except TimeoutError:
-            raise Unreachable(f"the console was silent for {timeout_s:.0f} s") from None
+            raise ConsoleUnreachable(f"the console was silent for {timeout_s:.0f} s") from None
         except ConnectionClosed:
-            raise Unreachable("the console has closed the stream") from None
+            raise ConsoleUnreachable("the console has closed the stream") from None
         try:
             return _SAID.validate_json(text)
         except ValidationError:
@@ -64,14 +64,14 @@ class ConsoleStream:
         """Send a message.
 
         Raises:
-            Unreachable: the stream has ended, or is stuck.
+            ConsoleUnreachable: the stream has ended, or is stuck.
 
         """
         try:
             async with asyncio.timeout(SEND_S):
                 await self._socket.send(message.model_dump_json())
         except (TimeoutError, ConnectionClosed):
-            raise Unreachable("the console has closed the stream") from None
+            raise ConsoleUnreachable("the console has closed the stream") from None
 
 
 @asynccontextmanager
@@ -84,7 +84,7 @@ async def open_stream(http: ConsoleHttp) -> AsyncIterator[ConsoleStream]:
     """
     url = "ws" + http.url.removeprefix("http") + PATH
     try:
-        socket = await _Connect(
+        socket = await _StreamConnect(
             url,
             additional_headers=http.signed("GET", PATH),
             ssl=http.tls if url.startswith("wss:") else None,

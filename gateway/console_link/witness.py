@@ -1,4 +1,4 @@
-"""The console as a witness of the audit trail: it is told how far that goes, and keeps the newest.
+"""Witness of the audit trail: the console is told how far the trail goes, and keeps the newest.
 
 What it has is compared with the trail before anything is told: a history that was written anew
 while the gateway was off does not go together with it, and then nothing is told any more, so that
@@ -36,7 +36,7 @@ class Rows(Protocol):
         """Return the hash of a row; ``None`` if it is not there."""
 
 
-class Trail(Rows, Protocol):
+class AuditTrailSource(Rows, Protocol):
     """The audit trail of this gateway."""
 
     def newest(self) -> tuple[int, str] | None:
@@ -94,7 +94,7 @@ def _wrong_by(envelope: str, told: TrailTold, device: DeviceKey, trail: Rows) ->
 
 
 async def ask(http: ConsoleHttp) -> TrailTold:
-    """Return what the console has; see :class:`.failures.ConsoleFailure` for what is raised."""
+    """Return what the console has; see :class:`.errors.ConsoleFailure` for what is raised."""
     return await http.get(PATH, TrailTold)
 
 
@@ -114,7 +114,7 @@ class WitnessLink:
         self,
         http: ConsoleHttp,
         device: DeviceKey,
-        trail: Trail,
+        trail: AuditTrailSource,
         met: Callable[[], Awaitable[None]],
         gap_s: float,
     ) -> None:

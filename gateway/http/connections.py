@@ -270,7 +270,7 @@ class Connections(HttpServer):
     def stalled(self, connection: Connection) -> None:
         """Note that an answer waits for its reader; the oldest go where that is too much."""
         self._stalled[connection] = None
-        unread = sum(each.unread for each in self._stalled)
+        unread = sum(connection.unread for connection in self._stalled)
         while unread > MAX_UNREAD_BYTES and len(self._stalled) > 1:
             oldest = next(iter(self._stalled))
             unread -= oldest.unread

@@ -3,7 +3,7 @@
 The order is fixed, and each step ends the request with a short JSON-RPC error, id null, and
 ``Connection: close``:
 
-1. the head is HTTP/1 as :mod:`gateway.http.request_head` has it: 505, 501, 417; the target is a
+1. the head is HTTP/1 as :mod:`gateway.http.server` has it: 505, 501, 417; the target is a
    path (``/...``), not an absolute URL, ``*`` or an authority: 400
 2. ``Host`` is exactly one of our names with our port: 421, against DNS rebinding
 3. the peer is on this machine: 403
@@ -30,7 +30,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from gateway.errors import Forbidden, GatewayError, InvalidRequest, Unauthorized
-from gateway.http.request_head import head_fault
+from gateway.http.server import head_fault
 
 log = logging.getLogger(__name__)
 

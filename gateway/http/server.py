@@ -4,6 +4,10 @@ The daemon and the console stand on it. aiohttp bounds neither how many connecti
 how long they are silent. Here a connection has five seconds for its first whole request header;
 after that an idle one ends after ``KEEP_ALIVE_S``. Bodies have a deadline of their own where they
 are read. Which connection makes room for another one is for the subclasses to say.
+
+aiohttp's parser is also more lenient than we want to be: it takes ``HTTP/2.0``, ``HTTP/0.9`` and
+no version at all, reads ``Transfer-Encoding: gzip, chunked`` as if nothing were packed, and fails
+at an ``Expect`` that is no text. :func:`head_fault` refuses all that.
 """
 
 from __future__ import annotations
@@ -11,8 +15,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
-from typing import cast
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, NamedTuple, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -24,6 +28,44 @@ from multidict import CIMultiDict
 from ea_bridge import host
 
 log = logging.getLogger(__name__)
+
+VERSIONS: Final = frozenset({(1, 0), (1, 1)})
+
+
+class HeadFault(NamedTuple):
+    """Refusal of a request by its head alone."""
+
+    status: int
+    reason: str
+    """A stable name."""
+    remedy: str
+
+
+BAD_VERSION: Final = HeadFault(505, "http_version", "Speak HTTP/1.1 or HTTP/1.0")
+BAD_CODING: Final = HeadFault(
+    501, "transfer_encoding", "Send the body with Content-Length, or chunked and nothing else"
+)
+BAD_EXPECTATION: Final = HeadFault(417, "expect", "Expect 100-continue or nothing")
+
+
+def head_fault(version: tuple[int, int], headers: Mapping[str, str]) -> HeadFault | None:
+    """Return what is wrong with the head of a request; ``None`` if it may be looked at further.
+
+    Args:
+        version: major and minor, as the request line says.
+        headers: found by their names in whatever case.
+
+    """
+    if version not in VERSIONS:
+        return BAD_VERSION
+    coding = headers.get("Transfer-Encoding")
+    if coding is not None and coding.strip().lower() != "chunked":
+        return BAD_CODING
+    expectation = headers.get("Expect")
+    if expectation is not None and expectation.strip().lower() != "100-continue":
+        return BAD_EXPECTATION
+    return None
+
 
 FIRST_REQUEST_S = 5.0
 KEEP_ALIVE_S = 30.0

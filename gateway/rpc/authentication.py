@@ -1,7 +1,7 @@
 """Authentication of HTTP requests and WebSockets: tokens and tickets, at the pace of failures.
 
 A right token is let in at once. A wrong one waits for its turn, is noted in the audit trail and
-in the log, and then refused; see :mod:`gateway.http.failure_throttle`.
+in the log, and then refused; see :mod:`gateway.http.rate_limit`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from gateway.auth.tickets import Tickets
 from gateway.credentials.daemon_api import Way
 from gateway.errors import Unauthorized
 from gateway.http.connections import connection_of
-from gateway.http.failure_throttle import FailureThrottle
+from gateway.http.rate_limit import FailureThrottle
 from gateway.rpc.audit_notes import note_request
 
 log = logging.getLogger(__name__)

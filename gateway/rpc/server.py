@@ -20,9 +20,9 @@ from gateway.auth.caller import Caller
 from gateway.errors import ShuttingDown, Unauthorized
 from gateway.http.body import read_body
 from gateway.http.connections import Connections, connection_of
-from gateway.http.failure_throttle import FAILURES_PER_S, FailureThrottle, ThrottleExceeded
 from gateway.http.guard import Guard, Refusal, Route, unauthorized
 from gateway.http.mount import LazyDocument, MountedApi
+from gateway.http.rate_limit import FAILURES_PER_S, FailureThrottle, ThrottleExceeded
 from gateway.http.responses import json_response, refusal_response
 from gateway.http.rest import PREFIX
 from gateway.http.rest.problem import detail_response

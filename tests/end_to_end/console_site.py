@@ -26,8 +26,7 @@ from ea_bridge.token import parse_token
 from gateway.app import Gateway
 from gateway.auth.console_clock import Clocks
 from gateway.config import Config, ConsoleServer, Secrets
-from gateway.console.daemon_api import authentication as door
-from gateway.console.daemon_api import routes
+from gateway.console.daemon_api import authentication, routes
 from gateway.console.passwords import Cost
 from gateway.console.server import ConsoleServer as PageServer
 from gateway.console.service import Console, Costs, open_console
@@ -50,8 +49,8 @@ QUICK = LinkTimings(
 )
 """What takes a daemon half a minute, in less than a second."""
 BOUNDS_OF_PACE = (
-    (door, "BURST_OF_DEVICE"),
-    (door, "BURST_OF_ADDRESS"),
+    (authentication, "BURST_OF_DEVICE"),
+    (authentication, "BURST_OF_ADDRESS"),
     (routes, "BURST_OF_CONTACTS"),
 )
 MUCH = 100_000

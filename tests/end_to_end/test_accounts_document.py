@@ -55,7 +55,7 @@ async def test_every_operation_wants_an_admin(house: AccountsHouse) -> None:
     trader = house.product.home.issuer.create("trader", scopes=[Scope.TRADE])[0]
     for operation in OPERATIONS:
         path = operation.path.replace("{account_id}", "1")
-        body = {} if operation.given is not None else None
+        body = {} if operation.request_model is not None else None
         for token, status in (("", 401), (trader, 403)):
             refused = await house.ask(operation.method, path, body, token=token)
             assert refused.status == status, operation.name

@@ -15,7 +15,7 @@ from aiohttp import WSMsgType, web
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ea_bridge.token import TokenKeys, derive_keys, new_token, parse_token
-from gateway.console.clone_detector import Chain, Kept, Step
+from gateway.console.clone_detector import Chain, Step, StoredAnswer
 from gateway.credentials.daemon_api import Sync
 from gateway.credentials.device import check_request
 from gateway.credentials.envelope import Kind, decode64, encode64, seal
@@ -290,10 +290,10 @@ class ScriptedConsole(Signer):
         return web.json_response(answer)
 
     def _follow(self, sync: Sync) -> Step:
-        kept = Kept("", 0)
+        kept = StoredAnswer("", 0)
         if sync.after:
             payload = json.loads(decode64(sync.after.split(".")[3]))
-            kept = Kept(payload["nonce"], payload["iat"])
+            kept = StoredAnswer(payload["nonce"], payload["iat"])
         return self.chain.follow(kept, sync.nonce, "", self.now_s())
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:

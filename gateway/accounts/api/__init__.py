@@ -22,7 +22,7 @@ from gateway.http.guard import Route
 from gateway.http.mount import Credentials, LazyDocument
 from gateway.http.responses import json_response
 from gateway.http.rest import PREFIX
-from gateway.http.rest.openapi import About, bearer, document
+from gateway.http.rest.openapi import DocumentInfo, bearer, document
 from gateway.http.rest.operation import find
 from gateway.http.rest.problem import Problem
 from gateway.storage.store import StoreError
@@ -33,7 +33,7 @@ from .operation import AccountsServices, Operation
 __all__ = ["AccountsApi", "AccountsServices"]
 
 OPENAPI: Final = "/api/v1/openapi.json"
-ABOUT: Final = About(
+DOCUMENT_INFO: Final = DocumentInfo(
     title="mt-gateway accounts",
     description=(
         "Registered accounts: what they may do is enforced for every order of a terminal that is "
@@ -88,7 +88,9 @@ class AccountsApi:
     def documents(self, url: str) -> Mapping[str, LazyDocument]:
         """Return the OpenAPI document of the gateway at a URL, by its path."""
         return {
-            OPENAPI: LazyDocument(lambda: json.dumps(document(ABOUT, OPERATIONS, url)).encode())
+            OPENAPI: LazyDocument(
+                lambda: json.dumps(document(DOCUMENT_INFO, OPERATIONS, url)).encode()
+            )
         }
 
     def routes(self, path: str) -> Sequence[Route]:
@@ -125,7 +127,7 @@ class AccountsApi:
             content = await _carry_out(operation, self._services, caller, target, body)
         except Problem as problem:
             return problem.response(headers)
-        if operation.answer is None:
+        if operation.response_model is None:
             return web.Response(
                 status=operation.status, headers={"Cache-Control": "no-store", **headers}
             )

@@ -83,13 +83,13 @@ class Operation(operation.Operation[AccountsCall]):
             return self.tier
         return Tier.READ if self.method == "GET" else Tier.FULL
 
-    def place(self, name: str) -> Parameter:
+    def path_parameter(self, name: str) -> Parameter:
         """Return what a name in its path stands for: an account."""
         return {"account_id": ACCOUNT}[name]
 
     @cached_property
     def _adapter(self) -> TypeAdapter[Any]:
-        return TypeAdapter(self.answer)
+        return TypeAdapter(self.response_model)
 
     async def carry_out(
         self, services: AccountsServices, caller: Caller, target: str, body: bytes
@@ -107,14 +107,14 @@ class Operation(operation.Operation[AccountsCall]):
         call = AccountsCall(
             path=sent.path,
             query=sent.query,
-            given=sent.given,
+            content=sent.content,
             services=services,
             caller=caller,
             tier=self.needs,
         )
         services.recheck(caller, self.needs)
         result = await self.handle(call)
-        if self.answer is None:
+        if self.response_model is None:
             return b""
         return self._adapter.dump_json(self._adapter.validate_python(result))
 

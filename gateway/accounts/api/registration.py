@@ -179,7 +179,7 @@ OPERATIONS = (
         "Register an account: log in to it, seal its password, and hold its orders to its limits.",
         _create,
         AccountResponse,
-        given=AccountCreate,
+        request_model=AccountCreate,
         status=201,
         errors=(400, 409, 503),
     ),
@@ -191,7 +191,7 @@ OPERATIONS = (
         "Change an account.",
         _change,
         AccountResponse,
-        given=AccountUpdate,
+        request_model=AccountUpdate,
         errors=(400, 409, 503),
     ),
     Operation(

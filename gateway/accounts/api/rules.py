@@ -114,7 +114,7 @@ OPERATIONS = (
         "Change the risk settings; they count from the next order on.",
         _set_risk,
         RiskResponse,
-        given=RiskUpdate,
+        request_model=RiskUpdate,
     ),
     Operation(
         "set_risk_settings",
@@ -123,7 +123,7 @@ OPERATIONS = (
         "The same as PATCH.",
         _set_risk,
         RiskResponse,
-        given=RiskUpdate,
+        request_model=RiskUpdate,
     ),
     Operation(
         "get_kill_switch",
@@ -140,7 +140,7 @@ OPERATIONS = (
         "Stop all new exposure at once; closing and cancelling stay possible.",
         _activate,
         KillSwitchResponse,
-        given=KillSwitchActivate,
+        request_model=KillSwitchActivate,
         tier=Tier.READ,
     ),
     Operation(

@@ -16,7 +16,7 @@ from gateway.auth.device import DeviceKey
 from gateway.cli import console_status
 from gateway.cli.doctor.console_trust import ConsoleTrust
 from gateway.cli.doctor.finding import Finding, ok, problem, skipped, warning
-from gateway.console_link.errors import ConsoleFailure, ConsoleRefused, Unreachable
+from gateway.console_link.errors import ConsoleFailure, ConsoleRefused, ConsoleUnreachable
 from gateway.console_link.http import ConsoleHttp
 from gateway.credentials.daemon_api import Keys, OpenRequest, OpenRequests
 from gateway.credentials.device import device_words
@@ -92,9 +92,11 @@ async def ask(url: str, device: DeviceKey | None, within_s: float) -> Asked:
                 open_requests = await http.get("/v1/daemon/requests", OpenRequests)
                 asked = _with(asked, waiting=open_requests.requests)
     except TimeoutError:
-        asked = _with(asked, Unreachable(f"{url} does not answer: see whether the console runs"))
-    except ConsoleFailure as failure:
-        asked = _with(asked, failure)
+        asked = _with(
+            asked, ConsoleUnreachable(f"{url} does not answer: see whether the console runs")
+        )
+    except ConsoleFailure as error:
+        asked = _with(asked, error)
     return asked
 
 

@@ -10,7 +10,7 @@ from gateway.console.service import Console
 from gateway.http.rest.openapi import document
 
 from . import account, devices, history, tokens, users
-from .operation import ABOUT, DOCUMENT, Operation
+from .operation import DOCUMENT, DOCUMENT_INFO, Operation
 
 OPERATIONS: tuple[Operation, ...] = (
     *account.OPERATIONS,
@@ -25,7 +25,7 @@ def api_routes(console: Console) -> list[web.RouteDef]:
     """Return the routes of the API and of its document."""
 
     async def serve_document(request: web.Request) -> web.StreamResponse:
-        text = json.dumps(document(ABOUT, OPERATIONS, console.url()))
+        text = json.dumps(document(DOCUMENT_INFO, OPERATIONS, console.url()))
         return web.Response(text=text, content_type="application/json")
 
     routes = [operation.served_by(console) for operation in OPERATIONS]

@@ -10,14 +10,14 @@ from gateway.console.activity import MAX_PAGE
 from gateway.http.rest.models import ResponseModel
 
 from .models import (
-    Credentials,
-    Done,
-    Log,
-    LogLine,
+    ActivityLine,
+    ActivityPage,
+    DoneResponse,
     Me,
     NewPassword,
     Session,
-    Sessions,
+    SessionList,
+    SignIn,
     StepUp,
     User,
 )
@@ -39,7 +39,7 @@ async def _begin(call: ConsoleCall, secret: str) -> ResponseModel:
 
 
 async def _sign_in(call: ConsoleCall) -> ResponseModel:
-    given, visitor = call.body(Credentials), call.visitor
+    given, visitor = call.body(SignIn), call.visitor
     user = await call.console.users.authenticate(
         given.email,
         given.password,
@@ -60,7 +60,7 @@ async def _sign_in(call: ConsoleCall) -> ResponseModel:
 async def _sign_out(call: ConsoleCall) -> ResponseModel:
     await call.console.sessions.end(call.visitor.secret)
     call.visitor.end()
-    return Done()
+    return DoneResponse()
 
 
 async def _step_up(call: ConsoleCall) -> ResponseModel:
@@ -81,12 +81,12 @@ async def _change_password(call: ConsoleCall) -> ResponseModel:
 
 async def _sessions(call: ConsoleCall) -> ResponseModel:
     sessions = await call.console.sessions.list(call.user_id)
-    return Sessions(sessions=[Session.of(each, call.me.sid) for each in sessions])
+    return SessionList(sessions=[Session.of(session, call.me.sid) for session in sessions])
 
 
 async def _end_session(call: ConsoleCall) -> ResponseModel:
     await call.console.sessions.end_one(call.user_id, call.path["sid"])
-    return Done()
+    return DoneResponse()
 
 
 async def _activity(call: ConsoleCall) -> ResponseModel:
@@ -95,7 +95,9 @@ async def _activity(call: ConsoleCall) -> ResponseModel:
         call.user_id, limit=limit, before=call.query["before"]
     )
     before = lines[-1].id if len(lines) == limit else None
-    return Log(activity=[LogLine.model_validate(line) for line in lines], before=before)
+    return ActivityPage(
+        activity=[ActivityLine.model_validate(line) for line in lines], before=before
+    )
 
 
 _LIMIT = Parameter("limit", Annotated[int, Field(ge=1, le=MAX_PAGE)], "Lines at most.", 50)
@@ -111,11 +113,11 @@ OPERATIONS = (
         "Sign in. The answer sets the cookie; whatever was wrong, the refusal is the same.",
         _sign_in,
         Me,
-        given=Credentials,
+        request_model=SignIn,
         errors=(401,),
         who="anyone",
     ),
-    Operation("sign_out", "DELETE", "/api/v1/session", "Sign out.", _sign_out, Done),
+    Operation("sign_out", "DELETE", "/api/v1/session", "Sign out.", _sign_out, DoneResponse),
     Operation("me", "GET", "/api/v1/me", "Who is signed in.", _me, Me),
     Operation(
         "step_up",
@@ -124,7 +126,7 @@ OPERATIONS = (
         "Give the password again. The session gets another cookie and another csrf.",
         _step_up,
         Me,
-        given=StepUp,
+        request_model=StepUp,
     ),
     Operation(
         "change_password",
@@ -133,7 +135,7 @@ OPERATIONS = (
         "Change the password. All other sessions end.",
         _change_password,
         Me,
-        given=NewPassword,
+        request_model=NewPassword,
     ),
     Operation(
         "list_sessions",
@@ -141,7 +143,7 @@ OPERATIONS = (
         "/api/v1/me/sessions",
         "The browsers that are signed in.",
         _sessions,
-        Sessions,
+        SessionList,
     ),
     Operation(
         "end_session",
@@ -149,7 +151,7 @@ OPERATIONS = (
         "/api/v1/me/sessions/{sid}",
         "Sign a browser out.",
         _end_session,
-        Done,
+        DoneResponse,
     ),
     Operation(
         "list_activity",
@@ -157,7 +159,7 @@ OPERATIONS = (
         "/api/v1/activity",
         "What was done, the newest first.",
         _activity,
-        Log,
+        ActivityPage,
         query=(_LIMIT, _BEFORE),
     ),
 )

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from gateway.console.approvals import RequestView
 from gateway.console.devices import DeviceInfo
-from gateway.console.errors import Unknown
+from gateway.console.errors import NotFound
 from gateway.http.rest.models import ResponseModel
 
 from .models import (
     Approval,
-    Approvals,
+    ApprovalList,
     Device,
-    Devices,
+    DeviceList,
     UserCode,
 )
 from .operation import ConsoleCall, Operation
@@ -22,8 +22,8 @@ from .operation import ConsoleCall, Operation
 async def _devices(call: ConsoleCall) -> ResponseModel:
     devices = await call.console.devices.list(call.user_id)
     copied = await call.console.clones.suspended(call.user_id)
-    shown = [each for each in devices if each.status in ("approved", "revoked")]
-    return Devices(devices=[_device(each, copied.get(each.did, ())) for each in shown])
+    shown = [device for device in devices if device.status in ("approved", "revoked")]
+    return DeviceList(devices=[_device(device, copied.get(device.did, ())) for device in shown])
 
 
 async def _revoke_device(call: ConsoleCall) -> ResponseModel:
@@ -54,13 +54,13 @@ def _approval(view: RequestView) -> Approval:
 
 async def _approvals(call: ConsoleCall) -> ResponseModel:
     views = await call.console.approvals.open_requests(call.user_id)
-    return Approvals(approvals=[_approval(view) for view in views])
+    return ApprovalList(approvals=[_approval(view) for view in views])
 
 
 async def _one_approval(call: ConsoleCall) -> ResponseModel:
     view = await call.console.approvals.by_rid(call.user_id, call.path["rid"])
     if view is None:
-        raise Unknown("There is no such question to you.")
+        raise NotFound("There is no such question to you.")
     return _approval(view)
 
 
@@ -84,7 +84,7 @@ _ONE_DEVICE = "/api/v1/devices/{did}"
 _ONE_APPROVAL = "/api/v1/approvals/{rid}"
 
 OPERATIONS = (
-    Operation("list_devices", "GET", "/api/v1/devices", "All machines.", _devices, Devices),
+    Operation("list_devices", "GET", "/api/v1/devices", "All machines.", _devices, DeviceList),
     Operation(
         "revoke_device",
         "POST",
@@ -99,7 +99,7 @@ OPERATIONS = (
         _ONE_DEVICE + "/resume",
         "Say that both places from which a machine answers are one's own.",
         _resume_device,
-        Devices,
+        DeviceList,
         step_up=True,
     ),
     Operation(
@@ -108,7 +108,7 @@ OPERATIONS = (
         _ONE_DEVICE + "/forget",
         "Let a revoked machine ask for approval again.",
         _forget_device,
-        Devices,
+        DeviceList,
         step_up=True,
     ),
     Operation(
@@ -117,7 +117,7 @@ OPERATIONS = (
         "/api/v1/approvals",
         "The machines that ask, the newest first.",
         _approvals,
-        Approvals,
+        ApprovalList,
     ),
     Operation(
         "get_approval",
@@ -134,7 +134,7 @@ OPERATIONS = (
         "Approve with the code that the terminal shows.",
         _approve,
         Approval,
-        given=UserCode,
+        request_model=UserCode,
         errors=(410,),
         step_up=True,
     ),

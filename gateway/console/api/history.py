@@ -36,7 +36,7 @@ class Run(ResponseModel):
     """Of the EA and its terminal."""
 
 
-class Runs(ResponseModel):
+class RunList(ResponseModel):
     """Sessions, the newest first; `before` asks for the next page."""
 
     runs: list[Run]
@@ -64,8 +64,8 @@ class Login(ResponseModel):
     count: int
 
 
-class Logins(ResponseModel):
-    """Who came with the tokens, the newest first; `before` asks for the next page."""
+class LoginList(ResponseModel):
+    """Uses of the tokens, the newest first; `before` asks for the next page."""
 
     logins: list[Login]
     before: int | None
@@ -77,10 +77,10 @@ async def _runs(call: ConsoleCall) -> ResponseModel:
         call.user_id, limit=limit, before=call.query["before"], tid=call.query["tid"]
     )
     lines = [
-        Run.model_validate({name: getattr(one, name) for name in Run.model_fields})
-        for one in found
+        Run.model_validate({name: getattr(run, name) for name in Run.model_fields})
+        for run in found
     ]
-    return Runs(runs=lines, before=lines[-1].id if len(lines) == limit else None)
+    return RunList(runs=lines, before=lines[-1].id if len(lines) == limit else None)
 
 
 async def _logins(call: ConsoleCall) -> ResponseModel:
@@ -92,8 +92,8 @@ async def _logins(call: ConsoleCall) -> ResponseModel:
         tid=call.query["tid"],
         outcome=call.query["outcome"],
     )
-    lines = [Login.model_validate(one) for one in found]
-    return Logins(logins=lines, before=lines[-1].id if len(lines) == limit else None)
+    lines = [Login.model_validate(login) for login in found]
+    return LoginList(logins=lines, before=lines[-1].id if len(lines) == limit else None)
 
 
 _LIMIT = Parameter("limit", Annotated[int, Field(ge=1, le=MAX_PAGE)], "Lines at most.", 50)
@@ -106,7 +106,7 @@ OPERATIONS = (
         "/api/v1/runs",
         "The sessions of one's terminals: begin, end, machine, version, why it ended.",
         _runs,
-        Runs,
+        RunList,
         query=(_LIMIT, Parameter("before", RowId, "Only those older than this id."), _OF_TOKEN),
     ),
     Operation(
@@ -115,7 +115,7 @@ OPERATIONS = (
         "/api/v1/logins",
         "Who came with one's tokens, let in or refused: when, where, which program.",
         _logins,
-        Logins,
+        LoginList,
         query=(
             _LIMIT,
             Parameter(

@@ -27,15 +27,15 @@ Symbol = Annotated[str, Field(pattern=r"^[ -+\--~]{1,32}$")]
 TokenStatus = Literal["active", "superseded", "disabled", "revoked", "expired"]
 
 
-class Error(ResponseModel):
-    """Why not: a stable word, what to do about it, and perhaps a line of the log."""
+class ErrorResponse(ResponseModel):
+    """Error: a stable word, what to do about it, and perhaps a line of the log."""
 
     error: str
     message: str
     ref: str | None = None
 
 
-class Done(ResponseModel):
+class DoneResponse(ResponseModel):
     """It is done."""
 
     done: Literal[True] = True
@@ -44,8 +44,8 @@ class Done(ResponseModel):
 # --- oneself -----------------------------------------------------------------------------------
 
 
-class Credentials(RequestModel):
-    """Who wants to sign in."""
+class SignIn(RequestModel):
+    """Email and password of the person who signs in."""
 
     email: Annotated[str, Field(max_length=254)]
     password: Password
@@ -110,13 +110,13 @@ class Session(ResponseModel):
         )
 
 
-class Sessions(ResponseModel):
+class SessionList(ResponseModel):
     """All browsers that are signed in."""
 
     sessions: list[Session]
 
 
-class LogLine(ResponseModel):
+class ActivityLine(ResponseModel):
     """Something that was done."""
 
     id: int
@@ -130,17 +130,17 @@ class LogLine(ResponseModel):
     detail: str
 
 
-class Log(ResponseModel):
-    """What was done, the newest first; ``before`` asks for the next page."""
+class ActivityPage(ResponseModel):
+    """Activity, the newest first; ``before`` asks for the next page."""
 
-    activity: list[LogLine]
+    activity: list[ActivityLine]
     before: int | None
 
 
 # --- tokens ------------------------------------------------------------------------------------
 
 
-class LimitsGiven(RequestModel):
+class NewLimits(RequestModel):
     """Bounds of trading; what is null has none, and 0 allows nothing.
 
     Whoever runs the daemon may set tighter ones. Closing and cancelling always goes.
@@ -160,7 +160,7 @@ class LimitsGiven(RequestModel):
     """How far an order's prices may lie from the last tick, in hundredths of a percent."""
 
 
-class Limits(ResponseModel):
+class TokenLimits(ResponseModel):
     """Bounds of trading; what is null has none."""
 
     max_lot: str | None
@@ -181,20 +181,20 @@ class NewToken(RequestModel):
     )
     lifetime_s: Annotated[int, Field(ge=MIN_LIFETIME_S, le=MAX_LIFETIME_S)] | None = 7_776_000
     """Null for a token that never ends by itself."""
-    limits: LimitsGiven = LimitsGiven()
+    limits: NewLimits = NewLimits()
     strict_terminal: bool = True
 
 
 class LimitsChange(RequestModel):
     """New bounds of a token: all of them."""
 
-    limits: LimitsGiven
+    limits: NewLimits
     strict_terminal: bool | None = None
     """Null leaves it as it is."""
 
 
 class Replacement(RequestModel):
-    """How long the old token goes on."""
+    """Overlap with the old token, and lifetime of the new one."""
 
     overlap_s: Annotated[int, Field(ge=0, le=MAX_OVERLAP_S)] = MAX_OVERLAP_S
     lifetime_s: (
@@ -215,14 +215,14 @@ class Token(ResponseModel):
     exp: Annotated[int, Field(le=MAX_SECONDS)] | None
     ended_at: int | None
     scopes: list[Scope]
-    limits: Limits
+    limits: TokenLimits
     strict_terminal: bool
     replaced_by: str | None
     linked_at: int | None
     """When a terminal was first linked with it."""
 
 
-class Tokens(ResponseModel):
+class TokenList(ResponseModel):
     """All tokens of a person, the newest first."""
 
     tokens: list[Token]
@@ -236,7 +236,7 @@ class MadeToken(ResponseModel):
 
 
 class Terminal(ResponseModel):
-    """A terminal on a machine; see :class:`gateway.console.terminals.TerminalInfo`."""
+    """A terminal on a machine."""
 
     tid: str
     name: str
@@ -255,7 +255,7 @@ class Terminal(ResponseModel):
     stopped_at_ms: int | None
 
 
-class Terminals(ResponseModel):
+class TerminalList(ResponseModel):
     """All terminals of a person."""
 
     terminals: list[Terminal]
@@ -285,7 +285,7 @@ class Device(ResponseModel):
     """The two places from which it answers at once; empty unless its key was copied."""
 
 
-class Devices(ResponseModel):
+class DeviceList(ResponseModel):
     """All machines of a person."""
 
     devices: list[Device]
@@ -298,7 +298,7 @@ class UserCode(RequestModel):
 
 
 class Approval(ResponseModel):
-    """A question to a person; see :class:`gateway.console.approvals.RequestView`."""
+    """A question to a person."""
 
     rid: str
     status: Literal["pending", "approved", "refused", "expired", "dead"]
@@ -321,7 +321,7 @@ class Approval(ResponseModel):
     terminal_changed: bool
 
 
-class Approvals(ResponseModel):
+class ApprovalList(ResponseModel):
     """All open questions."""
 
     approvals: list[Approval]
@@ -338,7 +338,7 @@ class Invitation(RequestModel):
     admin: bool = False
 
 
-class Users(ResponseModel):
+class UserList(ResponseModel):
     """Everybody with an account."""
 
     users: list[User]

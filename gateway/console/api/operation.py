@@ -16,22 +16,22 @@ from gateway.console.service import Console
 from gateway.console.sessions import SessionInfo
 from gateway.console.web import cookies, csrf
 from gateway.console.web.body import expect, read_body
-from gateway.console.web.problem import Problem
-from gateway.console.web.visitor import VISITOR, Visitor, session_of
+from gateway.console.web.problem import ConsoleProblem
+from gateway.console.web.request_context import VISITOR, RequestContext, session_of
 from gateway.http.guard import JSON
 from gateway.http.rest import operation, problem
 from gateway.http.rest.models import RequestModel
-from gateway.http.rest.openapi import About
+from gateway.http.rest.openapi import DocumentInfo
 from gateway.http.rest.operation import Parameter, ParsedRequest
 
-from .models import Did, Error, Rid, RowId, Tid
+from .models import Did, ErrorResponse, Rid, RowId, Tid
 
-__all__ = ["ABOUT", "DOCUMENT", "ConsoleCall", "Operation", "Parameter"]
+__all__ = ["DOCUMENT", "DOCUMENT_INFO", "ConsoleCall", "Operation", "Parameter"]
 
 Who = Literal["anyone", "user", "admin"]
 
 DOCUMENT: Final = "/api/v1/openapi.json"
-ABOUT: Final = About(
+DOCUMENT_INFO: Final = DocumentInfo(
     title="mt-gateway console",
     version="1",
     description=(
@@ -60,8 +60,8 @@ ABOUT: Final = About(
         503: "Try again in a moment",
     },
     anytime=frozenset({400, 405, 413, 415, 421, 429, 500, 503}),
-    error=Error,
-    invalid=Error,
+    error=ErrorResponse,
+    invalid=ErrorResponse,
 )
 STEP_UP: Final = (
     "Needs the password within the last five minutes, without https for each call anew; else 403 "
@@ -79,7 +79,7 @@ class ConsoleCall(ParsedRequest):
     """One call: the visitor who asks, and what the request says."""
 
     console: Console
-    visitor: Visitor
+    visitor: RequestContext
 
     @property
     def me(self) -> SessionInfo:
@@ -95,7 +95,7 @@ class ConsoleCall(ParsedRequest):
 
 @dataclass(frozen=True)
 class Operation(operation.Operation[ConsoleCall]):
-    """One operation; each of its errors answers :class:`.models.Error`."""
+    """One operation; each of its errors answers :class:`.models.ErrorResponse`."""
 
     who: Who = "user"
     step_up: bool = False
@@ -128,7 +128,7 @@ class Operation(operation.Operation[ConsoleCall]):
             found |= {403, 408}
         return found
 
-    def place(self, name: str) -> Parameter:
+    def path_parameter(self, name: str) -> Parameter:
         """Return what a name in its path stands for."""
         return PLACES[name]
 
@@ -155,9 +155,9 @@ class Operation(operation.Operation[ConsoleCall]):
             return
         me = session_of(request)
         if me.user.must_change_password and not self.path.startswith("/api/v1/me"):
-            raise Problem(403, "password_change_needed", "Change your password first.")
+            raise ConsoleProblem(403, "password_change_needed", "Change your password first.")
         if self.who == "admin" and not me.user.is_admin:
-            raise Problem(403, "not_admin", "This is for administrators of the console.")
+            raise ConsoleProblem(403, "not_admin", "This is for administrators of the console.")
         if self.step_up:
             console.sessions.demand_step_up(me)
 
@@ -168,27 +168,27 @@ class Operation(operation.Operation[ConsoleCall]):
                 visitor=request[VISITOR],
                 path=self.read_path(request.match_info),
                 query=self.read_query(request.rel_url.raw_query_string),
-                given=await self._body(request),
+                content=await self._body(request),
             )
         except problem.Problem as error:
             raise _invalid(error) from None
 
     async def _body(self, request: web.Request) -> RequestModel | None:
-        if self.given is None:
+        if self.request_model is None:
             if await read_body(request):
-                raise Problem(400, "unexpected_body", "This takes no body.")
+                raise ConsoleProblem(400, "unexpected_body", "This takes no body.")
             return None
         expect(request, JSON)
         return self.read_body(await read_body(request))
 
 
-def _invalid(error: problem.Problem) -> Problem:
+def _invalid(error: problem.Problem) -> ConsoleProblem:
     """Return the console's answer to a request that cannot be read; it tells the first fault."""
     assert not isinstance(error.detail, str)  # a 422 lists its faults
     fault = error.detail[0]
     part, *names = fault["loc"]
     if part == "path":
-        return Problem(404, "not_found", "There is nothing of that name.")
+        return ConsoleProblem(404, "not_found", "There is nothing of that name.")
     where = ".".join(str(name) for name in names)
     message = f"{where}: {fault['msg']}." if where else f"{fault['msg']}."
-    return Problem(400, "invalid", message)
+    return ConsoleProblem(400, "invalid", message)

@@ -8,14 +8,14 @@ from gateway.http.rest.models import ResponseModel
 
 from .models import (
     LimitsChange,
-    LimitsGiven,
     MadeToken,
+    NewLimits,
     NewToken,
     Replacement,
     Terminal,
-    Terminals,
+    TerminalList,
     Token,
-    Tokens,
+    TokenList,
 )
 from .operation import ConsoleCall, Operation
 
@@ -29,12 +29,14 @@ def _made(made: tuple[str, TokenInfo]) -> MadeToken:
     return MadeToken(token=_token(info), auth_token=text)
 
 
-def _limits(given: LimitsGiven) -> TradeLimits:
+def _limits(given: NewLimits) -> TradeLimits:
     return TradeLimits.model_validate(given.model_dump())
 
 
 async def _tokens(call: ConsoleCall) -> ResponseModel:
-    return Tokens(tokens=[_token(each) for each in await call.console.tokens.list(call.user_id)])
+    return TokenList(
+        tokens=[_token(token) for token in await call.console.tokens.list(call.user_id)]
+    )
 
 
 async def _create(call: ConsoleCall) -> ResponseModel:
@@ -92,20 +94,20 @@ async def _resume(call: ConsoleCall) -> ResponseModel:
 
 async def _terminals(call: ConsoleCall) -> ResponseModel:
     lines = await call.console.terminals.list(call.user_id)
-    return Terminals(terminals=[Terminal.model_validate(line) for line in lines])
+    return TerminalList(terminals=[Terminal.model_validate(line) for line in lines])
 
 
 async def _token_terminals(call: ConsoleCall) -> ResponseModel:
     token = await call.console.tokens.get(call.user_id, call.path["tid"])
     lines = await call.console.terminals.lines_of(token)
-    return Terminals(terminals=[Terminal.model_validate(line) for line in lines])
+    return TerminalList(terminals=[Terminal.model_validate(line) for line in lines])
 
 
 _PATH = "/api/v1/tokens/{tid}"
 
 OPERATIONS = (
     Operation(
-        "list_tokens", "GET", "/api/v1/tokens", "All tokens, the newest first.", _tokens, Tokens
+        "list_tokens", "GET", "/api/v1/tokens", "All tokens, the newest first.", _tokens, TokenList
     ),
     Operation(
         "create_token",
@@ -114,7 +116,7 @@ OPERATIONS = (
         "Make a token. Its text is in this answer and in no other.",
         _create,
         MadeToken,
-        given=NewToken,
+        request_model=NewToken,
         status=201,
         errors=(409,),
         step_up=True,
@@ -126,7 +128,7 @@ OPERATIONS = (
         _PATH + "/terminals",
         "What a token's terminals are doing; after its end, whether they have stopped.",
         _token_terminals,
-        Terminals,
+        TerminalList,
     ),
     Operation(
         "set_token_limits",
@@ -135,7 +137,7 @@ OPERATIONS = (
         "Set the bounds of a token: all of them.",
         _set_limits,
         Token,
-        given=LimitsChange,
+        request_model=LimitsChange,
         step_up=True,
     ),
     Operation(
@@ -145,7 +147,7 @@ OPERATIONS = (
         "Make a new token with the rights of an old one, which goes on for a while.",
         _replace,
         MadeToken,
-        given=Replacement,
+        request_model=Replacement,
         status=201,
         step_up=True,
     ),
@@ -181,6 +183,6 @@ OPERATIONS = (
         "/api/v1/terminals",
         "What the terminals are doing.",
         _terminals,
-        Terminals,
+        TerminalList,
     ),
 )

@@ -5,7 +5,8 @@ For the pages (``console.approvals``; all are coroutines and take no session of 
     open_requests(user_id) -> list[RequestView]        newest first
     by_rid(user_id, rid) -> RequestView | None         the user's own, in any state
     by_link(secret) -> RequestView | None              of the mail's link; changes nothing
-    approve(user_id, rid, user_code) -> RequestView    raises WrongCode(tries_left), Gone, Busy
+    approve(user_id, rid, user_code) -> RequestView    raises WrongCode(tries_left), Gone,
+                                                       TooBusy
     refuse(user_id, rid) -> RequestView                raises Gone
     not_me(secret) -> RequestView                      of the mail's link, without login; Gone
 

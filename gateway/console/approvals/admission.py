@@ -1,4 +1,4 @@
-"""What becomes of a terminal that has proved its token: let in, asked about, or turned away.
+"""Verdict on a terminal that has proved its token: let in, asked about, or turned away.
 
 A machine is approved once per user. A token that comes up on a machine which its user has
 approved is let in at once, and the user is told; unless it lives on another machine already, or
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.console.database.model import (
     ApprovalRequest,
     Contact,
-    Mail,
+    QueuedMail,
     Token,
     TokenDevice,
     User,
@@ -55,11 +55,11 @@ class _Ask:
     """A request is to be made."""
 
 
-class Admission:
+class ContactAdmission:
     """Decides about contacts whose terminal holds the token."""
 
-    def __init__(self, parts: ApprovalServices) -> None:
-        self._parts = parts
+    def __init__(self, services: ApprovalServices) -> None:
+        self._services = services
 
     async def admit(self, contact: Contact, user_id: str) -> Verdict:
         """Return the verdict; a pending one carries the code for the terminal to show.
@@ -67,14 +67,17 @@ class Admission:
         Nothing is kept of a device that gets nothing: who makes new keys makes no new rows.
 
         Raises:
-            Busy: too much is being hashed.
+            TooBusy: too much is being hashed.
 
         """
-        async with self._parts.db.begin() as session:
+        async with self._services.db.begin() as session:
+            # judged once before anything is hashed, as hashing is dear, and again after it, as it
+            # is slow
             verdict = await self._judge(session, contact, user_id)
         if isinstance(verdict, Verdict) and verdict.status == "denied":
             return verdict
-        await self._parts.devices.seen(
+        # a device that is denied leaves no row: whoever makes new keys would fill the table
+        await self._services.devices.seen(
             contact.did,
             pub=contact.pub,
             os=contact.os,
@@ -85,8 +88,8 @@ class Admission:
         if not isinstance(verdict, _Ask):
             return verdict
         rid, codes = new_id() + new_id()[:8], new_codes()
-        hashes = await self._parts.codes.hashes(rid, codes)
-        async with self._parts.db.begin() as session:
+        hashes = await self._services.codes.hashes(rid, codes)
+        async with self._services.db.begin() as session:
             again = await self._judge(session, contact, user_id)
             if not isinstance(again, _Ask):
                 return again
@@ -97,8 +100,8 @@ class Admission:
     ) -> Verdict | _Ask:
         user = await locked_user(session, user_id)
         token = await session.get_one(Token, contact.tid, with_for_update=True)
-        status = await self._parts.devices.status(session, user_id, contact.did)
-        refusal = token_refusal(user, token, self._parts.now_s())
+        status = await self._services.devices.status(session, user_id, contact.did)
+        refusal = token_refusal(user, token, self._services.now_s())
         if refusal is not None or status == "revoked":
             return _denied(refusal or "device_revoked")
         if status == "approved" and not await self._has_to_ask(session, contact, token):
@@ -111,6 +114,7 @@ class Admission:
         bound = await session.get(TokenDevice, (contact.tid, contact.did))
         if bound is not None and bound.status == "approved":
             terminal = TerminalFacts.model_validate_json(contact.terminal)
+            # the device is known for this token: only another terminal on it makes a question
             return token.strict_terminal and bound.terminal_fp != terminal.fp
         return bool(await other_devices(session, contact.tid, contact.did))
 
@@ -120,14 +124,14 @@ class Admission:
         bound = await session.get(TokenDevice, (contact.tid, contact.did))
         if bound is not None and bound.status == "approved":
             return
-        parts, now_s = self._parts, self._parts.now_s()
+        services, now_s = self._services, self._services.now_s()
         terminal = TerminalFacts.model_validate_json(contact.terminal)
-        await parts.devices.approve(
+        await services.devices.approve(
             session, token, contact.did, terminal_fp=terminal.fp, by="known"
         )
         facts = contact_facts(contact, token, place_of(contact.ip))
-        letter = templates.terminal_moved(facts, at_s=now_s, devices=parts.url() + PAGE_DEVICES)
-        await parts.mail.put(
+        letter = templates.terminal_moved(facts, at_s=now_s, devices=services.url() + PAGE_DEVICES)
+        await services.mail.put(
             session,
             letter,
             address=user.email,
@@ -142,16 +146,20 @@ class Admission:
         What a token has brought about that is ended by now does not count: whoever had it must
         not keep its owner from approving machines for the next one.
         """
-        now_s = self._parts.now_s()
+        now_s = self._services.now_s()
         goes_on = Token.status.in_(("active", "superseded"))
         mails = (
             select(func.count())
-            .select_from(Mail)
-            .join(Token, Token.tid == Mail.tid)
-            .where(Mail.kind == "new-device", goes_on)
+            .select_from(QueuedMail)
+            .join(Token, Token.tid == QueuedMail.tid)
+            .where(QueuedMail.kind == "new-device", goes_on)
         )
-        of_token = mails.where(Mail.tid == contact.tid, Mail.created_at > now_s - TOKEN_WINDOW_S)
-        of_user = mails.where(Mail.user_id == user_id, Mail.created_at > now_s - USER_WINDOW_S)
+        of_token = mails.where(
+            QueuedMail.tid == contact.tid, QueuedMail.created_at > now_s - TOKEN_WINDOW_S
+        )
+        of_user = mails.where(
+            QueuedMail.user_id == user_id, QueuedMail.created_at > now_s - USER_WINDOW_S
+        )
         others = (
             select(func.count())
             .select_from(ApprovalRequest)
@@ -175,12 +183,12 @@ class Admission:
         codes: NewCodes,
         hashes: Hashes,
     ) -> Verdict:
-        parts, now_s = self._parts, self._parts.now_s()
+        services, now_s = self._services, self._services.now_s()
         await self._end_older(session, contact)
         session.add(_row(contact, user_id, rid, hashes, now_s))
         await session.flush()
         [view] = await views(session, requests().where(ApprovalRequest.rid == rid), now_s)
-        url = parts.url()
+        url = services.url()
         letter = templates.new_device(
             letter_facts(view),
             at_s=now_s,
@@ -190,7 +198,7 @@ class Admission:
             code=codes.ecode,
         )
         user = await session.get_one(User, user_id)
-        await parts.mail.put(
+        await services.mail.put(
             session,
             letter,
             address=user.email,
@@ -199,7 +207,7 @@ class Admission:
             user_id=user_id,
             tid=contact.tid,
         )
-        parts.activity.note(
+        services.activity.note(
             session,
             "device.asked",
             user_id=user_id,
@@ -215,7 +223,7 @@ class Admission:
         await session.execute(
             update(ApprovalRequest)
             .where(same, ApprovalRequest.status == "open")
-            .values(status="dead", decided_at=self._parts.now_s(), decided_by="newer")
+            .values(status="dead", decided_at=self._services.now_s(), decided_by="newer")
         )
 
 

@@ -1,4 +1,4 @@
-"""The secrets of one approval request: how they are made, kept and compared.
+"""Secrets of one approval request: made, kept and compared.
 
 ============ ============================================ =========== ==============
 user code    8 of 20 letters (34.6 bits), on the terminal  typed on    Argon2id
@@ -38,7 +38,7 @@ class NewCodes:
 
 @dataclass(frozen=True)
 class Hashes:
-    """What is kept of them."""
+    """Hashes of the codes; nothing else of them is kept."""
 
     user_code: str
     ecode: str
@@ -70,7 +70,7 @@ class Codes:
         """Return what may be stored.
 
         Raises:
-            Busy: too much is being hashed.
+            TooBusy: too much is being hashed.
 
         """
         return Hashes(
@@ -83,7 +83,7 @@ class Codes:
         """Tell whether somebody typed the code; case, spaces and hyphens do not matter.
 
         Raises:
-            Busy: too much is being hashed.
+            TooBusy: too much is being hashed.
 
         """
         return (await self._hasher.verify(stored, _typed(rid, code))).ok
@@ -95,5 +95,5 @@ def link_hash(link: str) -> str:
 
 
 def _typed(rid: str, code: str) -> str:
-    kept = "".join(one for one in code.upper() if one not in " -")
+    kept = "".join(letter for letter in code.upper() if letter not in " -")
     return f"{rid}|{kept[:64]}"

@@ -29,7 +29,7 @@ from gateway.credentials.daemon_api import Contact as ContactBody
 from gateway.credentials.daemon_api import ContactAnswer, Verdict
 from gateway.credentials.secrets import Place
 
-from .admission import Admission
+from .admission import ContactAdmission
 from .services import ApprovalServices
 
 CONTACT_S = 60
@@ -38,20 +38,20 @@ _NOBODY = Place("tokens", "nobody", "server_key")
 
 
 @dataclass(frozen=True)
-class _Known:
+class _TokenOwner:
     token: Token
     user: User
 
 
-class Contacts:
+class FirstContacts:
     """Answers terminals that a daemon relays."""
 
-    def __init__(self, parts: ApprovalServices, admission: Admission) -> None:
-        self._parts = parts
+    def __init__(self, services: ApprovalServices, admission: ContactAdmission) -> None:
+        self._services = services
         self._admission = admission
         self._tidied_at = 0
         # opened for unknown tokens, so that they cost what known ones cost
-        self._nobody = parts.box.seal(bytes(32), _NOBODY)
+        self._nobody = services.box.seal(bytes(32), _NOBODY)
 
     async def contact(self, did: str, body: ContactBody, ip: str) -> ContactAnswer:
         """Answer the first half.
@@ -62,7 +62,7 @@ class Contacts:
             ip: from where.
 
         """
-        async with self._parts.db.begin() as session:
+        async with self._services.db.begin() as session:
             known = await self._find(session, body.tid)
             eid = new_id() + new_id()[:8]
             session.add(self._row(eid, did, body, ip))
@@ -74,17 +74,17 @@ class Contacts:
 
     async def key(self, eid: str) -> str | None:
         """Return the public key of the device that made a contact, as it said it."""
-        async with self._parts.db.session() as session:
+        async with self._services.db.session() as session:
             return await session.scalar(select(Contact.pub).where(Contact.eid == eid))
 
     async def prove(self, did: str, eid: str, client_proof: str) -> Verdict:
         """Take the second half and say what becomes of it. Each contact is proved once.
 
         Raises:
-            Busy: too much is being hashed.
+            TooBusy: too much is being hashed.
 
         """
-        async with self._parts.db.begin() as session:
+        async with self._services.db.begin() as session:
             contact = await self._take(session, did, eid)
             tid = contact.tid if contact else ""
             known = await self._find(session, tid)
@@ -97,13 +97,13 @@ class Contacts:
             return Verdict(status="denied", code="unknown")
         return await self._admission.admit(contact, known.user.id)
 
-    async def _find(self, session: AsyncSession, tid: str) -> _Known | None:
+    async def _find(self, session: AsyncSession, tid: str) -> _TokenOwner | None:
         wanted = select(Token, User).join(User, User.id == Token.user_id).where(Token.tid == tid)
         row = (await session.execute(wanted)).first()
-        return None if row is None else _Known(*row)
+        return None if row is None else _TokenOwner(*row)
 
     async def _take(self, session: AsyncSession, did: str, eid: str) -> Contact | None:
-        now_s = self._parts.now_s()
+        now_s = self._services.now_s()
         mine = (
             update(Contact)
             .where(Contact.eid == eid, Contact.did == did)
@@ -114,13 +114,13 @@ class Contacts:
 
     async def _tidy(self, session: AsyncSession) -> None:
         """Forget contacts that are over, now and then."""
-        now_s = self._parts.now_s()
+        now_s = self._services.now_s()
         if not 0 <= now_s - self._tidied_at < CONTACT_S:
             self._tidied_at = now_s
             await session.execute(delete(Contact).where(Contact.exp <= now_s))
 
     def _row(self, eid: str, did: str, body: ContactBody, ip: str) -> Contact:
-        now_s = self._parts.now_s()
+        now_s = self._services.now_s()
         return Contact(
             eid=eid,
             did=did,
@@ -137,16 +137,16 @@ class Contacts:
             exp=now_s + CONTACT_S,
         )
 
-    def _key(self, known: _Known | None, tid: str) -> bytes:
+    def _key(self, known: _TokenOwner | None, tid: str) -> bytes:
         """Return the server key, or what stands for it; the work is the same."""
         dummy = self._dummy(tid)
         if known is None:
-            self._parts.box.open(self._nobody, _NOBODY)
+            self._services.box.open(self._nobody, _NOBODY)
             return dummy
-        return self._parts.tokens.server_key(known.token)
+        return self._services.tokens.server_key(known.token)
 
     def _dummy(self, tid: str) -> bytes:
-        return mac(self._parts.box.kek, b"mgt-nobody|" + tid.encode())
+        return mac(self._services.box.kek, b"mgt-nobody|" + tid.encode())
 
 
 def _message(tid: str, cnonce: str, snonce: str, did: str) -> bytes:

@@ -1,4 +1,4 @@
-"""A person decides about a request: on the page, at the terminal, or by "This was not me".
+"""Decisions about requests: on the page, at the terminal, or by "This was not me".
 
 A try is counted, and that is on disk, before the code is looked at: a hundred tries at once are
 five. Of several decisions at once one counts; the others find the request gone.
@@ -46,10 +46,10 @@ Way = Literal["link", "code"]
 
 
 class Decisions:
-    """Takes what people decide."""
+    """Carries out what people decide."""
 
-    def __init__(self, parts: ApprovalServices) -> None:
-        self._parts = parts
+    def __init__(self, services: ApprovalServices) -> None:
+        self._services = services
 
     async def approve(self, user_id: str, rid: str, user_code: str) -> RequestView:
         """Approve on the page, with the code that the terminal shows.
@@ -57,7 +57,7 @@ class Decisions:
         Raises:
             WrongCode: it is another one; the try is counted.
             RequestGone: there is no such request of this user, or not any more.
-            Busy: too much is being hashed; the try is counted.
+            TooBusy: too much is being hashed; the try is counted.
 
         """
         mine = (ApprovalRequest.rid == rid) & (ApprovalRequest.user_id == user_id)
@@ -77,7 +77,7 @@ class Decisions:
             RequestGone: there is no such open request of this user.
 
         """
-        async with self._parts.db.begin() as session:
+        async with self._services.db.begin() as session:
             await locked_user(session, user_id)
             mine = (ApprovalRequest.rid == rid) & (ApprovalRequest.user_id == user_id)
             row = await self._decide(session, mine, "refused", "page")
@@ -109,11 +109,12 @@ class Decisions:
         )
 
     async def _not_me(self, which: ColumnElement[bool]) -> RequestView:
-        parts, is_revoked = self._parts, False
-        async with parts.db.session() as session:
+        services, is_revoked = self._services, False
+        async with services.db.session() as session:
             row = await self._find(session, which)
+        # revoking is a transaction of its own, and an approval may come in between: look again
         while (view := await self._take_back(which, row.user_id, is_revoked)) is None:
-            await parts.devices.revoke(row.user_id, row.did)
+            await services.devices.revoke(row.user_id, row.did)
             is_revoked = True
         return view
 
@@ -121,13 +122,14 @@ class Decisions:
         self, which: ColumnElement[bool], user_id: str, is_revoked: bool
     ) -> RequestView | None:
         """Refuse for good; ``None`` if the machine was approved and has to be revoked before."""
-        parts = self._parts
-        async with parts.db.begin() as session:
+        services = self._services
+        async with services.db.begin() as session:
             user = await locked_user(session, user_id)
             row = await self._find(session, which, lock=True)
             if not is_revoked and await self._led_to_approval(session, row):
                 return None
-            row.status, row.decided_at, row.decided_by = "refused", parts.now_s(), "not_me"
+            row.status, row.decided_at, row.decided_by = "refused", services.now_s(), "not_me"
+            # who has the token may have made it here, and so know the password
             user.must_change_password = True
             await self._suspend(session, user, row)
             self._note(session, "device.not_me", row)
@@ -148,45 +150,51 @@ class Decisions:
     async def _count_try(self, mine: ColumnElement[bool]) -> ApprovalRequest:
         counted = (
             update(ApprovalRequest)
-            .where(mine, *is_open(self._parts.now_s()))
+            .where(mine, *is_open(self._services.now_s()))
             .values(tries_left=ApprovalRequest.tries_left - 1)
         )
-        async with self._parts.db.begin() as session:
+        # on disk before the code is looked at: a hundred tries at once are five, not a hundred
+        async with self._services.db.begin() as session:
             row = (await session.scalars(counted.returning(ApprovalRequest))).one_or_none()
         if row is None:
             raise RequestGone
         return row
 
     async def _try(self, row: ApprovalRequest, stored: str, code: str, way: Way) -> RequestView:
-        if not await self._parts.codes.fits(stored, row.rid, code):
+        if not await self._services.codes.fits(stored, row.rid, code):
             await self._miss(row, way)
             raise WrongCode(row.tries_left)
-        async with self._parts.db.begin() as session:
+        async with self._services.db.begin() as session:
             return await self._approve(session, row, way)
 
     async def _miss(self, row: ApprovalRequest, way: Way) -> None:
-        async with self._parts.db.begin() as session:
+        async with self._services.db.begin() as session:
             self._note(session, "device.wrong_code", row, detail=way)
+            # another decision may have come first: only an open request dies of its tries
             if row.tries_left == 0:
                 this = ApprovalRequest.rid == row.rid
                 await session.execute(
                     update(ApprovalRequest)
                     .where(this, ApprovalRequest.status == "open")
-                    .values(status="dead", decided_at=self._parts.now_s(), decided_by="tries")
+                    .values(status="dead", decided_at=self._services.now_s(), decided_by="tries")
                 )
 
     async def _approve(
         self, session: AsyncSession, asked: ApprovalRequest, way: Way
     ) -> RequestView:
-        parts = self._parts
+        services = self._services
+        # the user before requests, requests before tokens: all who lock several keep to this
+        # order
         user = await locked_user(session, asked.user_id)
         row = await self._decide(session, ApprovalRequest.rid == asked.rid, "approved", way)
         waiting = await self._waiting(session, row)
         tokens = await self._tokens(session, [row, *waiting])
         token = tokens[row.tid]
+        # while the code was hashed the token may have been revoked, or the device
         await self._check_still(session, user, token, row)
         terminal = TerminalFacts.model_validate_json(row.terminal)
-        await parts.devices.approve(session, token, row.did, terminal_fp=terminal.fp, by=way)
+        await services.devices.approve(session, token, row.did, terminal_fp=terminal.fp, by=way)
+        # the mail of the approval has a link of its own: only hashes of links are kept
         revoke = new_secret()
         row.revoke_hash = link_hash(revoke)
         view = await self._view(session, row.rid)
@@ -200,7 +208,7 @@ class Decisions:
     ) -> Sequence[ApprovalRequest]:
         """Return the user's other open requests of the same machine, locked."""
         same = (ApprovalRequest.user_id == row.user_id) & (ApprovalRequest.did == row.did)
-        wanted = select(ApprovalRequest).where(same, *is_open(self._parts.now_s()))
+        wanted = select(ApprovalRequest).where(same, *is_open(self._services.now_s()))
         wanted = wanted.order_by(ApprovalRequest.tid).with_for_update()
         found = await session.scalars(wanted.execution_options(populate_existing=True))
         return found.all()
@@ -221,7 +229,7 @@ class Decisions:
 
         It goes on waiting if its user has to be asked in any case; see :mod:`.admission`.
         """
-        parts, now_s = self._parts, self._parts.now_s()
+        services, now_s = self._services, self._services.now_s()
         bound = await session.get(TokenDevice, (row.tid, row.did))
         if (
             token_refusal(user, token, now_s) is not None
@@ -231,10 +239,12 @@ class Decisions:
             return
         row.status, row.decided_at, row.decided_by = "approved", now_s, "known"
         terminal = TerminalFacts.model_validate_json(row.terminal)
-        await parts.devices.approve(session, token, row.did, terminal_fp=terminal.fp, by="known")
+        await services.devices.approve(
+            session, token, row.did, terminal_fp=terminal.fp, by="known"
+        )
         facts = letter_facts(await self._view(session, row.rid))
-        letter = templates.terminal_moved(facts, at_s=now_s, devices=parts.url() + PAGE_DEVICES)
-        await parts.mail.put(
+        letter = templates.terminal_moved(facts, at_s=now_s, devices=services.url() + PAGE_DEVICES)
+        await services.mail.put(
             session,
             letter,
             address=user.email,
@@ -246,19 +256,19 @@ class Decisions:
     async def _check_still(
         self, session: AsyncSession, user: User, token: Token, row: ApprovalRequest
     ) -> None:
-        status = await self._parts.devices.status(session, user.id, row.did)
-        if status == "revoked" or token_refusal(user, token, self._parts.now_s()) is not None:
+        status = await self._services.devices.status(session, user.id, row.did)
+        if status == "revoked" or token_refusal(user, token, self._services.now_s()) is not None:
             raise RequestGone
 
     async def _decide(
         self, session: AsyncSession, which: ColumnElement[bool], status: str, by: str
     ) -> ApprovalRequest:
         """Decide an open request; the last of its tries may be the right one."""
-        open_ = (ApprovalRequest.status == "open") & (ApprovalRequest.exp > self._parts.now_s())
+        open_ = (ApprovalRequest.status == "open") & (ApprovalRequest.exp > self._services.now_s())
         decided = (
             update(ApprovalRequest)
             .where(which, open_)
-            .values(status=status, decided_at=self._parts.now_s(), decided_by=by)
+            .values(status=status, decided_at=self._services.now_s(), decided_by=by)
         )
         row = (
             await session.scalars(
@@ -275,14 +285,14 @@ class Decisions:
     async def _tell(
         self, session: AsyncSession, user: User, view: RequestView, revoke: str
     ) -> None:
-        parts, url = self._parts, self._parts.url()
+        services, url = self._services, self._services.url()
         letter = templates.device_approved(
             letter_facts(view),
-            at_s=parts.now_s(),
+            at_s=services.now_s(),
             devices=url + PAGE_DEVICES,
             not_me=url + PAGE_NOT_ME.format(secret=revoke),
         )
-        await parts.mail.put(
+        await services.mail.put(
             session,
             letter,
             address=user.email,
@@ -296,7 +306,8 @@ class Decisions:
     ) -> ApprovalRequest:
         found = select(ApprovalRequest).where(
             which,
-            ApprovalRequest.created_at > self._parts.now_s() - NOT_ME_S,
+            ApprovalRequest.created_at > self._services.now_s() - NOT_ME_S,
+            # said once it is said: a second click must not suspend a token that was resumed since
             ApprovalRequest.decided_by != "not_me",
         )
         if lock:
@@ -308,13 +319,13 @@ class Decisions:
         return row
 
     async def _suspend(self, session: AsyncSession, user: User, row: ApprovalRequest) -> None:
-        parts = self._parts
+        services = self._services
         token = await session.get_one(Token, row.tid, with_for_update=True)
-        await parts.tokens.suspend_in(session, token)
+        await services.tokens.suspend_in(session, token)
         letter = templates.token_suspended(
-            token.label, hint(row.tid), reset=parts.url() + PAGE_RESET
+            token.label, hint(row.tid), reset=services.url() + PAGE_RESET
         )
-        await parts.mail.put(
+        await services.mail.put(
             session,
             letter,
             address=user.email,
@@ -326,13 +337,13 @@ class Decisions:
     async def _view(self, session: AsyncSession, rid: str) -> RequestView:
         await session.flush()
         wanted = requests().where(ApprovalRequest.rid == rid)
-        [view] = await views(session, wanted, self._parts.now_s())
+        [view] = await views(session, wanted, self._services.now_s())
         return view
 
     def _note(
         self, session: AsyncSession, event: str, row: ApprovalRequest, *, detail: str = ""
     ) -> None:
-        self._parts.activity.note(
+        self._services.activity.note(
             session,
             event,
             user_id=row.user_id,

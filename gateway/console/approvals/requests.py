@@ -131,7 +131,7 @@ def has_link(secret: str) -> ColumnElement[bool]:
 
 
 def is_open(now_s: int) -> tuple[ColumnElement[bool], ...]:
-    """What is true of requests that can still be decided."""
+    """Return the conditions of requests that can still be decided."""
     return (
         ApprovalRequest.status == "open",
         ApprovalRequest.exp > now_s,

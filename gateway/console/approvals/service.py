@@ -1,4 +1,4 @@
-"""The approvals as pages and daemons' routes know them; see the package's docstring."""
+"""Entry to approvals for pages and daemons' routes; see the package's docstring."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gateway.credentials.daemon_api import (
     Verdict,
 )
 
-from .admission import Admission, pending
-from .contacts import Contacts
+from .admission import ContactAdmission, pending
+from .contacts import FirstContacts
 from .decisions import Decisions
 from .requests import RequestGone, RequestView, has_link, is_open, requests, views
 from .services import ApprovalServices
@@ -24,10 +24,10 @@ from .services import ApprovalServices
 class Approvals:
     """First contacts and what becomes of them."""
 
-    def __init__(self, parts: ApprovalServices) -> None:
-        self._parts = parts
-        self._decisions = Decisions(parts)
-        self._contacts = Contacts(parts, Admission(parts))
+    def __init__(self, services: ApprovalServices) -> None:
+        self._services = services
+        self._decisions = Decisions(services)
+        self._contacts = FirstContacts(services, ContactAdmission(services))
 
     # --- for people ---------------------------------------------------------------------------
 
@@ -36,7 +36,7 @@ class Approvals:
         rows = await self._views(
             ApprovalRequest.user_id == user_id, ApprovalRequest.status == "open"
         )
-        return [one for one in rows if one.status == "pending"]
+        return [row for row in rows if row.status == "pending"]
 
     async def by_rid(self, user_id: str, rid: str) -> RequestView | None:
         """Return a user's own request, in whatever state."""
@@ -67,25 +67,25 @@ class Approvals:
     # --- for daemons --------------------------------------------------------------------------
 
     async def contact(self, did: str, body: Contact, ip: str) -> ContactAnswer:
-        """Answer the first half of a first contact; see :meth:`Contacts.contact`."""
+        """Answer the first half of a first contact; see :meth:`FirstContacts.contact`."""
         return await self._contacts.contact(did, body, ip)
 
     async def contact_key(self, eid: str) -> str | None:
-        """Return the public key of the device that made a contact; see :meth:`Contacts.key`."""
+        """Return the public key of a contact's device; see :meth:`FirstContacts.key`."""
         return await self._contacts.key(eid)
 
     async def prove(self, did: str, eid: str, client_proof: str) -> Verdict:
-        """Take the second half; see :meth:`Contacts.prove`."""
+        """Take the second half; see :meth:`FirstContacts.prove`."""
         return await self._contacts.prove(did, eid, client_proof)
 
     async def open_of_device(self, did: str) -> OpenRequests:
         """Return a device's own requests that wait for a person, the newest first."""
         wanted = (
             select(ApprovalRequest)
-            .where(ApprovalRequest.did == did, *is_open(self._parts.now_s()))
+            .where(ApprovalRequest.did == did, *is_open(self._services.now_s()))
             .order_by(ApprovalRequest.created_at.desc())
         )
-        async with self._parts.db.session() as session:
+        async with self._services.db.session() as session:
             rows = (await session.scalars(wanted)).all()
         return OpenRequests(
             requests=tuple(
@@ -93,7 +93,7 @@ class Approvals:
                     rid=row.rid,
                     tid=row.tid,
                     terminal=TerminalFacts.model_validate_json(row.terminal),
-                    expires_s=row.exp - self._parts.now_s(),
+                    expires_s=row.exp - self._services.now_s(),
                 )
                 for row in rows
             )
@@ -113,8 +113,8 @@ class Approvals:
             case "approved":
                 return Verdict(status="approved", rid=rid)
             case "pending":
-                left_s = rows[0].expires_at - self._parts.now_s()
-                return pending(rid, None, self._parts.url(), left_s)
+                left_s = rows[0].expires_at - self._services.now_s()
+                return pending(rid, None, self._services.url(), left_s)
             case _:
                 return Verdict(status="denied", code="refused", rid=rid)
 
@@ -125,5 +125,5 @@ class Approvals:
 
     async def _views(self, *which: ColumnElement[bool]) -> list[RequestView]:
         wanted = requests().where(*which).order_by(ApprovalRequest.created_at.desc())
-        async with self._parts.db.session() as session:
-            return await views(session, wanted, self._parts.now_s())
+        async with self._services.db.session() as session:
+            return await views(session, wanted, self._services.now_s())

@@ -1,11 +1,11 @@
-"""What the approvals work with."""
+"""Services that approvals stand on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gateway.console.activity import Activity
+from gateway.console.activity import ActivityLog
 from gateway.console.database import Database
 from gateway.console.devices import Devices
 from gateway.console.mail import MailQueue
@@ -25,7 +25,7 @@ class ApprovalServices:
     codes: Codes
     tokens: Tokens
     devices: Devices
-    activity: Activity
+    activity: ActivityLog
     mail: MailQueue
     url: Callable[[], str]
     """Where people find the console: scheme, host and port."""

@@ -22,7 +22,7 @@ from gateway.console.database.model import RequestNonce
 from gateway.console.errors import ConsoleError, TooMany
 from gateway.console.service import Console
 from gateway.console.web.body import read_body
-from gateway.console.web.problem import Problem
+from gateway.console.web.problem import ConsoleProblem
 from gateway.credentials.daemon_api import Body
 from gateway.credentials.device import (
     DEVICE_ID,
@@ -70,7 +70,7 @@ def answering(handler: Handler) -> Handler:
             return await handler(request)
         except CallRefused as error:
             return _answer(error.status, error.body, error.wait_s)
-        except Problem as error:
+        except ConsoleProblem as error:
             return _answer(error.status, {"error": error.error, "message": error.message})
         except WrongCode as error:
             body = _error_body(error)
@@ -131,7 +131,7 @@ class DeviceAuthenticator:
         self._tidied_at = 0
         self._devices = RateLimiter(BURST_OF_DEVICE, PER_S_OF_DEVICE)
 
-    def pace(self, request: web.Request) -> str:
+    def count_unsigned(self, request: web.Request) -> str:
         """Count a call that nobody has signed, by its address, and return that.
 
         Raises:
@@ -143,7 +143,7 @@ class DeviceAuthenticator:
             raise _too_many()
         return ip
 
-    async def known(self, request: web.Request) -> AuthenticatedDevice:
+    async def authenticated(self, request: web.Request) -> AuthenticatedDevice:
         """Return the device that asks; one that the console has met.
 
         Raises:
@@ -153,7 +153,7 @@ class DeviceAuthenticator:
         did = request.headers.get(HEADER_DEVICE, "")
         key = await self._console.devices.public_key(did) if DEVICE_ID.fullmatch(did) else None
         if key is None:
-            self.pace(request)
+            self.count_unsigned(request)
             raise CallRefused(
                 404,
                 "unknown_device",
@@ -178,7 +178,7 @@ class DeviceAuthenticator:
                 request.headers, key, request.method, request.raw_path, body, now_s
             )
         except ClockSkewed:
-            self.pace(request)  # whoever recorded it once could send it for ever
+            self.count_unsigned(request)  # whoever recorded it once could send it for ever
             raise CallRefused(
                 401,
                 "clock_skewed",
@@ -187,10 +187,11 @@ class DeviceAuthenticator:
                 server_time=now_s,
             ) from None
         except (BadRequestSignature, EnvelopeError):
-            self.pace(request)
+            self.count_unsigned(request)
             raise CallRefused(
                 401, "bad_signature", "The request is not signed by this device's key."
             ) from None
+        # counted after the signature: nobody else can use up what a device may ask
         if not self._devices.allows(proof.did):
             raise _too_many()
         await self._once(proof, now_s)
@@ -201,9 +202,11 @@ class DeviceAuthenticator:
         try:
             async with self._console.db.begin() as session:
                 session.add(nonce)
+                # a set-back clock gives a negative age, and would keep old nonces for ever
                 if not 0 <= now_s - self._tidied_at < NONCE_S:
                     self._tidied_at = now_s
                     await session.execute(delete(RequestNonce).where(RequestNonce.exp <= now_s))
+        # the key of the table decides, so that two processes on one database let one in
         except IntegrityError:
             raise CallRefused(
                 401, "replayed", "This request came in before: sign each with a fresh nonce."

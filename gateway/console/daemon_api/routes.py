@@ -1,4 +1,4 @@
-"""The routes themselves."""
+"""Handlers of the routes for daemons."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from gateway.credentials.keyset import root_text
 from gateway.http.rate_limit import RateLimiter
 
 from .authentication import CallRefused, DeviceAuthenticator, answering, parse
-from .streams import Streams
+from .streams import DaemonStreams
 
 BURST_OF_CONTACTS = 60
 CONTACTS_PER_S = 1
@@ -70,23 +70,23 @@ def daemon_routes(
 class _Routes:
     def __init__(self, console: Console, address: Callable[[web.BaseRequest], str]) -> None:
         self._console = console
-        self._door = DeviceAuthenticator(console, address)
+        self._devices = DeviceAuthenticator(console, address)
         self._contacts = RateLimiter(BURST_OF_CONTACTS, CONTACTS_PER_S)
-        self._streams = Streams(console)
+        self._streams = DaemonStreams(console)
 
     async def keys(self, request: web.Request) -> web.Response:
-        self._door.pace(request)
+        self._devices.count_unsigned(request)
         root, keys = await self._root(), await self._console.signing.key_set()
         return _json(Keys(root=root, keys=keys, server_time=self._console.now_s()))
 
     async def contact(self, request: web.Request) -> web.Response:
-        ip = self._door.pace(request)
+        ip = self._devices.count_unsigned(request)
         if not self._contacts.allows(ip):
             message = "Too many first contacts: wait a few seconds."
             raise CallRefused(429, "too_many", message, wait_s=5)
         body = await read_body(request)
         contact = parse(Contact, body)
-        caller = await self._door.introduced(request, contact.pub, body)
+        caller = await self._devices.introduced(request, contact.pub, body)
         return _json(await self._console.approvals.contact(caller.did, contact, ip))
 
     async def prove(self, request: web.Request) -> web.Response:
@@ -94,30 +94,30 @@ class _Routes:
         proof = parse(ContactProof, body)
         pub = await self._console.approvals.contact_key(eid)
         if pub is None:
-            self._door.pace(request)
+            self._devices.count_unsigned(request)
             raise CallRefused(
                 410, "gone", "This contact took too long: let the terminal dial anew."
             )
-        caller = await self._door.introduced(request, pub, body)
+        caller = await self._devices.introduced(request, pub, body)
         verdict = await self._console.approvals.prove(caller.did, eid, proof.client_proof)
         return _json(verdict)
 
     async def requests(self, request: web.Request) -> web.Response:
-        caller = await self._door.known(request)
+        caller = await self._devices.authenticated(request)
         return _json(await self._console.approvals.open_of_device(caller.did))
 
     async def verdict(self, request: web.Request) -> web.Response:
-        caller = await self._door.known(request)
+        caller = await self._devices.authenticated(request)
         return _json(await self._console.approvals.verdict(caller.did, _id(request, "rid")))
 
     async def confirm(self, request: web.Request) -> web.Response:
-        caller = await self._door.known(request)
+        caller = await self._devices.authenticated(request)
         ecode = parse(Confirm, caller.body).ecode
         rid = _id(request, "rid")
         return _json(await self._console.approvals.confirm(caller.did, rid, ecode))
 
     async def sync(self, request: web.Request) -> web.Response:
-        caller = await self._door.known(request)
+        caller = await self._devices.authenticated(request)
         console, did = self._console, caller.did
         asked = parse(Sync, caller.body)
         await console.devices.heard(did, caller.ip)
@@ -133,8 +133,8 @@ class _Routes:
                 keys=offer.keys,
                 state=offer.state,
                 tokens=tuple(
-                    one.model_copy(update=bare) if is_late or one.tid in held else one
-                    for one in offer.tokens
+                    offered.model_copy(update=bare) if is_late or offered.tid in held else offered
+                    for offered in offer.tokens
                 ),
                 events=tuple(await console.events.since(did, asked.since)),
                 heartbeat_s=console.settings.heartbeat_s,
@@ -142,7 +142,7 @@ class _Routes:
         )
 
     async def history(self, request: web.Request) -> web.Response:
-        caller = await self._door.known(request)
+        caller = await self._devices.authenticated(request)
         told = parse(History, caller.body)
         await self._console.devices.heard(caller.did, caller.ip)
         await self._console.reports.history(caller.did, told.boot, told.runs)
@@ -150,11 +150,11 @@ class _Routes:
         return _json(Noted())
 
     async def trail(self, request: web.Request) -> web.Response:
-        caller = await self._door.known(request)
+        caller = await self._devices.authenticated(request)
         return _json(await self._console.trails.of(caller.did))
 
     async def witness(self, request: web.Request) -> web.Response:
-        caller = await self._door.known(request)
+        caller = await self._devices.authenticated(request)
         told = parse(Witness, caller.body)
         try:
             return _json(await self._console.trails.witness(caller.did, told))
@@ -164,7 +164,7 @@ class _Routes:
             ) from None
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        caller = await self._door.known(request)
+        caller = await self._devices.authenticated(request)
         if request.headers.get("Upgrade", "").lower() != "websocket":
             raise CallRefused(400, "no_upgrade", "Ask for a WebSocket here.")
         since = request.query.get("since")

@@ -59,7 +59,7 @@ Said = TypeAdapter[Acknowledged | Report](
 log = logging.getLogger(__name__)
 
 
-class Streams:
+class DaemonStreams:
     """All streams of this process.
 
     Args:
@@ -88,6 +88,8 @@ class Streams:
                 503, "too_many_streams", "Close a stream before you open another one."
             )
         stream = Stream(self._console, caller)
+        # a daemon that has lost its stream opens a new one before we notice: only who answers on
+        # both is copied
         for other in others:
             self._check(other, stream)
         others = self._live.setdefault(caller.did, others)
@@ -113,6 +115,8 @@ class Streams:
             if all(signs):
                 log.warning("device %.8s answers from two places", old.caller.did)
                 await self._console.clones.alarm(old.caller.did, old.caller.ip, new.caller.ip)
+            # the old one is a connection that died unseen; it would count until its silence is
+            # over
             elif not signs[0]:
                 old.cut()
         except SQLAlchemyError:
@@ -156,6 +160,7 @@ class Stream:
 
     async def is_alive(self) -> bool:
         """Ask for a sign of life that only who reads this stream now can give."""
+        # eight random bytes: a pong that was sent without a ping proves nothing
         asked, sign = host.random_bytes(8), asyncio.get_running_loop().create_future()
         self._asked[asked] = sign
         try:
@@ -200,6 +205,7 @@ class Stream:
 
     async def _begin(self, since: int | None) -> int:
         last = await self._console.events.last(self.caller.did)
+        # the first heartbeat tells the newest number: a daemon that missed more syncs at once
         await self._beat(last)
         return last if since is None else min(since, last)
 
@@ -222,6 +228,7 @@ class Stream:
         for seq, envelope in events:
             await self._send(Pushed(t="evt", e=envelope))
             sent = seq
+        # there may be more than one page of them: come again without a wait
         if len(events) == MAX_EVENTS:
             self._news.set()
         return sent
@@ -249,6 +256,7 @@ class Stream:
                     message = await self._socket.receive()
             except TimeoutError:
                 return
+            # also pings count: each makes us answer
             if not self._pace.allows(self.caller.did):
                 await self._close(TRY_AGAIN, b"too_many")
                 return

@@ -111,7 +111,7 @@ class Throttle(Base):
 
 
 class Activity(Base):
-    """Who did what; never a secret, never a code."""
+    """Line of the activity log; never a secret, never a code."""
 
     __tablename__ = "activity"
     __table_args__ = (Index("ix_activity_user_id_id", "user_id", "id"),)
@@ -136,7 +136,7 @@ class Activity(Base):
 
 
 class Token(Base):
-    """What the signed record of a token is made from."""
+    """Token, as its signed record is made from it."""
 
     __tablename__ = "tokens"
     __table_args__ = (Index("ix_tokens_user_id_label", "user_id", "label"),)
@@ -192,7 +192,7 @@ class Device(Base):
 
 
 class UserDevice(Base):
-    """What a user thinks of a machine."""
+    """Decision of a user about a machine."""
 
     __tablename__ = "user_devices"
 
@@ -229,7 +229,7 @@ class TokenDevice(Base):
 
 
 class DeviceEvent(Base):
-    """What a device has to be told, in order and without gaps."""
+    """Event for a device, in order and without gaps."""
 
     __tablename__ = "device_events"
     __table_args__ = (Index("ix_device_events_tid", "tid"),)
@@ -334,7 +334,7 @@ class CopiedDevice(Base):
 
 
 class DeviceChain(Base):
-    """What a device was answered, to notice that two ask with its key."""
+    """Answers that a device got, to notice that two machines ask with its key."""
 
     __tablename__ = "device_chains"
 
@@ -343,7 +343,7 @@ class DeviceChain(Base):
     """JSON of a :class:`gateway.console.clone_detector.Chain`."""
 
 
-class Mail(Base):
+class QueuedMail(Base):
     """A mail that is to be sent, or was."""
 
     __tablename__ = "mails"
@@ -437,7 +437,7 @@ class Login(Base):
 
 
 class DeviceTrail(Base):
-    """How far a device's audit trail goes, as it has signed; see :mod:`gateway.console.trails`."""
+    """Length of a device's audit trail, as it has signed; see :mod:`gateway.console.trails`."""
 
     __tablename__ = "device_trails"
 

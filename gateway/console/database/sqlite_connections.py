@@ -56,7 +56,7 @@ class SqliteConnections:
             raise
 
     def _discard_ended(self) -> None:
-        for thread in [one for one in self._connections if _has_ended(one)]:
+        for thread in [thread for thread in self._connections if _has_ended(thread)]:
             del self._connections[thread]
 
 

@@ -1,4 +1,4 @@
-"""Mails wait in a table until they are taken, or until what they say is no longer true.
+"""Queue of mails: a table in which each waits until it is taken, or no longer true.
 
 Whoever writes a mail does so within the transaction of what the mail tells; nothing waits for a
 mail server. One worker of each console process carries, one mail at a time.
@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ea_bridge import host
 from gateway.console.database import Database, after_commit, insert_missing
-from gateway.console.database.model import Mail
+from gateway.console.database.model import QueuedMail
 from gateway.credentials.secrets import Place, SecretBox
 
 from .templates import Letter
@@ -96,7 +96,7 @@ class MailQueue:
         body = json.dumps({"text": letter.text(), "html": letter.html()})
         await insert_missing(
             session,
-            Mail,
+            QueuedMail,
             id=mail_id,
             dedupe=dedupe,
             user_id=user_id,
@@ -113,7 +113,7 @@ class MailQueue:
             error="",
         )
         after_commit(session, self._news.set)
-        return await session.get(Mail, mail_id) is not None
+        return await session.get(QueuedMail, mail_id) is not None
 
     async def run(self) -> None:
         """Carry mails until cancelled."""
@@ -134,8 +134,12 @@ class MailQueue:
         """Carry what is due, each once, and return after how many seconds to look again."""
         now = self._now_s()
         async with self._db.session() as session:
-            waiting = select(Mail.id, Mail.next_try_at).where(Mail.status == "queued")
-            rows = (await session.execute(waiting.order_by(Mail.next_try_at).limit(MAX_DUE))).all()
+            waiting = select(QueuedMail.id, QueuedMail.next_try_at).where(
+                QueuedMail.status == "queued"
+            )
+            rows = (
+                await session.execute(waiting.order_by(QueuedMail.next_try_at).limit(MAX_DUE))
+            ).all()
         for mail_id, at in rows:
             if at <= now:
                 await self._carry(mail_id)
@@ -158,18 +162,22 @@ class MailQueue:
         else:
             await self._close(mail, "sent", "")
 
-    async def _claim(self, mail_id: str) -> Mail | None:
+    async def _claim(self, mail_id: str) -> QueuedMail | None:
         now = self._now_s()
         mine = (
-            update(Mail)
-            .where(Mail.id == mail_id, Mail.status == "queued", Mail.next_try_at <= now)
-            .values(tries=Mail.tries + 1, next_try_at=now + CLAIM_S)
-            .returning(Mail)
+            update(QueuedMail)
+            .where(
+                QueuedMail.id == mail_id,
+                QueuedMail.status == "queued",
+                QueuedMail.next_try_at <= now,
+            )
+            .values(tries=QueuedMail.tries + 1, next_try_at=now + CLAIM_S)
+            .returning(QueuedMail)
         )
         async with self._db.begin() as session:
             return (await session.scalars(mine)).one_or_none()
 
-    async def _postpone(self, mail: Mail, reason: str) -> None:
+    async def _postpone(self, mail: QueuedMail, reason: str) -> None:
         log.warning("mail %s (%s), try %d: %s", mail.id, mail.kind, mail.tries, reason)
         if mail.tries > len(RETRY_S):
             await self._close(mail, "failed", reason)
@@ -179,18 +187,20 @@ class MailQueue:
             await self._close(mail, "expired", reason)
             return
         async with self._db.begin() as session:
-            this = update(Mail).where(Mail.id == mail.id)
+            this = update(QueuedMail).where(QueuedMail.id == mail.id)
             await session.execute(this.values(next_try_at=at, error=reason))
 
-    async def _close(self, mail: Mail, status: str, reason: str) -> None:
+    async def _close(self, mail: QueuedMail, status: str, reason: str) -> None:
         async with self._db.begin() as session:
-            this = update(Mail).where(Mail.id == mail.id, Mail.status == "queued")
+            this = update(QueuedMail).where(
+                QueuedMail.id == mail.id, QueuedMail.status == "queued"
+            )
             sent_at = self._now_s() if status == "sent" else None
             await session.execute(
                 this.values(status=status, body="", error=reason, sent_at=sent_at)
             )
 
-    def _message(self, mail: Mail) -> EmailMessage:
+    def _message(self, mail: QueuedMail) -> EmailMessage:
         body = json.loads(self._box.open(mail.body, _place(mail.id)))
         message = EmailMessage(policy=SMTP)
         message["From"] = formataddr(self._sender)
@@ -203,7 +213,7 @@ class MailQueue:
         message.add_alternative(body["html"], subtype="html")
         return message
 
-    def _message_id(self, mail: Mail) -> str:
+    def _message_id(self, mail: QueuedMail) -> str:
         date = datetime.fromtimestamp(mail.created_at, UTC)
         digest = sha256(mail.dedupe.encode()).hexdigest()[:16]
         domain = self._sender[1].rpartition("@")[2]

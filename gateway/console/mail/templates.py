@@ -39,7 +39,7 @@ class Button:
 
 @dataclass(frozen=True)
 class Letter:
-    """What a mail says. It may hold codes and links: it is sealed while it waits."""
+    """Content of a mail. It may hold codes and links: it is sealed while it waits."""
 
     kind: str
     """Names the sort, such as ``new-device``; in lists and file names."""
@@ -78,7 +78,9 @@ def said(text: str) -> str:
 
     Characters that control, hide or turn text around are dropped.
     """
-    kept = "".join(" " if unicodedata.category(one)[0] in "CZ" else one for one in text)
+    kept = "".join(
+        " " if unicodedata.category(character)[0] in "CZ" else character for character in text
+    )
     words = kept.translate(_ODD_IN_A_NAME).split()
     short = " ".join(words)[:MAX_SAID]
     return short or "(nothing said)"
@@ -90,7 +92,7 @@ _WAS_NOT_YOU = "If that was not you, change your password now and look through y
 
 @dataclass(frozen=True)
 class DeviceFacts:
-    """What a letter tells of a machine and of the terminal on it."""
+    """Facts about a machine and the terminal on it, for a mail."""
 
     name: str
     os: str

@@ -182,7 +182,7 @@ def _judged(error: Exception) -> MailError:
     """Say in our words what went wrong; the server's own could hold anything."""
     match error:
         case aiosmtplib.SMTPRecipientsRefused():
-            codes = [one.code for one in error.recipients]
+            codes = [recipient.code for recipient in error.recipients]
             return _by_code(max(codes, default=450))
         case aiosmtplib.SMTPAuthenticationError():
             return TryLater("the mail server refuses our name or password")

@@ -18,10 +18,10 @@ from .users import UserPages
 __all__ = ["PageContext", "StaticFiles", "Templates", "page_routes"]
 
 
-def page_routes(desk: PageContext) -> list[web.RouteDef]:
+def page_routes(context: PageContext) -> list[web.RouteDef]:
     """Return the routes of all pages."""
     pages = (
         *(SigningIn, Overview, TokenPages, DevicePages, ApprovalPages),
         *(HistoryPages, AccountPages, UserPages),
     )
-    return [route for page in pages for route in page(desk).routes()]
+    return [route for page in pages for route in page(context).routes()]

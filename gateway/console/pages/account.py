@@ -1,4 +1,4 @@
-"""One's own account: password, browsers that are signed in, what was done."""
+"""Pages of one's own account: password, browsers that are signed in, activity."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.console.errors import LoginRefused, WeakPassword
+from gateway.console.errors import SignInRefused, WeakPassword
 from gateway.console.sessions import SessionInfo
-from gateway.console.web.visitor import VISITOR
+from gateway.console.web.request_context import VISITOR
 
 from .context import PageContext, go, said
 from .views import entry_view, session_view
@@ -25,13 +25,13 @@ _MUST: Final = "Please choose a new password now: somebody else may know the old
 class AccountPages:
     """The pages of one's own account."""
 
-    def __init__(self, desk: PageContext) -> None:
-        self._desk = desk
-        self._console = desk.console
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+        self._console = context.console
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
-        signed_in = self._desk.signed_in
+        signed_in = self._context.signed_in
         return [
             web.get("/account", signed_in(self.show)),
             web.post("/account/password", signed_in(self.change_password)),
@@ -57,7 +57,7 @@ class AccountPages:
                 visitor.address,
                 keep_sid=me.sid,
             )
-        except LoginRefused as error:
+        except SignInRefused as error:
             return await self._show(request, me, {"current": str(error)})
         except WeakPassword as error:
             return await self._show(request, me, {"password": str(error)})
@@ -78,9 +78,9 @@ class AccountPages:
         values = {
             "problems": problems or {},
             "refused": _MUST if me.user.must_change_password and not problems else "",
-            "sessions": [session_view(each, me.sid) for each in sessions],
-            "activity": [entry_view(each) for each in log],
+            "sessions": [session_view(session, me.sid) for session in sessions],
+            "activity": [entry_view(entry) for entry in log],
             "said": said(request, _SAID),
         }
         status = 422 if problems else 200
-        return await self._desk.page(request, "account", values, status=status, here="/account")
+        return await self._context.page(request, "account", values, status=status, here="/account")

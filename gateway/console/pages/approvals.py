@@ -1,4 +1,4 @@
-"""Approvals: look at who asks, say yes with the terminal's code, or no."""
+"""Pages of approvals: look at who asks, say yes with the terminal's code, or no."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from aiohttp import web
 from gateway.console.approvals import RequestGone, RequestView, WrongCode
 from gateway.console.sessions import SessionInfo
 from gateway.console.web.problem import not_found
-from gateway.console.web.visitor import VISITOR
+from gateway.console.web.request_context import VISITOR
 
 from .context import PageContext, go
 from .views import version_of
@@ -49,22 +49,25 @@ _FOREIGN: Final = (
 class ApprovalPages:
     """The pages of approvals. To open a link changes nothing; only a form does."""
 
-    def __init__(self, desk: PageContext) -> None:
-        self._desk = desk
-        self._approvals = desk.approvals
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+        self._approvals = context.approvals
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes; those of mails are named by :mod:`gateway.console.approvals`."""
-        signed_in, stepped_up = self._desk.signed_in, self._desk.stepped_up
-        link, one = "{secret:[A-Za-z0-9_-]{16,128}}", "/requests/{rid:[A-Za-z0-9_-]{16,64}}"
+        signed_in, stepped_up = self._context.signed_in, self._context.stepped_up
+        link, request_path = (
+            "{secret:[A-Za-z0-9_-]{16,128}}",
+            "/requests/{rid:[A-Za-z0-9_-]{16,64}}",
+        )
         return [
             web.get("/approve", signed_in(self.show_all)),
             web.get("/approve/" + link, signed_in(self.follow)),
-            web.get(one, signed_in(self.show)),
-            web.post(one, signed_in(stepped_up("approve", self.approve))),
-            web.post(one + "/refuse", signed_in(self.refuse)),
-            web.get(one + "/not-me", signed_in(self.ask_not_mine)),
-            web.post(one + "/not-me", signed_in(self.not_mine)),
+            web.get(request_path, signed_in(self.show)),
+            web.post(request_path, signed_in(stepped_up("approve", self.approve))),
+            web.post(request_path + "/refuse", signed_in(self.refuse)),
+            web.get(request_path + "/not-me", signed_in(self.ask_not_mine)),
+            web.post(request_path + "/not-me", signed_in(self.not_mine)),
             web.get("/not-me/" + link, self.ask_not_me),
             web.post("/not-me/" + link, self.not_me),
         ]
@@ -72,9 +75,9 @@ class ApprovalPages:
     async def show_all(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Show who asks."""
         requests = await self._approvals.open_requests(me.user.id)
-        terminals = await self._desk.terminals.list(me.user.id)
+        terminals = await self._context.terminals.list(me.user.id)
         values = {"requests": requests, "version": version_of(terminals, requests)}
-        return await self._desk.page(request, "approvals", values, here="/approve")
+        return await self._context.page(request, "approvals", values, here="/approve")
 
     async def follow(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Go on from the mail's link to the request, whose address is no secret."""
@@ -114,13 +117,13 @@ class ApprovalPages:
     async def ask_not_mine(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Show what "This was not me" will do; the same as the mail's link does."""
         values = {"request": await self._mine(request, me), "done": False, "path": request.path}
-        return await self._desk.page(request, "not_me", values, here="/approve")
+        return await self._context.page(request, "not_me", values, here="/approve")
 
     async def not_mine(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Stop the machine and the token, and have a new password chosen."""
         found = await self._mine(request, me)
         found = await self._approvals.not_mine(me.user.id, found.rid)
-        return await self._desk.page(request, "not_me", {"request": found, "done": True})
+        return await self._context.page(request, "not_me", {"request": found, "done": True})
 
     async def ask_not_me(self, request: web.Request) -> web.StreamResponse:
         """Show what "This was not me" will do; the mail's link is enough for that."""
@@ -128,13 +131,13 @@ class ApprovalPages:
         if found is None:
             return await self._closed(request, None, _GONE, 410)
         values = {"request": found, "done": False, "path": request.path}
-        return await self._desk.page(request, "not_me", values)
+        return await self._context.page(request, "not_me", values)
 
     async def not_me(self, request: web.Request) -> web.StreamResponse:
         """Stop the machine and the token."""
         found = await self._approvals.not_me(request.match_info["secret"])
         request[VISITOR].end()
-        return await self._desk.page(request, "not_me", {"request": found, "done": True})
+        return await self._context.page(request, "not_me", {"request": found, "done": True})
 
     async def _mine(self, request: web.Request, me: SessionInfo) -> RequestView:
         found = await self._approvals.by_rid(me.user.id, request.match_info["rid"])
@@ -153,7 +156,9 @@ class ApprovalPages:
             "refused": "",
         }
         status = 422 if problem else 200
-        return await self._desk.page(request, "approval", values, status=status, here="/approve")
+        return await self._context.page(
+            request, "approval", values, status=status, here="/approve"
+        )
 
     async def _closed(
         self, request: web.Request, found: RequestView | None, texts: tuple[str, str], status: int
@@ -162,6 +167,6 @@ class ApprovalPages:
         if found is not None:
             text = text.format(device=found.device_name, token=found.token_name)
         values = {"heading": heading, "text": text, "request": found}
-        return await self._desk.page(
+        return await self._context.page(
             request, "approval_done", values, status=status, here="/approve"
         )

@@ -1,20 +1,20 @@
-"""What all pages share: the console's services, the frame of a page, who may see it."""
+"""Context of all pages: the console's services, the frame of a page, and its access rules."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from gateway.console.errors import LoginRefused, StepUpNeeded
-from gateway.console.mailed_links import Invitations
+from gateway.console.errors import SignInRefused, StepUpNeeded
+from gateway.console.service import Console
 from gateway.console.sessions import SessionInfo
 from gateway.console.user_info import UserInfo
 from gateway.console.web.origin import OwnNames
-from gateway.console.web.problem import Problem
-from gateway.console.web.visitor import (
+from gateway.console.web.problem import ConsoleProblem
+from gateway.console.web.request_context import (
     VISITOR,
     Handler,
     SessionHandler,
@@ -24,9 +24,6 @@ from gateway.console.web.visitor import (
 )
 
 from .render import Templates
-
-if TYPE_CHECKING:
-    from gateway.console.service import Console
 
 PASSWORD_FIELD: Final = "step_up_password"  # noqa: S105  # the name of a field
 NOT_CARRIED: Final = frozenset({"csrf", PASSWORD_FIELD})
@@ -61,9 +58,6 @@ class PageContext:
         self.console = console
         self.approvals = console.approvals
         self.terminals = console.terminals
-        self.invitations = Invitations(
-            console.db, console.users, console.links, console.mail, console.url
-        )
         self._names = names
         self._templates = templates
 
@@ -106,7 +100,9 @@ class PageContext:
         """Return how many machines ask for the user's approval."""
         return len(await self.approvals.open_requests(user.id))
 
-    async def show(self, request: web.Request, problem: Problem, ref: str) -> web.StreamResponse:
+    async def show(
+        self, request: web.Request, problem: ConsoleProblem, ref: str
+    ) -> web.StreamResponse:
         """Return the page of a problem."""
         if isinstance(problem, SignInNeeded):
             return await self._to_sign_in(request)
@@ -212,7 +208,7 @@ class PageContext:
             await users.authenticate(
                 me.user.email, password, visitor.address, event="password.given"
             )
-        except LoginRefused as error:
+        except SignInRefused as error:
             return str(error)
         secret = await self.console.sessions.step_up(visitor.secret)
         visitor.begin(secret, await self.console.sessions.get(secret))
@@ -223,11 +219,11 @@ def demand_admin(me: SessionInfo) -> None:
     """Refuse what is for administrators.
 
     Raises:
-        Problem: the user is none.
+        ConsoleProblem: the user is none.
 
     """
     if not me.user.is_admin:
-        raise Problem(403, "not_admin", "This page is for administrators of the console.")
+        raise ConsoleProblem(403, "not_admin", "This page is for administrators of the console.")
 
 
 def go(path: str, **query: str) -> web.Response:

@@ -1,4 +1,4 @@
-"""Machines: which there are, what they do, an end to one of them."""
+"""Pages of machines: the list, and the end of one."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _SAID: Final = {
 class DevicePages:
     """The pages of machines."""
 
-    def __init__(self, desk: PageContext) -> None:
-        self._desk = desk
-        self._devices = desk.console.devices
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+        self._devices = context.console.devices
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
-        signed_in, stepped_up = self._desk.signed_in, self._desk.stepped_up
+        signed_in, stepped_up = self._context.signed_in, self._context.stepped_up
         one = "/devices/{did:[a-z2-7]{52}}"
         return [
             web.get("/devices", signed_in(self.show_all)),
@@ -40,21 +40,23 @@ class DevicePages:
 
     async def show_all(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Show the machines."""
-        terminals = await self._desk.terminals.list(me.user.id)
-        requests = await self._desk.approvals.open_requests(me.user.id)
+        terminals = await self._context.terminals.list(me.user.id)
+        requests = await self._context.approvals.open_requests(me.user.id)
         values = {
             "devices": await self._views(me),
             "version": version_of(terminals, requests),
-            "copied": await self._desk.console.clones.suspended(me.user.id),
+            "copied": await self._context.console.clones.suspended(me.user.id),
             "said": said(request, _SAID),
         }
-        return await self._desk.page(request, "devices", values, here="/devices")
+        return await self._context.page(request, "devices", values, here="/devices")
 
     async def ask_revoke(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Say what will stop."""
         device = await self._devices.get(me.user.id, request.match_info["did"])
-        view = next(each for each in await self._views(me) if each["did"] == device.did)
-        return await self._desk.page(request, "device_revoke", {"device": view}, here="/devices")
+        view = next(view for view in await self._views(me) if view["did"] == device.did)
+        return await self._context.page(
+            request, "device_revoke", {"device": view}, here="/devices"
+        )
 
     async def revoke(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Stop the machine. No password is asked for: ending must be quick."""
@@ -68,15 +70,15 @@ class DevicePages:
 
     async def resume(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Believe that a machine which answers from two places is the user's in both."""
-        await self._desk.console.clones.resume(me.user.id, request.match_info["did"])
+        await self._context.console.clones.resume(me.user.id, request.match_info["did"])
         return go("/devices", done="resumed")
 
     async def _views(self, me: SessionInfo) -> list[View]:
-        tokens = await self._desk.console.tokens.list(me.user.id)
+        tokens = await self._context.console.tokens.list(me.user.id)
         names = {
             token.tid: token.name for token in tokens if token.is_live and not token.replaced_by
         }
-        terminals = await self._desk.terminals.list(me.user.id)
+        terminals = await self._context.terminals.list(me.user.id)
         devices = await self._devices.list(me.user.id)
         return [
             device_view(device, names, terminals)

@@ -1,4 +1,4 @@
-"""What has been: sessions of terminals, and who came with a token."""
+"""Pages of history: sessions of terminals, and uses of tokens."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _NUMBER = re.compile(r"[0-9]{1,15}", re.ASCII)
 class HistoryPages:
     """The pages of what has been. Somebody else's is not there."""
 
-    def __init__(self, desk: PageContext) -> None:
-        self._desk = desk
-        self._console = desk.console
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+        self._console = context.console
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
-        signed_in = self._desk.signed_in
+        signed_in = self._context.signed_in
         return [
             web.get("/history", signed_in(self.runs)),
             web.get("/history/logins", signed_in(self.logins)),
@@ -41,11 +41,11 @@ class HistoryPages:
         tid, before = _asked(request, "tid", _TID), _asked(request, "before", _ID)
         found = await self._console.reports.list(me.user.id, limit=LINES, before=before, tid=tid)
         values = {
-            "runs": [run_view(one) for one in found],
+            "runs": [run_view(run) for run in found],
             "token": await self._name(me, tid),
             "older": _older(found, tid=tid),
         }
-        return await self._desk.page(request, "runs", values, here="/history")
+        return await self._context.page(request, "runs", values, here="/history")
 
     async def logins(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Show who came with a token."""
@@ -59,12 +59,12 @@ class HistoryPages:
             outcome="refused" if is_refused else None,
         )
         values = {
-            "logins": [login_view(one) for one in found],
+            "logins": [login_view(login) for login in found],
             "token": await self._name(me, tid),
             "only_refused": is_refused,
             "older": _older(found, tid=tid, only="refused" if is_refused else None),
         }
-        return await self._desk.page(request, "logins", values, here="/history")
+        return await self._context.page(request, "logins", values, here="/history")
 
     async def _name(self, me: SessionInfo, tid: str | None) -> Mapping[str, str] | None:
         if tid is None:

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from gateway.console.activity import Entry
+from gateway.console.activity import ActivityEntry
 from gateway.console.ip_location import place_of
 from gateway.console.logins import LoginInfo
 from gateway.console.terminal_reports import DAEMON_GONE, REPLACED, RunInfo
-from gateway.console.terminals import State, TerminalInfo
+from gateway.console.terminals import State, TerminalStatus
 from gateway.console.tokens import TokenInfo
 from gateway.credentials.record import TradeLimits
 from gateway.credentials.scope import Scope
@@ -136,12 +136,12 @@ _SYSTEMS: Final = (
 )
 
 
-def terminal_chip(terminal: TerminalInfo) -> Chip:
+def terminal_chip(terminal: TerminalStatus) -> Chip:
     """Return a terminal's state."""
     return _CHIPS[terminal.state]
 
 
-def terminal_facts(terminal: TerminalInfo) -> Sentence:
+def terminal_facts(terminal: TerminalStatus) -> Sentence:
     """Return what more there is to say of it."""
     where = f"On {terminal.device or 'a machine'}"
     since, seen = terminal.since, terminal.last_seen
@@ -180,7 +180,7 @@ def _said(where: str, since: int | None, word: str, seen: int | None, seen_word:
     return parts
 
 
-def account_of(terminal: TerminalInfo) -> str:
+def account_of(terminal: TerminalStatus) -> str:
     """Return which trading account a terminal is logged in to."""
     return f"{terminal.login} at {terminal.server}" if terminal.login else ""
 
@@ -231,7 +231,7 @@ _DETAILS: Final = {
 }
 
 
-def entry_detail(entry: Entry) -> str:
+def entry_detail(entry: ActivityEntry) -> str:
     """Return what more there is to say of a line of the log."""
     if entry.event == "token.limits":
         return _limits_noted(entry.detail)
@@ -245,7 +245,7 @@ def _limits_noted(text: str) -> str:
         return ""
 
 
-def entry_words(entry: Entry) -> str:
+def entry_words(entry: ActivityEntry) -> str:
     """Return what a line of the log tells."""
     words = _EVENTS.get(entry.event, entry.event.replace(".", " ").replace("_", " ").capitalize())
     said_already = entry.outcome == "ok" or entry.event == "device.wrong_code"

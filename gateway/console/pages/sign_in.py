@@ -1,4 +1,4 @@
-"""The doors: sign in and out, the password again, a forgotten one, the first administrator."""
+"""Pages of signing in and out, of a forgotten password, and of the first administrator."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.console.errors import ConsoleError, Gone, LoginRefused
+from gateway.console.errors import ConsoleError, Gone, SignInRefused
 from gateway.console.links import INVITATION, RESET, RESET_S, SETUP
 from gateway.console.sessions import SessionInfo
 from gateway.console.user_info import UserInfo
-from gateway.console.web.visitor import VISITOR, Visitor, safe_path
+from gateway.console.web.request_context import VISITOR, RequestContext, safe_path
 
 from .context import PASSWORD_FIELD, PageContext, go, said
 
@@ -26,13 +26,13 @@ _DIFFERENT: Final = "The two are not the same."
 class SigningIn:
     """The pages for people without a session."""
 
-    def __init__(self, desk: PageContext) -> None:
-        self._desk = desk
-        self._console = desk.console
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+        self._console = context.console
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
-        signed_in = self._desk.signed_in
+        signed_in = self._context.signed_in
         return [
             web.get("/sign-in", self.ask),
             web.post("/sign-in", self.sign_in),
@@ -54,7 +54,7 @@ class SigningIn:
         if request[VISITOR].session is not None:
             return go(path)
         values = {"next": path, "said": said(request, _SAID), "email": ""}
-        return await self._desk.page(request, "sign_in", values)
+        return await self._context.page(request, "sign_in", values)
 
     async def sign_in(self, request: web.Request) -> web.StreamResponse:
         """Begin a session; whatever was wrong, the answer is the same."""
@@ -70,9 +70,9 @@ class SigningIn:
                 browser=visitor.browser,
             )
             secret = await self._begin(visitor, user)
-        except LoginRefused as error:
+        except SignInRefused as error:
             values = {"next": path, "email": email, "refused": str(error)}
-            return await self._desk.page(request, "sign_in", values, status=error.status)
+            return await self._context.page(request, "sign_in", values, status=error.status)
         if visitor.session is not None:
             await self._console.sessions.end(visitor.secret)
         visitor.begin(secret, await self._console.sessions.get(secret))
@@ -90,19 +90,21 @@ class SigningIn:
     async def step_up(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Take the password again, then go on to the page that had asked for it."""
         form = request[VISITOR].form
-        refused = await self._desk.step_up(request, me, form.get(PASSWORD_FIELD, ""))
+        refused = await self._context.step_up(request, me, form.get(PASSWORD_FIELD, ""))
         if refused:
-            return await self._desk.ask_password(request, form.get("purpose", ""), refused)
+            return await self._context.ask_password(request, form.get("purpose", ""), refused)
         return go(safe_path(form.get("next", "/")))
 
     async def forgot(self, request: web.Request) -> web.StreamResponse:
         """Ask for the address."""
-        return await self._desk.page(request, "forgot", {"sent": False})
+        return await self._context.page(request, "forgot", {"sent": False})
 
     async def send_link(self, request: web.Request) -> web.StreamResponse:
         """Send a link, if there is such an account; the page does not tell."""
         await self._console.request_reset(request[VISITOR].form.get("email", "")[:254])
-        return await self._desk.page(request, "forgot", {"sent": True, "minutes": RESET_S // 60})
+        return await self._context.page(
+            request, "forgot", {"sent": True, "minutes": RESET_S // 60}
+        )
 
     # --- links that work once: to open one changes nothing --------------------------------------
 
@@ -171,7 +173,7 @@ class SigningIn:
         visitor.remember(self._console.browsers.mark(user.id))
         return go("/")
 
-    async def _begin(self, visitor: Visitor, user: UserInfo) -> str:
+    async def _begin(self, visitor: RequestContext, user: UserInfo) -> str:
         return await self._console.sessions.create(
             user, visitor.address, visitor.agent, https=visitor.https
         )
@@ -188,7 +190,7 @@ class SigningIn:
             "form": request[VISITOR].form,
             "problems": problems or {},
         }
-        return await self._desk.page(
+        return await self._context.page(
             request, "new_password", values, status=422 if problems else 200
         )
 

@@ -16,7 +16,7 @@ from gateway.console.logins import LoginInfo
 from gateway.console.sessions import SessionInfo
 from gateway.console.terminal_reports import RunInfo
 from gateway.console.tokens import AS_BEFORE, MAX_LIFETIME_S, TokenInfo, sentence
-from gateway.console.web.visitor import VISITOR
+from gateway.console.web.request_context import VISITOR
 from gateway.credentials.keyset import DAY_S, root_text
 from gateway.credentials.limits import LimitsError, read_count, read_number, read_symbols
 from gateway.credentials.record import NAME, TradeLimits
@@ -76,7 +76,7 @@ def read_token(form: Mapping[str, str]) -> TokenForm:
         read.problems["platform"] = "Choose one of the platforms."
     read.lifetime_s = read_lifetime(form, read.problems)
     read.scope = form.get("scope", "")
-    if read.scope not in {each.value for each in SCOPES}:
+    if read.scope not in {scope.value for scope in SCOPES}:
         read.problems["scope"] = "Choose what the token may do."
     return read
 
@@ -147,26 +147,26 @@ MARKED: Final = "Please look at the marked fields."
 class TokenPages:
     """The pages of tokens. A token of somebody else is not there."""
 
-    def __init__(self, desk: PageContext) -> None:
-        self._desk = desk
-        self._tokens = desk.console.tokens
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+        self._tokens = context.console.tokens
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
-        signed_in, stepped_up = self._desk.signed_in, self._desk.stepped_up
-        one = "/tokens/{tid:[0-9A-Za-z]{12}}"
+        signed_in, stepped_up = self._context.signed_in, self._context.stepped_up
+        page = "/tokens/{tid:[0-9A-Za-z]{12}}"
         return [
             web.get("/tokens", signed_in(self.show_all)),
             web.get("/tokens/new", signed_in(stepped_up("create", self.new))),
             web.post("/tokens", signed_in(stepped_up("create", self.create))),
-            web.get(one, signed_in(self.show)),
-            web.get(one + "/limits", signed_in(stepped_up("limits", self.limits))),
-            web.post(one + "/limits", signed_in(stepped_up("limits", self.set_limits))),
-            web.get(one + "/replace", signed_in(stepped_up("create", self.ask_replace))),
-            web.post(one + "/replace", signed_in(stepped_up("create", self.replace))),
-            web.get(one + "/revoke", signed_in(self.ask_revoke)),
-            web.post(one + "/revoke", signed_in(self.revoke)),
-            web.post(one + "/resume", signed_in(stepped_up("create", self.resume))),
+            web.get(page, signed_in(self.show)),
+            web.get(page + "/limits", signed_in(stepped_up("limits", self.limits))),
+            web.post(page + "/limits", signed_in(stepped_up("limits", self.set_limits))),
+            web.get(page + "/replace", signed_in(stepped_up("create", self.ask_replace))),
+            web.post(page + "/replace", signed_in(stepped_up("create", self.replace))),
+            web.get(page + "/revoke", signed_in(self.ask_revoke)),
+            web.post(page + "/revoke", signed_in(self.revoke)),
+            web.post(page + "/resume", signed_in(stepped_up("create", self.resume))),
         ]
 
     async def show_all(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
@@ -177,7 +177,7 @@ class TokenPages:
             "live": [token_view(token) for token in works],
             "ended": [token_view(token) for token in tokens if token not in works],
         }
-        return await self._desk.page(request, "tokens", values, here="/tokens")
+        return await self._context.page(request, "tokens", values, here="/tokens")
 
     async def new(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Show the form."""
@@ -213,31 +213,31 @@ class TokenPages:
     async def show(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Show one token."""
         token = await self._mine(request, me)
-        terminals = await self._desk.terminals.lines_of(token)
-        listed = await self._desk.terminals.list(me.user.id)
-        requests = await self._desk.approvals.open_requests(me.user.id)
-        log = await self._desk.console.activity.list(me.user.id, limit=200)
+        terminals = await self._context.terminals.lines_of(token)
+        listed = await self._context.terminals.list(me.user.id)
+        requests = await self._context.approvals.open_requests(me.user.id)
+        log = await self._context.console.activity.list(me.user.id, limit=200)
         names = {terminal.did: terminal.device for terminal in terminals if terminal.did}
         values = {
             "token": token_view(token),
             "terminals": [terminal_view(terminal) for terminal in terminals],
             "devices": [{"did": did, "name": name} for did, name in names.items()],
-            "activity": [entry_view(each) for each in log if each.tid == token.tid][:LOG_LINES],
-            "runs": [run_view(each) for each in await self._runs(token)],
-            "logins": [login_view(each) for each in await self._logins(token)],
+            "activity": [entry_view(entry) for entry in log if entry.tid == token.tid][:LOG_LINES],
+            "runs": [run_view(run) for run in await self._runs(token)],
+            "logins": [login_view(login) for login in await self._logins(token)],
             "of_one": True,
             "succession": succession(token, await self._tokens.list(me.user.id)),
             "version": version_of(listed, requests),
             "said": said(request, _SAID),
         }
-        return await self._desk.page(request, "token", values, here="/tokens")
+        return await self._context.page(request, "token", values, here="/tokens")
 
     async def _runs(self, token: TokenInfo) -> Sequence[RunInfo]:
-        runs = self._desk.console.reports
+        runs = self._context.console.reports
         return await runs.list(token.user_id, limit=HISTORY_LINES, tid=token.tid)
 
     async def _logins(self, token: TokenInfo) -> Sequence[LoginInfo]:
-        logins = self._desk.console.logins
+        logins = self._context.console.logins
         return await logins.list(token.user_id, limit=HISTORY_LINES, tid=token.tid)
 
     async def limits(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
@@ -291,10 +291,10 @@ class TokenPages:
         token = await self._mine(request, me)
         if token.status == "revoked":
             return go(f"/tokens/{token.tid}")
-        terminals = await self._desk.terminals.lines_of(token)
+        terminals = await self._context.terminals.lines_of(token)
         where = ", ".join(terminal.device for terminal in terminals if terminal.did)
         values = {"token": token_view(token), "where": where}
-        return await self._desk.page(request, "token_revoke", values, here="/tokens")
+        return await self._context.page(request, "token_revoke", values, here="/tokens")
 
     async def revoke(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """End the token. No password is asked for: ending must be quick."""
@@ -313,17 +313,17 @@ class TokenPages:
         self, request: web.Request, text: str, token: TokenInfo
     ) -> web.StreamResponse:
         user_id = token.user_id
-        terminals = await self._desk.terminals.lines_of(token)
-        listed = await self._desk.terminals.list(user_id)
-        requests = await self._desk.approvals.open_requests(user_id)
+        terminals = await self._context.terminals.lines_of(token)
+        listed = await self._context.terminals.list(user_id)
+        requests = await self._context.approvals.open_requests(user_id)
         values = {
             "text": text,
-            "root": root_text(await self._desk.console.signing.root()),
+            "root": root_text(await self._context.console.signing.root()),
             "token": token_view(token),
             "terminal": {**summary(terminals, requests), "key": token.tid},
             "version": version_of(listed, requests),
         }
-        return await self._desk.page(request, "token_created", values, here="/tokens")
+        return await self._context.page(request, "token_created", values, here="/tokens")
 
     async def _ask_new(
         self,
@@ -344,7 +344,9 @@ class TokenPages:
             or any(form.get(f) for f in LIMITS),
         }
         status = 422 if problems or refused else 200
-        return await self._desk.page(request, "token_new", values, status=status, here="/tokens")
+        return await self._context.page(
+            request, "token_new", values, status=status, here="/tokens"
+        )
 
     async def _ask_limits(
         self,
@@ -361,7 +363,7 @@ class TokenPages:
             "refused": refused or (MARKED if problems else ""),
         }
         status = 422 if problems or refused else 200
-        return await self._desk.page(
+        return await self._context.page(
             request, "token_limits", values, status=status, here="/tokens"
         )
 
@@ -384,6 +386,6 @@ class TokenPages:
             "refused": refused or (MARKED if problems else ""),
         }
         status = 422 if problems or refused else 200
-        return await self._desk.page(
+        return await self._context.page(
             request, "token_replace", values, status=status, here="/tokens"
         )

@@ -1,4 +1,4 @@
-"""People with an account: for administrators."""
+"""Pages for administrators: people with an account."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from aiohttp import web
 
 from gateway.console.errors import Invalid, Taken
 from gateway.console.sessions import SessionInfo
-from gateway.console.web.problem import Problem
-from gateway.console.web.visitor import VISITOR
+from gateway.console.web.problem import ConsoleProblem
+from gateway.console.web.request_context import VISITOR
 
 from .context import PageContext, go, said
 
@@ -24,13 +24,13 @@ _SAID: Final = {
 class UserPages:
     """The pages of users. Not even an administrator sees another's terminals."""
 
-    def __init__(self, desk: PageContext) -> None:
-        self._desk = desk
-        self._users = desk.console.users
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+        self._users = context.console.users
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
-        admin, stepped_up = self._desk.administrator, self._desk.stepped_up
+        admin, stepped_up = self._context.administrator, self._context.stepped_up
         one = "/users/{id:[A-Za-z0-9_-]{8,32}}"
         return [
             web.get("/users", admin(self.show_all)),
@@ -48,7 +48,7 @@ class UserPages:
         """Make an account and send its owner a link to choose a password."""
         form = request[VISITOR].form
         try:
-            await self._desk.invitations.invite(
+            await self._context.console.invitations.invite(
                 form.get("email", ""),
                 form.get("name", ""),
                 by=me.user,
@@ -61,12 +61,12 @@ class UserPages:
     async def ask_disable(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Say what will stop."""
         user = await self._users.get(request.match_info["id"])
-        return await self._desk.page(request, "user_disable", {"user": user}, here="/users")
+        return await self._context.page(request, "user_disable", {"user": user}, here="/users")
 
     async def disable(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Disable an account, not one's own."""
         if request.match_info["id"] == me.user.id:
-            raise Problem(400, "invalid", "You cannot disable your own account.")
+            raise ConsoleProblem(400, "invalid", "You cannot disable your own account.")
         await self._users.disable(request.match_info["id"])
         return go("/users", done="disabled")
 
@@ -85,4 +85,4 @@ class UserPages:
             "said": said(request, _SAID),
         }
         status = 422 if problems else 200
-        return await self._desk.page(request, "users", values, status=status, here="/users")
+        return await self._context.page(request, "users", values, status=status, here="/users")

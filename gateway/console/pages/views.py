@@ -1,4 +1,4 @@
-"""What templates show: the services' facts with the words for them."""
+"""Values for templates: the services' facts with the words for them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gateway.console.activity import Entry
+from gateway.console.activity import ActivityEntry
 from gateway.console.approvals import RequestView
 from gateway.console.devices import DeviceInfo
 from gateway.console.sessions import SessionInfo
-from gateway.console.terminals import TerminalInfo
+from gateway.console.terminals import TerminalStatus
 from gateway.console.tokens import TokenInfo
 
 from .labels import (
@@ -34,7 +34,7 @@ from .labels import (
 View = Mapping[str, Any]
 
 
-def terminal_view(terminal: TerminalInfo) -> View:
+def terminal_view(terminal: TerminalStatus) -> View:
     """A terminal on a machine."""
     return {
         "tid": terminal.tid,
@@ -94,7 +94,7 @@ def _used(token: TokenInfo, it: str = "it") -> Sentence:
 
 
 def device_view(
-    device: DeviceInfo, names: Mapping[str, str], terminals: Iterable[TerminalInfo]
+    device: DeviceInfo, names: Mapping[str, str], terminals: Iterable[TerminalStatus]
 ) -> View:
     """A machine.
 
@@ -127,16 +127,16 @@ def device_chip(device: DeviceInfo) -> Chip:
     return Chip("good", "Connected") if device.is_online else Chip("idle", "Not connected")
 
 
-def _stopped(device: DeviceInfo, here: Sequence[TerminalInfo]) -> Sentence:
+def _stopped(device: DeviceInfo, here: Sequence[TerminalStatus]) -> Sentence:
     if device.status != "revoked":
         return ()
-    open_end = [each for each in here if each.state == "stopping"]
+    open_end = [terminal for terminal in here if terminal.state == "stopping"]
     if open_end:
         return (
             "Not confirmed: its terminals end by ",
-            Moment(max(each.ends_by or 0 for each in open_end)),
+            Moment(max(terminal.ends_by or 0 for terminal in open_end)),
         )
-    told = [each.stopped_at_ms for each in here if each.stopped_at_ms is not None]
+    told = [terminal.stopped_at_ms for terminal in here if terminal.stopped_at_ms is not None]
     if told:
         return ("Its terminals stopped at ", Moment(max(told) / 1000, exact=True))
     return ("Revoked ", Moment(device.revoked_at)) if device.revoked_at else ()
@@ -154,7 +154,7 @@ def session_view(session: SessionInfo, current: str) -> View:
     }
 
 
-def entry_view(entry: Entry) -> View:
+def entry_view(entry: ActivityEntry) -> View:
     """A line of the log."""
     return {
         "at": entry.at,
@@ -165,19 +165,19 @@ def entry_view(entry: Entry) -> View:
     }
 
 
-def version_of(terminals: Iterable[TerminalInfo], requests: Iterable[RequestView]) -> str:
+def version_of(terminals: Iterable[TerminalStatus], requests: Iterable[RequestView]) -> str:
     """Return what changes when a list gets or loses a line; a page asks to be loaded anew then."""
-    names = [each.key for each in terminals] + [each.rid for each in requests]
+    names = [terminal.key for terminal in terminals] + [request.rid for request in requests]
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
-def summary(terminals: Sequence[TerminalInfo], requests: Sequence[RequestView]) -> View:
+def summary(terminals: Sequence[TerminalStatus], requests: Sequence[RequestView]) -> View:
     """Return the state of one token on all machines in one line: what concerns its owner most."""
-    asking = [each for each in requests if each.tid == terminals[0].tid]
+    asking = [request for request in requests if request.tid == terminals[0].tid]
     if asking:
         facts = (f"{asking[0].device_name} asks for your approval, see Approvals.",)
         return {"chip": Chip("warn", "Waiting for approval"), "facts": facts}
     order = ("online", "stopping", "pending", "silent", "offline")
     rank = {state: number for number, state in enumerate(order)}
-    first = min(terminals, key=lambda each: rank.get(each.state, len(order)))
+    first = min(terminals, key=lambda terminal: rank.get(terminal.state, len(order)))
     return {"chip": terminal_chip(first), "facts": terminal_facts(first)}

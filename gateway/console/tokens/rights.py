@@ -1,4 +1,4 @@
-"""What a token may be allowed: checked before it is written into a record."""
+"""Rights of a token, checked before they are written into a record."""
 
 from __future__ import annotations
 

@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ea_bridge import host
 from ea_bridge.token import derive_keys, new_token, parse_token
-from gateway.console.activity import Activity
+from gateway.console.activity import ActivityLog
 from gateway.console.database import Database
 from gateway.console.database.model import ApprovalRequest, Login, Run, Token, TokenDevice, User
-from gateway.console.errors import Invalid, Taken, TooMany, Unknown
+from gateway.console.errors import Invalid, NotFound, Taken, TooMany
 from gateway.console.events import Events, PendingEvent
 from gateway.console.records import is_live
 from gateway.console.user_info import locked_user
@@ -88,7 +88,11 @@ async def _forget(session: AsyncSession, user_id: str) -> None:
     )
     await session.execute(
         delete(Token)
-        .where(Token.user_id == user_id, Token.status == "revoked", *(~one for one in used))
+        .where(
+            Token.user_id == user_id,
+            Token.status == "revoked",
+            *(~condition for condition in used),
+        )
         .execution_options(synchronize_session=False)
     )
 
@@ -148,7 +152,7 @@ _UNKNOWN = "There is no such token."
 
 
 def server_key_place(tid: str) -> Place:
-    """Where a token's server key lies sealed."""
+    """Return the place where a token's server key lies sealed."""
     return Place("tokens", tid, "server_key")
 
 
@@ -169,7 +173,7 @@ class Tokens:
         db: Database,
         box: SecretBox,
         events: Events,
-        activity: Activity,
+        activity: ActivityLog,
         now_s: Callable[[], int],
     ) -> None:
         self._db = db
@@ -248,14 +252,14 @@ class Tokens:
         """Return a token of a user.
 
         Raises:
-            Unknown: the user has no such token.
+            NotFound: the user has no such token.
 
         """
         wanted = select(Token, User).join(User).where(Token.user_id == user_id, Token.tid == tid)
         async with self._db.session() as session:
             row = (await session.execute(wanted)).first()
         if row is None:
-            raise Unknown(_UNKNOWN)
+            raise NotFound(_UNKNOWN)
         return token_info(*row, self._now_s())
 
     async def find(self, session: AsyncSession, tid: str) -> Token | None:
@@ -290,7 +294,7 @@ class Tokens:
             The new token and what is known of it.
 
         Raises:
-            Unknown: the user has no such live token.
+            NotFound: the user has no such live token.
             Invalid: the overlap is longer than :data:`MAX_OVERLAP_S`, or the lifetime out of
                 range.
 
@@ -300,7 +304,7 @@ class Tokens:
         async with self._db.begin() as session:
             user, old = await self._mine(session, user_id, tid)
             if not is_live(old, user, self._now_s()):
-                raise Unknown("This token does not work any more; make a new one.")
+                raise NotFound("This token does not work any more; make a new one.")
             fresh = self._successor(old, lifetime_s)
             text = self._complete(fresh, user)
             others = await same_name(session, old)
@@ -320,7 +324,7 @@ class Tokens:
         """End a token for good; no change if it has ended.
 
         Raises:
-            Unknown: the user has no such token.
+            NotFound: the user has no such token.
 
         """
         async with self._db.begin() as session:
@@ -336,7 +340,7 @@ class Tokens:
         """Let a token open nothing until :meth:`resume`.
 
         Raises:
-            Unknown: the user has no such token.
+            NotFound: the user has no such token.
 
         """
         async with self._db.begin() as session:
@@ -357,7 +361,7 @@ class Tokens:
         """Undo :meth:`suspend`.
 
         Raises:
-            Unknown: the user has no such token.
+            NotFound: the user has no such token.
             Taken: another live token has the name by now.
 
         """
@@ -393,7 +397,7 @@ class Tokens:
             strict_terminal: the same.
 
         Raises:
-            Unknown: the user has no such token, or it is revoked.
+            NotFound: the user has no such token, or it is revoked.
             Invalid: a limit is out of range.
 
         """
@@ -401,17 +405,17 @@ class Tokens:
         async with self._db.begin() as session:
             user, row = await self._mine(session, user_id, tid)
             if row.status == "revoked":
-                raise Unknown("This token is revoked.")
+                raise NotFound("This token is revoked.")
             if offline is not None:
                 row.offline = checked_offline(offline).model_dump_json()
             if strict_terminal is not None:
                 row.strict_terminal = strict_terminal
             news: tuple[PendingEvent, ...] = ()
-            for one in (row, *await before(session, row)):
-                one.limits = text
-                news += await self.changed(session, one)
+            for related in (row, *await before(session, row)):
+                related.limits = text
+                news += await self.changed(session, related)
                 self._activity.note(
-                    session, "token.limits", user_id=user_id, tid=one.tid, detail=text
+                    session, "token.limits", user_id=user_id, tid=related.tid, detail=text
                 )
             await self._tell(session, news)
             return token_info(row, user, self._now_s())
@@ -450,7 +454,7 @@ class Tokens:
         wanted = select(Token).where(Token.user_id == user_id, Token.tid == tid).with_for_update()
         row = (await session.scalars(wanted)).one_or_none()
         if row is None:
-            raise Unknown(_UNKNOWN)
+            raise NotFound(_UNKNOWN)
         return user, row
 
     async def _tell(self, session: AsyncSession, news: tuple[PendingEvent, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Tokens for the same terminal: which there are, and what a new one takes over."""
+"""Succession of tokens for one terminal: a new one takes over machines of the old ones."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def same_name(session: AsyncSession, row: Token) -> Sequence[Token]:
 
 async def before(session: AsyncSession, row: Token) -> Sequence[Token]:
     """Return the tokens that one replaces, and that work beside it, or may again."""
-    return [one for one in await same_name(session, row) if one.replaced_by == row.tid]
+    return [token for token in await same_name(session, row) if token.replaced_by == row.tid]
 
 
 async def inherit(

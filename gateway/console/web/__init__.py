@@ -1,1 +1,1 @@
-"""What stands in front of the console's pages and API: connections, checks, headers, errors."""
+"""HTTP layer of the console's pages and API: connections, checks, headers, errors."""

@@ -11,7 +11,7 @@ from aiohttp import web
 from gateway.http.body import read_body as read_bounded
 from gateway.http.guard import FORM, Refusal
 
-from .problem import Problem
+from .problem import ConsoleProblem
 
 MAX_BODY_BYTES: Final = 65_536
 BODY_S: Final = 10.0
@@ -25,7 +25,7 @@ async def read_body(request: web.Request) -> bytes:
     """Return the body; asked again, the request has it at hand.
 
     Raises:
-        Problem: it is too large, too slow, or encoded.
+        ConsoleProblem: it is too large, too slow, or encoded.
 
     """
     if _BODY not in request:
@@ -35,7 +35,7 @@ async def read_body(request: web.Request) -> bytes:
 
 async def _read(request: web.Request) -> bytes:
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Problem(415, "encoded", "Send the body without Content-Encoding.")
+        raise ConsoleProblem(415, "encoded", "Send the body without Content-Encoding.")
     try:
         # aiohttp's router has answered Expect: 100-continue by now
         return await read_bounded(request, MAX_BODY_BYTES, within_s=BODY_S, is_invited=True)
@@ -51,18 +51,18 @@ def expect(request: web.Request, media_type: str) -> None:
     """Check what the body says that it is.
 
     Raises:
-        Problem: it is something else.
+        ConsoleProblem: it is something else.
 
     """
     if request.content_type != media_type:
-        raise Problem(415, "media_type", f"Send a body of type {media_type}.")
+        raise ConsoleProblem(415, "media_type", f"Send a body of type {media_type}.")
 
 
 async def form_of(request: web.Request) -> Mapping[str, str]:
     """Return the fields of a form; of several with one name, joined by commas.
 
     Raises:
-        Problem: the body is no form.
+        ConsoleProblem: the body is no form.
 
     """
     expect(request, FORM)
@@ -70,19 +70,19 @@ async def form_of(request: web.Request) -> Mapping[str, str]:
         text = (await read_body(request)).decode("ascii")
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:
-        raise Problem(400, "bad_form", "The form could not be read.") from None
+        raise ConsoleProblem(400, "bad_form", "The form could not be read.") from None
     fields: dict[str, str] = {}
     for name, value in pairs:
         fields[name] = f"{fields[name]},{value}" if name in fields else value
     if "\0" in "".join(fields.values()):
-        raise Problem(400, "bad_form", "The form could not be read.")
+        raise ConsoleProblem(400, "bad_form", "The form could not be read.")
     return fields
 
 
-def _too_large() -> Problem:
+def _too_large() -> ConsoleProblem:
     return _closing(413, "too_large", f"The request is larger than {MAX_BODY_BYTES} bytes.")
 
 
-def _closing(status: int, error: str, message: str) -> Problem:
+def _closing(status: int, error: str, message: str) -> ConsoleProblem:
     """Return a problem that ends the connection: the rest of the body is still on its way."""
-    return Problem(status, error, message, headers={"Connection": "close"})
+    return ConsoleProblem(status, error, message, headers={"Connection": "close"})

@@ -16,8 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from ea_bridge.loopback import BACKLOG
-from gateway.http.request_head import head_fault
-from gateway.http.server import HttpConnection, HttpServer, OnHeaders
+from gateway.http.server import HttpConnection, HttpServer, OnHeaders, head_fault
 
 MAX_CONNECTIONS = 1024
 STOP_S = 2.0

@@ -1,4 +1,6 @@
-"""Requests that change something come from our own pages: three layers, each enough by itself.
+"""Defence against forged requests (CSRF): three layers, each enough by itself.
+
+A request that changes something must come from one of our own pages.
 
 1. ``Sec-Fetch-Site``, where the browser sends it, says ``same-origin``. Another port of this
    machine is only ``same-site``.
@@ -16,7 +18,7 @@ from aiohttp import web
 
 from gateway.console.sessions import csrf_token
 
-from .problem import Problem
+from .problem import ConsoleProblem
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 FIELD: Final = "csrf"
@@ -31,7 +33,7 @@ def check_site(request: web.BaseRequest) -> None:
     """Layer 1.
 
     Raises:
-        Problem: the browser says that another site asks.
+        ConsoleProblem: the browser says that another site asks.
 
     """
     sites = request.headers.getall("Sec-Fetch-Site", ())
@@ -43,7 +45,7 @@ def check_origin(request: web.BaseRequest, own: str) -> None:
     """Layer 2.
 
     Raises:
-        Problem: another origin asks, or nobody says which.
+        ConsoleProblem: another origin asks, or nobody says which.
 
     """
     if request.headers.getall("Origin", ()) != [own]:
@@ -54,12 +56,12 @@ def check_token(given: str, cookie: str) -> None:
     """Layer 3.
 
     Raises:
-        Problem: the token is not that of the visitor with this cookie.
+        ConsoleProblem: the token is not that of the visitor with this cookie.
 
     """
     if not cookie or not hmac.compare_digest(given.encode(), csrf_token(cookie).encode()):
         raise _forged("csrf")
 
 
-def _forged(error: str) -> Problem:
-    return Problem(403, error, _MESSAGE, title="This form is not valid any more")
+def _forged(error: str) -> ConsoleProblem:
+    return ConsoleProblem(403, error, _MESSAGE, title="This form is not valid any more")

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from .problem import Problem
+from .problem import ConsoleProblem
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class OwnNames:
-    """What this console is called.
+    """Names of this console.
 
     Args:
         port: that it listens on.
@@ -55,16 +55,16 @@ class OwnNames:
         """Return the origin that our pages have under the name the request was sent to.
 
         Raises:
-            Problem: the target is no path (400), or the ``Host`` is not ours (421).
+            ConsoleProblem: the target is no path (400), or the ``Host`` is not ours (421).
 
         """
         target = request.raw_path
         if target[:1] != "/" or target[:2] == "//":
-            raise Problem(400, "bad_target", "The target of a request must be a path.")
+            raise ConsoleProblem(400, "bad_target", "The target of a request must be a path.")
         hosts = request.headers.getall("Host", ())
         origin = self._origins.get(hosts[0].lower()) if len(hosts) == 1 else None
         if origin is None:
-            raise Problem(
+            raise ConsoleProblem(
                 421, "wrong_host", f"This console is at {self.url}. Open it by that address."
             )
         return origin

@@ -1,6 +1,6 @@
-"""What a person or program did not get, and what they can do about it.
+"""Errors for people and programs: what they did not get, and what they can do about it.
 
-A :class:`Problem` ends a request. Under ``/api/`` and ``/v1/`` it becomes ``{"error": word,
+A :class:`ConsoleProblem` ends a request. Under ``/api/`` and ``/v1/`` it becomes ``{"error": word,
 "message": what to do}``, elsewhere a page. What nobody expected becomes ``internal`` with a
 reference that stands in the log beside the traceback; the exception's text goes nowhere else.
 """
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 
-class Problem(Exception):
+class ConsoleProblem(Exception):
     """The request ends here.
 
     Args:
@@ -59,6 +59,6 @@ TITLES: Final = {
 }
 
 
-def not_found() -> Problem:
+def not_found() -> ConsoleProblem:
     """Nothing of that name is the visitor's; whether it is somebody else's is not told."""
-    return Problem(404, "not_found", "There is nothing of yours at this address.")
+    return ConsoleProblem(404, "not_found", "There is nothing of yours at this address.")

@@ -1,4 +1,4 @@
-"""What every request passes on its way in, and every answer on its way out.
+"""Checks that every request passes on its way in, and every answer on its way out.
 
 In this order: the target is a path and ``Host`` is one of our names; there is such a page and it
 takes the method; the browser's cookie is looked up; what changes something passes the three
@@ -10,32 +10,30 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from ea_bridge import host
-from gateway.console.errors import ConsoleError, LoginRefused, TooMany
+from gateway.console.errors import ConsoleError, SignInRefused, TooMany
+from gateway.console.sessions import Sessions
 
 from . import cookies, csrf
 from .body import MAX_BODY_BYTES, form_of, read_body
 from .origin import OwnNames
-from .problem import Problem
-from .visitor import VISITOR, Handler, SignInNeeded, Visitor
-
-if TYPE_CHECKING:
-    from gateway.console.sessions import Sessions
+from .problem import ConsoleProblem
+from .request_context import VISITOR, Handler, RequestContext, SignInNeeded
 
 log = logging.getLogger(__name__)
 
-ShowProblem = Callable[[web.Request, Problem, str], Awaitable[web.StreamResponse]]
+ShowProblem = Callable[[web.Request, ConsoleProblem, str], Awaitable[web.StreamResponse]]
 QUIET_PATHS: Final = frozenset({"/live"})
 """What a page asks by itself: that is no use of the session, which would else never be idle."""
 
 
 class SecurityMiddleware:
-    """The middleware of the console.
+    """Middleware that checks every request to the console.
 
     Args:
         names: what the console is called.
@@ -93,7 +91,7 @@ class SecurityMiddleware:
         return await handler(request)
 
     async def _meet(self, request: web.Request, origin: str) -> None:
-        visitor = Visitor(
+        visitor = RequestContext(
             origin=origin,
             address=self._names.address(request),
             agent=request.headers.get("User-Agent", "")[:256],
@@ -102,7 +100,7 @@ class SecurityMiddleware:
         request[VISITOR] = visitor
         await self._recognise(request, visitor)
 
-    async def _recognise(self, request: web.Request, visitor: Visitor) -> None:
+    async def _recognise(self, request: web.Request, visitor: RequestContext) -> None:
         secret = cookies.read(request, cookies.SESSION)
         if secret:
             visitor.session = await self._sessions.get(
@@ -114,7 +112,7 @@ class SecurityMiddleware:
             visitor.secret = cookies.read(request, cookies.VISITOR)
         visitor.keeps_cookies = bool(secret or visitor.secret)
 
-    async def _check(self, request: web.Request, visitor: Visitor) -> None:
+    async def _check(self, request: web.Request, visitor: RequestContext) -> None:
         csrf.check_site(request)
         csrf.check_origin(request, visitor.origin)
         await read_body(request)
@@ -135,7 +133,7 @@ class SecurityMiddleware:
             log.error(
                 "%s %s failed (reference %s)", request.method, _route(request), ref, exc_info=error
             )
-            problem = Problem(
+            problem = ConsoleProblem(
                 500, "internal", "The console could not do this. Try again in a moment."
             )
         if isinstance(problem, SignInNeeded) and not is_api(request):
@@ -171,7 +169,7 @@ def is_api(request: web.BaseRequest) -> bool:
     return request.path.startswith("/api/") or request.path == "/live"
 
 
-def json_problem(problem: Problem, ref: str = "") -> web.Response:
+def json_problem(problem: ConsoleProblem, ref: str = "") -> web.Response:
     """Return a problem as programs read it."""
     body = {"error": problem.error, "message": problem.message}
     if ref:
@@ -179,34 +177,36 @@ def json_problem(problem: Problem, ref: str = "") -> web.Response:
     return web.json_response(body, status=problem.status)
 
 
-def problem_of(error: Exception) -> Problem | None:
+def problem_of(error: Exception) -> ConsoleProblem | None:
     """Return what an exception means to the one who asked; ``None`` for what nobody expected."""
-    if isinstance(error, Problem):
+    if isinstance(error, ConsoleProblem):
         return error
     if isinstance(error, ConsoleError):
         headers = {}
-        if isinstance(error, TooMany | LoginRefused) and error.wait_s:
+        if isinstance(error, TooMany | SignInRefused) and error.wait_s:
             headers["Retry-After"] = str(error.wait_s)
-        return Problem(error.status, error.word, str(error), headers=headers)
+        return ConsoleProblem(error.status, error.word, str(error), headers=headers)
     if isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
-        return Problem(
+        return ConsoleProblem(
             405,
             "method_not_allowed",
             "Go back and use the buttons of the page.",
             headers={"Allow": allowed},
         )
     if isinstance(error, web.HTTPNotFound):
-        return Problem(404, "not_found", "Check the address, or begin at the start page.")
+        return ConsoleProblem(404, "not_found", "Check the address, or begin at the start page.")
     if isinstance(error, web.HTTPRequestEntityTooLarge):
-        return Problem(413, "too_large", f"The request is larger than {MAX_BODY_BYTES} bytes.")
+        return ConsoleProblem(
+            413, "too_large", f"The request is larger than {MAX_BODY_BYTES} bytes."
+        )
     if isinstance(error, web.HTTPClientError):
-        return Problem(error.status, "bad_request", "The request could not be read.")
+        return ConsoleProblem(error.status, "bad_request", "The request could not be read.")
     return None
 
 
-def _no_cookies() -> Problem:
-    return Problem(
+def _no_cookies() -> ConsoleProblem:
+    return ConsoleProblem(
         403,
         "no_cookie",
         "Your browser has kept no cookie of this page. Reload the page and try again. Safari "

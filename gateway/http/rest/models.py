@@ -30,7 +30,7 @@ class ResponseModel(BaseModel):
 
 
 class Detail(ResponseModel):
-    """What is wrong, and what to do about it."""
+    """Error of a call: what is wrong, and what to do about it."""
 
     detail: str
 

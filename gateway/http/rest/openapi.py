@@ -24,8 +24,8 @@ _STRUCT_REF: Final = "#/components/schemas/{name}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class About:
-    """Texts of a document beside its operations."""
+class DocumentInfo:
+    """Facts of a document beside its operations."""
 
     title: str
     description: str
@@ -48,11 +48,11 @@ def bearer(name: str) -> Mapping[str, Mapping[str, str]]:
     return {name: {"type": "http", "scheme": "bearer"}}
 
 
-def document(about: About, operations: Iterable[Operation[Any]], url: str) -> dict[str, Any]:
+def document(info: DocumentInfo, operations: Iterable[Operation[Any]], url: str) -> dict[str, Any]:
     """Return the document.
 
     Args:
-        about: the API.
+        info: the API.
         operations: of the API.
         url: of the gateway.
 
@@ -61,33 +61,33 @@ def document(about: About, operations: Iterable[Operation[Any]], url: str) -> di
     made = {
         "openapi": "3.1.0",
         "info": {
-            "title": about.title,
-            "version": about.version,
-            "description": about.description,
+            "title": info.title,
+            "version": info.version,
+            "description": info.description,
         },
         "servers": [{"url": url}],
-        "paths": _paths(about, operations),
+        "paths": _paths(info, operations),
         "components": {
-            "schemas": _schemas(about, operations),
-            "securitySchemes": dict(about.schemes),
+            "schemas": _schemas(info, operations),
+            "securitySchemes": dict(info.schemes),
         },
     }
     if any(operation.security is None for operation in operations):
-        made["security"] = [{name: [] for name in about.schemes}]
+        made["security"] = [{name: [] for name in info.schemes}]
     return made
 
 
-def _schemas(about: About, operations: Iterable[Operation[Any]]) -> dict[str, Any]:
+def _schemas(info: DocumentInfo, operations: Iterable[Operation[Any]]) -> dict[str, Any]:
     wanted: list[tuple[str, Any, TypeAdapter[Any]]] = []
     structs: list[type] = []
     for operation in operations:
-        if operation.given is not None:
-            wanted.append((operation.name, "validation", TypeAdapter(operation.given)))
-        if _is_struct(operation.answer):
-            structs.append(operation.answer)
-        elif operation.answer is not None:
-            wanted.append((operation.name, "serialization", TypeAdapter(operation.answer)))
-    errors = dict.fromkeys((about.error, about.invalid))
+        if operation.request_model is not None:
+            wanted.append((operation.name, "validation", TypeAdapter(operation.request_model)))
+        if _is_struct(operation.response_model):
+            structs.append(operation.response_model)
+        elif operation.response_model is not None:
+            wanted.append((operation.name, "serialization", TypeAdapter(operation.response_model)))
+    errors = dict.fromkeys((info.error, info.invalid))
     wanted += [(model.__name__, "serialization", TypeAdapter(model)) for model in errors]
     _, schema = TypeAdapter.json_schemas(wanted, ref_template=_REF)
     found: dict[str, Any] = schema["$defs"]
@@ -95,31 +95,31 @@ def _schemas(about: About, operations: Iterable[Operation[Any]]) -> dict[str, An
     return found | components
 
 
-def _paths(about: About, operations: Iterable[Operation[Any]]) -> dict[str, Any]:
+def _paths(info: DocumentInfo, operations: Iterable[Operation[Any]]) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(
-            about, operation
+            info, operation
         )
     return paths
 
 
-def _operation(about: About, operation: Operation[Any]) -> dict[str, Any]:
+def _operation(info: DocumentInfo, operation: Operation[Any]) -> dict[str, Any]:
     made: dict[str, Any] = {
         "operationId": operation.name,
         "summary": operation.summary,
-        "responses": _responses(about, operation),
+        "responses": _responses(info, operation),
     }
     parameters = [
-        *(_parameter(operation.place(name), "path") for name in operation.names),
+        *(_parameter(operation.path_parameter(name), "path") for name in operation.path_names),
         *(_parameter(parameter, "query") for parameter in operation.query),
         *(_parameter(parameter, "header") for parameter in operation.headers),
     ]
     if parameters:
         made["parameters"] = parameters
-    if operation.given is not None:
+    if operation.request_model is not None:
         media = FORM if operation.is_form else JSON
-        content = _content(operation.given, "validation", media)
+        content = _content(operation.request_model, "validation", media)
         made["requestBody"] = {"required": True, "content": content}
     if operation.description:
         made["description"] = operation.description
@@ -141,20 +141,20 @@ def _parameter(parameter: Parameter, where: str) -> dict[str, Any]:
     }
 
 
-def _responses(about: About, operation: Operation[Any]) -> dict[str, Any]:
+def _responses(info: DocumentInfo, operation: Operation[Any]) -> dict[str, Any]:
     done: dict[str, Any] = {"description": "Done"}
-    if operation.answer is not None:
-        done["content"] = _content(operation.answer, "serialization", JSON)
-    if about.headers and not operation.is_open:
+    if operation.response_model is not None:
+        done["content"] = _content(operation.response_model, "serialization", JSON)
+    if info.headers and not operation.is_open:
         done["headers"] = {
             name: {"description": text, "schema": {"type": "string"}}
-            for name, text in about.headers.items()
+            for name, text in info.headers.items()
         }
     found = {str(operation.status): done}
-    for status in sorted(about.anytime | operation.error_statuses):
-        model = about.invalid if status == 422 else about.error
+    for status in sorted(info.anytime | operation.error_statuses):
+        model = info.invalid if status == 422 else info.error
         found[str(status)] = {
-            "description": about.status_descriptions[status],
+            "description": info.status_descriptions[status],
             "content": _content(model, "serialization", JSON),
         }
     return found

@@ -32,12 +32,13 @@ class ParsedRequest:
 
     path: Mapping[str, Any] = field(default_factory=dict)
     query: Mapping[str, Any] = field(default_factory=dict)
-    given: RequestModel | None = None
+    content: RequestModel | None = None
+    """The body, where the operation takes one."""
 
     def body(self, model: type[B]) -> B:
         """Return the body as what the operation has declared it to be."""
-        assert isinstance(self.given, model)
-        return self.given
+        assert isinstance(self.content, model)
+        return self.content
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,9 @@ class Operation(Generic[A]):
     path: str
     summary: str
     handle: Callable[[A], Awaitable[Any]]
-    answer: Any
+    response_model: Any
     """Type of the answer; ``None`` for one without a body."""
-    given: type[RequestModel] | None = None
+    request_model: type[RequestModel] | None = None
     query: tuple[Parameter, ...] = ()
     status: int = 200
     errors: tuple[int, ...] = ()
@@ -100,9 +101,9 @@ class Operation(Generic[A]):
     def error_statuses(self) -> frozenset[int]:
         """Statuses of its errors: declared ones, and those that follow from path and body."""
         found = set(self.errors)
-        if self.names:
+        if self.path_names:
             found |= {404}
-        if self.given is not None:
+        if self.request_model is not None:
             found |= {408, 415}
         return frozenset(found)
 
@@ -113,8 +114,8 @@ class Operation(Generic[A]):
 
     @property
     def route(self) -> Route:
-        """What the guard lets through to it."""
-        has_body = self.given is not None
+        """Requests that the guard lets through to it."""
+        has_body = self.request_model is not None
         return Route(
             self.method,
             "never" if self.is_open else "required",
@@ -124,11 +125,11 @@ class Operation(Generic[A]):
         )
 
     @cached_property
-    def names(self) -> list[str]:
-        """What its path names."""
+    def path_names(self) -> list[str]:
+        """Names in its path."""
         return re.findall(r"{(\w+)}", self.path)
 
-    def place(self, name: str) -> Parameter:
+    def path_parameter(self, name: str) -> Parameter:
         """Return what a name in its path stands for."""
         raise KeyError(name)
 
@@ -159,7 +160,7 @@ class Operation(Generic[A]):
         return ParsedRequest(
             path=self.read_path({name: unquote(text) for name, text in texts.items()}),
             query=self.read_query(query),
-            given=self.read_body(body),
+            content=self.read_body(body),
         )
 
     def read_path(self, texts: Mapping[str, str]) -> dict[str, Any]:
@@ -169,7 +170,9 @@ class Operation(Generic[A]):
             Problem: 422, one is not as described.
 
         """
-        return {name: _value("path", self.place(name), text) for name, text in texts.items()}
+        return {
+            name: _value("path", self.path_parameter(name), text) for name, text in texts.items()
+        }
 
     def read_body(self, body: bytes) -> RequestModel | None:
         """Read a body.
@@ -178,18 +181,18 @@ class Operation(Generic[A]):
             Problem: 422, it is not as described, or there should be none.
 
         """
-        if self.given is None:
+        if self.request_model is None:
             if body.strip() not in (b"", b"{}", b"null"):
                 raise unexpected("body", "This takes no body")
             return None
         try:
             if self.is_form:
-                return self.given.model_validate_strings(_form(body))
-            given = self.given.model_validate_json(body)
+                return self.request_model.model_validate_strings(_form(body))
+            content = self.request_model.model_validate_json(body)
         except ValidationError as error:
             raise Problem(422, _faults("body", error)) from None
         json.loads(body, object_pairs_hook=_once_each)  # as deep as the model is, and no deeper
-        return given
+        return content
 
     def read_query(self, text: str) -> dict[str, Any]:
         """Read a query string.
@@ -218,8 +221,8 @@ def find(operations: Iterable[O], path: str) -> Sequence[O]:
 
     A fixed path comes before one with a name in the same place.
     """
-    found = [one for one in operations if one.match(path) is not None]
-    fixed = [one for one in found if not one.names]
+    found = [operation for operation in operations if operation.match(path) is not None]
+    fixed = [operation for operation in found if not operation.path_names]
     return fixed or found
 
 
@@ -283,6 +286,10 @@ def _faults(where: str, error: ValidationError, *names: str) -> list[dict[str, A
     """Say what is wrong without repeating what was sent: it may be a password."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return [
-        {"type": one["type"], "loc": [where, *names, *one["loc"]], "msg": one["msg"]}
-        for one in found[:MAX_FIELDS]
+        {
+            "type": error_facts["type"],
+            "loc": [where, *names, *error_facts["loc"]],
+            "msg": error_facts["msg"],
+        }
+        for error_facts in found[:MAX_FIELDS]
     ]

@@ -1,4 +1,4 @@
-"""Problems of REST requests: ``{"detail": ...}``, as it is documented."""
+"""Error of a REST call: ``{"detail": ...}``, as it is documented."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ from gateway.mt4_manager.tokens import Admission
 from gateway.storage.store import StoreError
 
 from . import accounts, admin, market, service, trades, users
-from .about import ABOUT, OPENAPI, REFERENCE, SUCCESSOR
+from .about import DOCUMENT_INFO, OPENAPI, REFERENCE, SUCCESSOR
 from .answers import encode
 from .listing import Listing, Pieces
 from .operation import KEY_HEADER, ManagerCall, ManagerServices, Operation, same_request
@@ -82,7 +82,7 @@ class ManagerApi:
         """Return what everybody may read, by path: the OpenAPI document, and the reference as a
         page, of the gateway at a URL.
         """
-        described = cache(partial(document, ABOUT, OPERATIONS, url))
+        described = cache(partial(document, DOCUMENT_INFO, OPERATIONS, url))
         return {
             OPENAPI: LazyDocument(lambda: json.dumps(described()).encode()),
             REFERENCE: LazyDocument(
@@ -240,7 +240,7 @@ class ManagerApi:
             call = ManagerCall(
                 path=sent.path,
                 query=sent.query,
-                given=sent.given,
+                content=sent.content,
                 services=self._services,
                 operation=operation,
                 admission=admission,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.http.rest.openapi import About, bearer
+from gateway.http.rest.openapi import DocumentInfo, bearer
 
 OPENAPI: Final = "/api/openapi.json"
 REFERENCE: Final = "/api/reference"
 SUCCESSOR: Final = "X-Access-Token"
 REPLAYED: Final = "Idempotency-Replayed"
-ABOUT: Final = About(
+DOCUMENT_INFO: Final = DocumentInfo(
     title="mt-gateway MT4 manager",
     description=(
         "Users, money, trades, groups and symbols of an MT4 server, by its Manager API. Log in "

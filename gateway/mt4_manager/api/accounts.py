@@ -80,7 +80,7 @@ def _booking(name: str, path: str, words: str, handle: Any, given: Any) -> Opera
         words,
         handle,
         answers.Booked,
-        given=given,
+        request_model=given,
         errors=(409,),
         role=Role.OPERATOR,
         is_change=True,

@@ -155,7 +155,7 @@ def same_request(operation: Operation, sent: ParsedRequest) -> bytes:
     member that has its default is one that is absent. So those that a later version adds do not
     make another request of one that was made before.
     """
-    body = None if sent.given is None else sent.given.model_dump(exclude_defaults=True)
+    body = None if sent.content is None else sent.content.model_dump(exclude_defaults=True)
     asked = (operation.name, dict(sent.path), dict(sent.query), body)
     return json.dumps(asked, sort_keys=True).encode()
 
@@ -196,7 +196,7 @@ class Operation(operation.Operation[ManagerCall]):
         """The headers that mean something to it."""
         return (KEY_HEADER,) if self.is_change else ()
 
-    def place(self, name: str) -> Parameter:
+    def path_parameter(self, name: str) -> Parameter:
         """Return what a name in its path stands for."""
         if name == "name":
             return GROUP if self.path.startswith("/api/groups/") else SYMBOL

@@ -184,7 +184,7 @@ def _call(one: Operation, document: Mapping[str, Any]) -> str:
         words.append('-H "Authorization: Bearer $TOKEN"')
     if one.is_form:
         words.append("-d 'username=NAME' --data-urlencode 'password=PASSWORD'")
-    elif one.given is not None:
+    elif one.request_model is not None:
         words.append(f"-H 'Content-Type: application/json' -d '{json.dumps(EXAMPLES[one.name])}'")
     if one.is_change:
         words.append("-H 'Idempotency-Key: any-text-of-yours'")

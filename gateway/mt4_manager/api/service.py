@@ -107,7 +107,7 @@ OPERATIONS = (
         "Log in by name and password; the token is for the header Authorization: Bearer.",
         _log_in,
         answers.Token,
-        given=LoginForm,
+        request_model=LoginForm,
         role=None,
         takes_form=True,
     ),
@@ -127,7 +127,7 @@ OPERATIONS = (
         "Connect to an MT4 server and log in as a manager; the gateway keeps it up from now on.",
         _connect,
         answers.Message,
-        given=Connect,
+        request_model=Connect,
         role=Role.ADMIN,
     ),
     Operation(

@@ -22,7 +22,7 @@ from aiohttp import WSMsgType, web
 from gateway.auth.caller import Caller
 from gateway.errors import ParseError, Unauthorized
 from gateway.http.connections import Connection, cut
-from gateway.http.failure_throttle import ThrottleExceeded
+from gateway.http.rate_limit import ThrottleExceeded
 from gateway.http.websocket_frames import PING, CloseCode, close_frame, code_to_echo, pong_frame
 from gateway.rpc.context import RpcContext
 from gateway.rpc.in_flight import InFlight

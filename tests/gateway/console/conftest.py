@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from console_scene import CHEAP, Clock
+from console_fixtures import CHEAP, Clock
 from copied_database import new_sqlite
 from postgresql_cluster import running_cluster, url
 from sqlalchemy import create_engine

@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from console_scene import CHEAP, Clock
+from console_fixtures import CHEAP, Clock
 
 from gateway.config import ConsoleServer, Secrets
 from gateway.console.service import open_console

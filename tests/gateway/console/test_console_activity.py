@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from console_scene import IP, Clock, person
+from console_fixtures import IP, Clock, person
 from sqlalchemy import select
 
 from gateway.console.activity import KEEP_S, KEEP_STRANGERS_S
 from gateway.console.database.model import Activity
-from gateway.console.errors import LoginRefused
+from gateway.console.errors import SignInRefused
 from gateway.console.service import Console
 
 
@@ -22,7 +22,7 @@ async def test_what_strangers_tried_is_forgotten_after_a_month(console: Console,
             return [(row.event, row.user_id) for row in rows]
 
     for email in ("nobody@example.com", ann.email):
-        with pytest.raises(LoginRefused):
+        with pytest.raises(SignInRefused):
             await console.users.authenticate(email, "wrong", IP)
     clock.forward(KEEP_STRANGERS_S)
     await console.tidy()

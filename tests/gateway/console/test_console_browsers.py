@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from console_scene import IP, PASSWORD, Clock, person
+from console_fixtures import IP, PASSWORD, Clock, person
 from sqlalchemy import event
 
-from gateway.console.errors import LoginRefused
+from gateway.console.errors import SignInRefused
 from gateway.console.links import RESET
 from gateway.console.service import Console
 from gateway.console.throttle import PER_MINUTE
@@ -18,7 +18,7 @@ ELSEWHERE, NEW = "198.51.100.7", "203.0.113.9"
 
 async def refused(console: Console, ip: str, name: str, password: str, browser: str = "") -> int:
     """Fail once; return how long to wait."""
-    with pytest.raises(LoginRefused) as error:
+    with pytest.raises(SignInRefused) as error:
         await console.users.authenticate(name, password, ip, browser=browser)
     return error.value.wait_s
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from console_scene import (
+from console_fixtures import (
     CHEAP,
     IP,
     PASSWORD,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from console_scene import Clock, Machine, approve, events, offer, person
+from console_fixtures import Clock, Machine, approve, events, offer, person
 
-from gateway.console.errors import Unknown
+from gateway.console.errors import NotFound
 from gateway.console.ids import uid_hash
 from gateway.console.service import Console
 from gateway.console.user_info import locked_user
@@ -75,9 +75,9 @@ async def test_another_users_machine_is_not_there(console: Console):
     await approve(console, token, machine)
 
     for act in (console.devices.get, console.devices.revoke, console.devices.forget):
-        with pytest.raises(Unknown):
+        with pytest.raises(NotFound):
             await act(bob.id, machine.did)
-        with pytest.raises(Unknown):
+        with pytest.raises(NotFound):
             await act(bob.id, "a" * 52)
     assert await console.devices.list(bob.id) == []
     assert (await offer(console, machine)).lease(token.tid) is not None
@@ -88,7 +88,7 @@ async def test_a_forgotten_machine_is_asked_about_again(console: Console):
     ann, machine = await person(console), Machine()
     _, token = await console.tokens.create(ann.id, "A")
     await approve(console, token, machine)
-    with pytest.raises(Unknown):
+    with pytest.raises(NotFound):
         await console.devices.forget(ann.id, machine.did)
     await console.devices.revoke(ann.id, machine.did)
     async with console.db.session() as session:

@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from console_scene import CHEAP, Clock, Machine, approve, events, offer, person
+from console_fixtures import CHEAP, Clock, Machine, approve, events, offer, person
 from pydantic import ValidationError
 from sqlalchemy import text
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from console_scene import FINGERPRINT, IP, Clock, Machine, approve, person
+from console_fixtures import FINGERPRINT, IP, Clock, Machine, approve, person
 
 from gateway.console import logins
 from gateway.console import terminal_reports as runs

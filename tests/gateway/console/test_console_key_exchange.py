@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from console_scene import CHEAP, IP, PASSWORD, Clock, Machine, approve, offer, person
+from console_fixtures import CHEAP, IP, PASSWORD, Clock, Machine, approve, offer, person
 from sqlalchemy import func, select, text
 from warm_process import start_warm
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from console_scene import Clock, Machine, approve, events, offer, person
+from console_fixtures import Clock, Machine, approve, events, offer, person
 
 from gateway.console.service import Console
 from gateway.credentials.event import open_state

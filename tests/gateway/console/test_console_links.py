@@ -6,10 +6,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from console_scene import Clock, person
+from console_fixtures import Clock, person
 from sqlalchemy import func, select
 
-from gateway.console.database.model import Mail, OneTimeLink
+from gateway.console.database.model import OneTimeLink, QueuedMail
 from gateway.console.errors import Gone
 from gateway.console.links import RESET, SETUP
 from gateway.console.mailed_links import PAUSE_S
@@ -84,13 +84,13 @@ async def test_a_reset_link_is_mailed_once_in_a_while(console: Console, clock: C
         await console.request_reset(email)
     await console.resets.settled()
     async with console.db.session() as session:
-        first = await session.scalar(select(func.count()).select_from(Mail))
+        first = await session.scalar(select(func.count()).select_from(QueuedMail))
         links = await session.scalar(select(func.count()).select_from(OneTimeLink))
     clock.forward(PAUSE_S)
     await console.request_reset(ann.email)
     await console.resets.settled()
     async with console.db.session() as session:
-        mails = (await session.scalars(select(Mail))).all()
+        mails = (await session.scalars(select(QueuedMail))).all()
 
     assert (first, links) == (1, 1)
     assert [(one.kind, one.address) for one in mails] == [("password-reset", ann.email)] * 2
@@ -104,4 +104,4 @@ async def test_a_disabled_account_gets_no_link(console: Console):
     await console.request_reset(ann.email)
     await console.resets.settled()
     async with console.db.session() as session:
-        assert await session.scalar(select(func.count()).select_from(Mail)) == 0
+        assert await session.scalar(select(func.count()).select_from(QueuedMail)) == 0

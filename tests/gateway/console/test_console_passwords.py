@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 
-from gateway.console.errors import Busy, WeakPassword
+from gateway.console.errors import TooBusy, WeakPassword
 from gateway.console.passwords import (
     CODE_COST,
     MAX_HASHING,
@@ -19,6 +19,7 @@ from gateway.console.passwords import (
     HashingPool,
     Passwords,
     check_password,
+    hashing_pool,
 )
 from gateway.credentials.passwords import _fits_nothing
 
@@ -29,7 +30,7 @@ GOOD = "correct horse battery staple"
 @pytest.fixture
 def pool() -> Iterator[HashingPool]:
     """Threads that hash."""
-    pool = HashingPool()
+    pool = hashing_pool()
     yield pool
     pool.close()
 
@@ -110,11 +111,11 @@ async def test_two_hash_at_a_time_fifty_wait_others_are_told(pool: HashingPool):
     asked = [asyncio.create_task(pool.run(work)) for _ in range(MAX_HASHING + MAX_WAITING)]
     while len(running) < MAX_HASHING:  # noqa: ASYNC110 (threads set no asyncio.Event)
         await asyncio.sleep(0.001)
-    with pytest.raises(Busy):
+    with pytest.raises(TooBusy):
         await pool.run(work)
     asked[0].cancel()
     await asyncio.sleep(0)
-    with pytest.raises(Busy):
+    with pytest.raises(TooBusy):
         await pool.run(work)
     go.set()
     await asyncio.gather(*asked, return_exceptions=True)

@@ -7,11 +7,11 @@ import base64
 import hashlib
 
 import pytest
-from console_scene import IP, Clock, person
+from console_fixtures import IP, Clock, person
 from sqlalchemy import select
 
 from gateway.console.database.model import Session as Row
-from gateway.console.errors import StepUpNeeded, Unknown
+from gateway.console.errors import NotFound, StepUpNeeded
 from gateway.console.service import Console
 from gateway.console.sessions import ABSOLUTE_S, IDLE_S, MAX_SESSIONS, csrf_token
 
@@ -57,7 +57,7 @@ async def test_a_session_ends_after_twelve_hours(console: Console, clock: Clock)
     clock.forward(ABSOLUTE_S % 1000)
 
     assert await console.sessions.get(secret) is None
-    with pytest.raises(Unknown):
+    with pytest.raises(NotFound):
         await console.sessions.rotate(secret)
 
 
@@ -82,7 +82,7 @@ async def test_a_rotated_session_has_another_secret(console: Console):
     assert after is not None
     assert (after.sid, after.created_at) == (before.sid, before.created_at)
     assert await console.sessions.get(old) is None
-    with pytest.raises(Unknown):
+    with pytest.raises(NotFound):
         await console.sessions.rotate(old)
 
 
@@ -144,7 +144,7 @@ async def test_sessions_are_listed_and_ended_by_their_owner(console: Console, cl
     clock.forward(60)
     second = await console.sessions.create(ann, IP, "second")
     listed = await console.sessions.list(ann.id)
-    with pytest.raises(Unknown):
+    with pytest.raises(NotFound):
         await console.sessions.end_one(bob.id, listed[0].sid)
     await console.sessions.end_one(ann.id, listed[0].sid)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from approval_scene import last_post, posts
-from console_scene import PASSWORD, Clock, person
+from approval_fixtures import last_post, posts
+from console_fixtures import PASSWORD, Clock, person
 
-from gateway.console.errors import LoginRefused
+from gateway.console.errors import SignInRefused
 from gateway.console.links import RESET
 from gateway.console.service import Console
 
@@ -43,7 +43,7 @@ async def test_what_is_no_sign_in_is_not_told(console: Console):
     """A wrong password, and a password that is given again."""
     await person(console)
     await _sign_in(console, HOME)
-    with pytest.raises(LoginRefused):
+    with pytest.raises(SignInRefused):
         await _sign_in(console, ELSEWHERE, "wrong horse battery staple")
     await console.users.authenticate("ann@example.com", PASSWORD, ELSEWHERE, event="step_up")
     assert await posts(console) == []
@@ -52,7 +52,7 @@ async def test_what_is_no_sign_in_is_not_told(console: Console):
 async def test_a_new_password_is_told(console: Console, clock: Clock):
     """After a change and after a reset, each once, with the way to undo it; not one refused."""
     ann = await person(console)
-    with pytest.raises(LoginRefused):
+    with pytest.raises(SignInRefused):
         await console.users.change_password(ann.id, "wrong", NEW, HOME)
     assert await posts(console) == []
     await console.users.change_password(ann.id, PASSWORD, NEW, HOME)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from console_scene import Clock, Machine, approve, offer, person
+from console_fixtures import Clock, Machine, approve, offer, person
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import delete, update
 

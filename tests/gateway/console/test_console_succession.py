@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from console_scene import FINGERPRINT, Machine, approve, offer, person
+from console_fixtures import FINGERPRINT, Machine, approve, offer, person
 
 from gateway.console.errors import Invalid
 from gateway.console.service import Console

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from console_scene import IP, Clock
+from console_fixtures import IP, Clock
 from sqlalchemy import select
 
 from gateway.console.database.model import Throttle as Row
-from gateway.console.errors import LoginRefused
+from gateway.console.errors import SignInRefused
 from gateway.console.service import Console
 from gateway.console.throttle import PER_MINUTE
 from gateway.credentials.tries import delay_s
@@ -30,7 +30,7 @@ async def test_each_failure_makes_the_next_try_wait(console: Console, clock: Clo
     for failures in range(1, 20):
         await console.throttle.count(ANN, IP)
         if delay_s(failures):
-            with pytest.raises(LoginRefused) as refused:
+            with pytest.raises(SignInRefused) as refused:
                 await console.throttle.count(ANN, "198.51.100.1")
             assert refused.value.wait_s == delay_s(failures)
         assert await console.throttle.failures(ANN) == failures
@@ -45,7 +45,7 @@ async def test_a_hundred_tries_at_once_are_counted_exactly(console: Console, clo
         passed = [one for one in done if one is None]
 
         assert len(passed) == (4 if number == 0 else 1)
-        assert all(isinstance(one, LoginRefused) for one in done if one is not None)
+        assert all(isinstance(one, SignInRefused) for one in done if one is not None)
         clock.forward(delay_s(await console.throttle.failures(ANN)))
     assert await console.throttle.failures(ANN) == 6
 
@@ -59,7 +59,7 @@ async def test_after_a_hundred_failures_only_a_reset_helps(console: Console, clo
         clock.forward(wait_s)
         async with console.db.begin() as session:
             await console.throttle.tidy(session)
-        with pytest.raises(LoginRefused):
+        with pytest.raises(SignInRefused):
             await console.throttle.count(ANN, IP)
     async with console.db.begin() as session:
         await console.throttle.forget(session, ANN)
@@ -83,7 +83,7 @@ async def test_an_address_has_twenty_tries_a_minute(console: Console, clock: Clo
     """For whatever accounts; an IPv6 customer's whole network is one address."""
     for number in range(PER_MINUTE):
         await console.throttle.count(f"user{number}@example.com", f"2001:db8::{number:x}")
-    with pytest.raises(LoginRefused) as refused:
+    with pytest.raises(SignInRefused) as refused:
         await console.throttle.count(ANN, "2001:db8::ffff")
     await console.throttle.count(ANN, "2001:db8:0:1::1")
 
@@ -98,7 +98,7 @@ async def test_a_clock_that_is_set_back_locks_nobody_out(console: Console, clock
         clock.forward(2)
         await console.throttle.count(ANN, IP)
     clock.forward(-365 * 86_400)
-    with pytest.raises(LoginRefused) as refused:
+    with pytest.raises(SignInRefused) as refused:
         await console.throttle.count(ANN, IP)
     assert refused.value.wait_s <= 2
 

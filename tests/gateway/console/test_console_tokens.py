@@ -6,10 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from console_scene import Clock, Machine, approve, events, offer, person
+from console_fixtures import Clock, Machine, approve, events, offer, person
 
 from ea_bridge.token import derive_keys, parse_token
-from gateway.console.errors import Invalid, Taken, TooMany, Unknown
+from gateway.console.errors import Invalid, NotFound, Taken, TooMany
 from gateway.console.service import Console
 from gateway.credentials.envelope import decode64
 from gateway.credentials.keyset import open_keyset
@@ -107,7 +107,7 @@ async def test_what_has_ended_is_not_replaced(console: Console):
     _, token = await console.tokens.create(ann.id, "A")
     await console.tokens.revoke(ann.id, token.tid)
 
-    with pytest.raises(Unknown):
+    with pytest.raises(NotFound):
         await console.tokens.replace(ann.id, token.tid)
 
 
@@ -262,7 +262,7 @@ async def test_another_users_token_is_not_there(console: Console):
     for act in acts:
         said = []
         for tid in (token.tid, "0" * 12):
-            with pytest.raises(Unknown) as refused:
+            with pytest.raises(NotFound) as refused:
                 await act(tid)
             said.append(str(refused.value))
         assert said[0] == said[1]

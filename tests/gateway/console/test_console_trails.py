@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from console_scene import Clock
+from console_fixtures import Clock
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.auth.device import DeviceKey

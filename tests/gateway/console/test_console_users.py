@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from console_scene import IP, PASSWORD, Clock, Machine, approve, events, person
+from console_fixtures import IP, PASSWORD, Clock, Machine, approve, events, person
 
-from gateway.console.errors import Busy, Gone, Invalid, LoginRefused, Unknown, WeakPassword
+from gateway.console.errors import Gone, Invalid, NotFound, SignInRefused, TooBusy, WeakPassword
 from gateway.console.links import RESET, SETUP
 from gateway.console.passwords import Passwords, Verified
 from gateway.console.service import Console
@@ -43,7 +43,7 @@ async def test_every_refusal_reads_the_same(console: Console):
     ]
     said = set()
     for email, password in tries:
-        with pytest.raises(LoginRefused) as refused:
+        with pytest.raises(SignInRefused) as refused:
             await console.users.authenticate(email, password, IP)
         said.add((str(refused.value), refused.value.word, refused.value.status))
 
@@ -65,7 +65,7 @@ async def test_an_unknown_account_costs_a_hash_too(
 
     monkeypatch.setattr(Passwords, "_verify", counted)
     for email in (ann.email, bob.email, "nobody@example.com"):
-        with pytest.raises(LoginRefused):
+        with pytest.raises(SignInRefused):
             await console.users.authenticate(email, "wrong", IP)
         assert hashed == ["once"]
         hashed.clear()
@@ -165,7 +165,7 @@ async def test_a_changed_password_ends_the_other_sessions(console: Console):
     there = await console.sessions.create(ann, IP, "there")
     mine = await console.sessions.get(here)
     assert mine is not None
-    with pytest.raises(LoginRefused):
+    with pytest.raises(SignInRefused):
         await console.users.change_password(ann.id, "wrong", NEW, IP)
     with pytest.raises(WeakPassword):
         await console.users.change_password(ann.id, PASSWORD, "short", IP)
@@ -174,7 +174,7 @@ async def test_a_changed_password_ends_the_other_sessions(console: Console):
     assert await console.sessions.get(here) is not None
     assert await console.sessions.get(there) is None
     assert (await console.users.authenticate(ann.email, NEW, IP)).id == ann.id
-    with pytest.raises(LoginRefused):
+    with pytest.raises(SignInRefused):
         await console.users.authenticate(ann.email, PASSWORD, IP)
 
 
@@ -183,12 +183,12 @@ async def test_a_sign_in_that_a_new_password_overtakes_begins_no_session(console
     await person(console)
     known = await console.users.authenticate("ann@example.com", PASSWORD, IP)
     await console.users.set_password(known.id, NEW)
-    with pytest.raises(LoginRefused):
+    with pytest.raises(SignInRefused):
         await console.sessions.create(known, IP, "x")
     # within the same second too
     known = await console.users.authenticate(known.email, NEW, IP)
     await console.users.set_password(known.id, PASSWORD)
-    with pytest.raises(LoginRefused):
+    with pytest.raises(SignInRefused):
         await console.sessions.create(known, IP, "x")
 
     assert await console.sessions.list(known.id) == []
@@ -215,7 +215,7 @@ async def test_a_sign_in_that_is_overtaken_by_a_disabled_account_begins_no_sessi
     await person(console)
     known = await console.users.authenticate("ann@example.com", PASSWORD, IP)
     await console.users.disable(known.id)
-    with pytest.raises(LoginRefused):
+    with pytest.raises(SignInRefused):
         await console.sessions.create(known, IP, "x")
     await console.users.enable(known.id)
 
@@ -228,10 +228,10 @@ async def test_a_reset_opens_an_account_that_was_shut(console: Console, clock: C
     session = await console.sessions.create(ann, IP, "here")
     for number in range(100):
         clock.forward(901)
-        with pytest.raises(LoginRefused):
+        with pytest.raises(SignInRefused):
             await console.users.authenticate(ann.email, f"wrong {number}", IP)
     clock.forward(86_400)
-    with pytest.raises(LoginRefused):
+    with pytest.raises(SignInRefused):
         await console.users.authenticate(ann.email, PASSWORD, IP)
     secret = await console.links.make(RESET, ann.id, 1800)
     with pytest.raises(WeakPassword):
@@ -293,9 +293,9 @@ async def test_strangers_keep_nobody_from_giving_the_password_again(console: Con
     ann = await person(console)
     names = [ann.email] * 5 + [f"password.given {ann.email}"] * 5
     for name in (*names, *(f"nobody{n}@example.com" for n in range(PER_MINUTE))):
-        with pytest.raises(LoginRefused):
+        with pytest.raises(SignInRefused):
             await console.users.authenticate(name, "wrong", IP)
-    with pytest.raises(LoginRefused):
+    with pytest.raises(SignInRefused):
         await console.users.authenticate(ann.email, PASSWORD, IP)
     await console.users.authenticate(ann.email, PASSWORD, IP, event="password.given")
 
@@ -304,9 +304,9 @@ async def test_who_has_a_session_guesses_no_faster(console: Console):
     """The password given again is counted like that of a login."""
     ann = await person(console)
     for _ in range(FREE_TRIES + 1):
-        with pytest.raises(LoginRefused):
+        with pytest.raises(SignInRefused):
             await console.users.authenticate(ann.email, "wrong", IP, event="password.given")
-    with pytest.raises(LoginRefused) as refused:
+    with pytest.raises(SignInRefused) as refused:
         await console.users.authenticate(ann.email, PASSWORD, IP, event="password.given")
     assert refused.value.wait_s > 0
 
@@ -316,10 +316,10 @@ async def test_a_busy_console_counts_no_failure(console: Console, monkeypatch: p
     ann = await person(console)
 
     async def busy(*_: object) -> Verified:
-        raise Busy
+        raise TooBusy
 
     monkeypatch.setattr(Passwords, "verify", busy)
-    with pytest.raises(Busy):
+    with pytest.raises(TooBusy):
         await console.users.authenticate(ann.email, PASSWORD, IP)
     assert await console.throttle.failures(f"login {ann.email}") == 0
 
@@ -344,7 +344,7 @@ async def test_an_outdated_hash_is_made_anew_at_login(
     monkeypatch.setattr(Passwords, "hash", noted)
     monkeypatch.setattr(Passwords, "verify", outdated)
     await console.users.authenticate(ann.email, PASSWORD, IP)
-    with pytest.raises(LoginRefused):
+    with pytest.raises(SignInRefused):
         await console.users.authenticate(ann.email, "wrong", IP)
     monkeypatch.undo()
 
@@ -361,11 +361,11 @@ async def test_nobody_knows_a_user_that_never_was(console: Console):
         console.users.demand_password_change,
     ]
     for act in acts:
-        with pytest.raises(Unknown):
+        with pytest.raises(NotFound):
             await act("nobody")
-    with pytest.raises(Unknown):
+    with pytest.raises(NotFound):
         await console.users.set_password("nobody", NEW)
-    with pytest.raises(Unknown):
+    with pytest.raises(NotFound):
         await console.tokens.create("nobody", "A")
     assert await console.users.by_email("nobody@example.com") is None
 
@@ -373,7 +373,7 @@ async def test_nobody_knows_a_user_that_never_was(console: Console):
 async def test_logins_are_in_the_log(console: Console):
     """Refused ones too, with where they came from; no password, ever."""
     ann = await person(console)
-    with pytest.raises(LoginRefused):
+    with pytest.raises(SignInRefused):
         await console.users.authenticate(ann.email, "a wrong secret", IP, agent="evil\n\x00agent")
     await console.users.authenticate(ann.email, PASSWORD, IP, agent="Firefox")
 

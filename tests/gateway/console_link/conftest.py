@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from link_fixtures import House
 from scripted_console import ScriptedConsole
-from uplink_house import House
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from link_fixtures import FAST, House, until
 from scripted_console import ScriptedConsole
-from uplink_house import FAST, House, until
 
 from ea_bridge.protocol.messages import Auth, Hello
 from ea_bridge.server import Admitted, ConsoleChallenge, NotAdmitted, Waiting, WrongCode

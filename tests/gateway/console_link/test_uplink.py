@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from link_fixtures import FAST, House, until
 from scripted_console import ScriptedConsole
-from uplink_house import FAST, House, until
 
 from ea_bridge.token import parse_token
 from gateway.auth.gate import Gate

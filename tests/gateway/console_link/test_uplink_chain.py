@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from link_fixtures import House, until
 from scripted_console import ScriptedConsole, Signer
-from uplink_house import House, until
 
-from gateway.console_link.errors import Untrusted
+from gateway.console_link.errors import ConsoleUntrusted
 from gateway.home.home import Home
 
 
@@ -37,11 +37,11 @@ async def test_an_answer_that_is_not_kept_is_not_named(
         await until(lambda: uplink.status().connected)
         await uplink.sync()
         own, console.root = console.root, Signer().root  # its answers are another console's now
-        with pytest.raises(Untrusted):
+        with pytest.raises(ConsoleUntrusted):
             await uplink.sync()
         kept, refused = house.console.offers.state, len(console.syncs)
         for _ in range(2):
-            with pytest.raises(Untrusted):
+            with pytest.raises(ConsoleUntrusted):
                 await uplink.sync()
         assert {sync.after for sync in console.syncs[refused:]} == {kept}
         console.root = own

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from aiohttp import web
+from link_fixtures import House, until
 from scripted_console import ScriptedConsole
-from uplink_house import House, until
 
 from ea_bridge.token import parse_token
 

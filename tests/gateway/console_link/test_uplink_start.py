@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 from aiohttp import web
+from link_fixtures import House, until
 from scripted_console import ScriptedConsole
-from uplink_house import House, until
 
 from gateway.auth.caller import Caller
 from gateway.credentials.tier import Tier

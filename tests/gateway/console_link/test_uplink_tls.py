@@ -13,8 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from link_fixtures import House, until
 from scripted_console import ScriptedConsole
-from uplink_house import House, until
 
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

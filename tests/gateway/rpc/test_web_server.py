@@ -20,7 +20,7 @@ from web_server_fixture import (
 
 from ea_bridge.loopback import bind_loopback
 from ea_bridge.token import new_token
-from gateway.http.failure_throttle import MAX_WAIT_S
+from gateway.http.rate_limit import MAX_WAIT_S
 
 UPDATE = b'{"jsonrpc":"2.0","id":1,"method":"update"}'
 
@@ -82,7 +82,7 @@ async def test_wrong_tokens_are_answered_at_a_pace_and_right_ones_at_once(
 async def test_who_would_wait_too_long_gets_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """The queue of failures is bounded by time: beyond it the connection is cut."""
     async with open_server(failures_per_s=10) as house:
-        monkeypatch.setattr("gateway.http.failure_throttle.MAX_WAIT_S", 0.05)
+        monkeypatch.setattr("gateway.http.rate_limit.MAX_WAIT_S", 0.05)
         answers = [await house.raw(guess(house)) for _ in range(12)]
         assert [bool(answer) for answer in answers[:10]] == [True] * 10
         assert b"" in answers[10:]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from gateway.auth.console_snapshot import ConsoleSnapshot
-from gateway.console.leases import Leases
+from gateway.console.leases import LeaseIssuer
 from gateway.credentials.tier import Tier
 
 if TYPE_CHECKING:
@@ -177,9 +177,9 @@ class Rights:
     @contextmanager
     def watching(self) -> Iterator[None]:
         """See each lease that the console makes, and each word of it that the daemon takes."""
-        make_for, accept = Leases.make_for, ConsoleSnapshot.accept
+        make_for, accept = LeaseIssuer.make_for, ConsoleSnapshot.accept
 
-        def made(leases: Leases, standing: Any, signer: Any) -> str | None:
+        def made(leases: LeaseIssuer, standing: Any, signer: Any) -> str | None:
             lease = make_for(leases, standing, signer)
             if lease is not None:
                 self.granted(standing.token.tid, standing.link.lease_exp - leases._now_s())
@@ -191,7 +191,7 @@ class Rights:
             self._world.signed_records.took_over(offers, what[0])
 
         with (
-            patch.object(Leases, "make_for", made),
+            patch.object(LeaseIssuer, "make_for", made),
             patch.object(ConsoleSnapshot, "accept", accepted),
         ):
             yield

@@ -6,8 +6,8 @@ import asyncio
 from collections import Counter
 
 import pytest
-from approval_scene import Terminal, last_post, posts
-from console_scene import IP, Clock, Machine, offer, person
+from approval_fixtures import Terminal, last_post, posts
+from console_fixtures import IP, Clock, Machine, offer, person
 from sqlalchemy import func, select
 
 from gateway.console.approvals import RequestGone, WrongCode

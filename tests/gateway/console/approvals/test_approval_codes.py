@@ -7,13 +7,13 @@ from collections import Counter
 import pytest
 
 from gateway.console.approvals.codes import LETTERS, Codes, new_codes
-from gateway.console.passwords import CODE_COST, HashingPool, Passwords
+from gateway.console.passwords import CODE_COST, Passwords, hashing_pool
 
 
 @pytest.fixture
 def codes():
     """Hashed with what a console runs with."""
-    pool = HashingPool()
+    pool = hashing_pool()
     yield Codes(Passwords(pool, b"p" * 32, CODE_COST))
     pool.close()
 

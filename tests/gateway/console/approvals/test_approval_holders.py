@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from approval_scene import Post, Terminal, last_post, posts
-from console_scene import IP, Clock, Machine, person
+from approval_fixtures import Post, Terminal, last_post, posts
+from console_fixtures import IP, Clock, Machine, person
 from sqlalchemy import func, select
 
 from gateway.console.approvals.admission import MAX_MAILS_PER_USER, TOKEN_WINDOW_S

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from approval_scene import Terminal, posts
-from console_scene import Clock, Machine, approve, offer, person
+from approval_fixtures import Terminal, posts
+from console_fixtures import Clock, Machine, approve, offer, person
 
 from gateway.console.approvals.codes import LIFE_S
 from gateway.console.service import Console

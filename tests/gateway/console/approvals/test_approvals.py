@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from approval_scene import Terminal, last_post, posts
-from console_scene import Clock, Machine, offer, person
+from approval_fixtures import Terminal, last_post, posts
+from console_fixtures import Clock, Machine, offer, person
 
 from ea_bridge.token import parse_token
 from gateway.console.approvals import RequestGone, WrongCode

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from console_scene import Clock
-from daemon_scene import Daemon
+from console_fixtures import Clock
+from daemon_fixtures import Daemon
 
 from gateway.console.daemon_api import daemon_routes
 from gateway.console.service import Console

@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from approval_scene import posts
-from console_scene import CHEAP, Clock, Machine, approve, person
-from daemon_scene import Daemon
+from approval_fixtures import posts
+from console_fixtures import CHEAP, Clock, Machine, approve, person
+from daemon_fixtures import Daemon
 from sqlalchemy import text
 
 from gateway.console.clone_detector import LATE_S

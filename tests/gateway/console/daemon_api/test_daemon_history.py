@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from console_scene import FINGERPRINT, Clock, approve, person
-from daemon_scene import Daemon
+from console_fixtures import FINGERPRINT, Clock, approve, person
+from daemon_fixtures import Daemon
 
 from gateway.console.service import Console
 from gateway.credentials.daemon_api import (

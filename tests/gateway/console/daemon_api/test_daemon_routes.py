@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from approval_scene import Terminal, last_post
-from console_scene import Clock, Machine, person
-from daemon_scene import Daemon
+from approval_fixtures import Terminal, last_post
+from console_fixtures import Clock, Machine, person
+from daemon_fixtures import Daemon
 
 from ea_bridge.token import derive_keys
-from gateway.console.daemon_api import authentication as door
+from gateway.console.daemon_api import authentication
 from gateway.console.daemon_api.authentication import BURST_OF_ADDRESS
 from gateway.console.service import Console
 from gateway.credentials.daemon_api import (
@@ -273,8 +273,8 @@ async def test_large_bodies(console: Console, daemon: Daemon):
 @pytest.fixture
 def unfilled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Buckets of calls do not fill again, however slowly a busy machine makes the calls."""
-    monkeypatch.setattr(door, "PER_S_OF_ADDRESS", 0.0)
-    monkeypatch.setattr(door, "PER_S_OF_DEVICE", 0.0)
+    monkeypatch.setattr(authentication, "PER_S_OF_ADDRESS", 0.0)
+    monkeypatch.setattr(authentication, "PER_S_OF_DEVICE", 0.0)
 
 
 @pytest.mark.usefixtures("unfilled")

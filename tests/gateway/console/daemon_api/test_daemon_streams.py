@@ -12,13 +12,13 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from approval_scene import Terminal, posts
-from console_scene import Clock, Machine, approve, person
-from daemon_scene import Daemon
+from approval_fixtures import Terminal, posts
+from console_fixtures import Clock, Machine, approve, person
+from daemon_fixtures import Daemon
 
 from gateway.console.daemon_api import daemon_routes, streams
 from gateway.console.database.model import Device, DeviceEvent
-from gateway.console.errors import Unknown
+from gateway.console.errors import NotFound
 from gateway.console.service import Console
 from gateway.credentials.daemon_api import MAX_BODY_BYTES
 from gateway.credentials.event import open_event
@@ -195,7 +195,7 @@ async def test_a_copied_key_is_noticed(console: Console, daemon: Daemon, clock: 
 
         await console.clones.resume(ann.id, daemon.machine.did)
         assert (await daemon.sync()).tokens[0].lease is not None
-        with pytest.raises(Unknown):
+        with pytest.raises(NotFound):
             await console.clones.resume(ann.id, daemon.machine.did)
 
         await console.tokens.revoke(ann.id, token.tid)

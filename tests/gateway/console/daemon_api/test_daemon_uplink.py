@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from approval_scene import last_post
-from console_scene import Clock, person
+from approval_fixtures import last_post
+from console_fixtures import Clock, person
 
 from ea_bridge.protocol.handshake import auth_message, client_proof
 from ea_bridge.protocol.messages import Auth, Hello

@@ -9,8 +9,8 @@ from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
-from approval_scene import Terminal, last_post, posts
-from console_scene import Clock, person
+from approval_fixtures import Terminal, last_post, posts
+from console_fixtures import Clock, person
 from mail_servers import Mailbox, certificate, mail_server
 from sqlalchemy import text
 

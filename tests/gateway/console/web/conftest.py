@@ -9,9 +9,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 from chromium import chromium
-from console_scene import person
+from console_fixtures import person
+from page_client import PageClient, new_client
 from playwright.async_api import Browser, Page
-from web_scene import Surfer, surfer
 
 from gateway.config import ConsoleServer as ServerSettings
 from gateway.config import Secrets
@@ -54,9 +54,9 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-def stranger(server: ConsoleServer, http: aiohttp.ClientSession) -> Surfer:
+def stranger(server: ConsoleServer, http: aiohttp.ClientSession) -> PageClient:
     """A browser that has not been anywhere."""
-    return surfer(server, http)
+    return new_client(server, http)
 
 
 @pytest.fixture
@@ -66,18 +66,20 @@ async def ann_user(console: Console) -> UserInfo:
 
 
 @pytest.fixture
-async def ann(server: ConsoleServer, http: aiohttp.ClientSession, ann_user: UserInfo) -> Surfer:
+async def ann(
+    server: ConsoleServer, http: aiohttp.ClientSession, ann_user: UserInfo
+) -> PageClient:
     """Ann's browser, signed in just now."""
-    browser = surfer(server, http)
+    browser = new_client(server, http)
     await browser.sign_in()
     return browser
 
 
 @pytest.fixture
-async def bob(server: ConsoleServer, http: aiohttp.ClientSession, console: Console) -> Surfer:
+async def bob(server: ConsoleServer, http: aiohttp.ClientSession, console: Console) -> PageClient:
     """The browser of Bob, who administers nothing."""
     await person(console, "bob")
-    browser = surfer(server, http)
+    browser = new_client(server, http)
     await browser.sign_in("bob@example.com")
     return browser
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from console_scene import CHEAP
-from web_scene import Surfer
+from console_fixtures import CHEAP
+from page_client import PageClient
 
 from gateway.config import ConsoleServer as ServerSettings
 from gateway.config import Secrets
@@ -19,7 +19,9 @@ from gateway.console.web import body, connections
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}"])
-async def test_our_names_are_answered(stranger: Surfer, server: ConsoleServer, host: str) -> None:
+async def test_our_names_are_answered(
+    stranger: PageClient, server: ConsoleServer, host: str
+) -> None:
     """The loopback ones with the port; a form comes from the name that it was shown under."""
     name = host.format(port=server.port)
     assert (await stranger.get("/sign-in", Host=name)).status == 200
@@ -132,7 +134,7 @@ async def test_the_proxy_of_a_public_url_says_who_asks(tmp_path: Path) -> None:
             ("console.example.com", "https"),
             (f"127.0.0.1:{server.port}", "http"),
         ):
-            visitor = Surfer(f"http://127.0.0.1:{server.port}", http)
+            visitor = PageClient(f"http://127.0.0.1:{server.port}", http)
             named = {"Host": host, "X_Forwarded_For": "198.51.100.1, 203.0.113.9"}
             await visitor.get("/sign-in", **named)
             form = {"email": user.email, "password": "correct horse battery"}
@@ -143,7 +145,7 @@ async def test_the_proxy_of_a_public_url_says_who_asks(tmp_path: Path) -> None:
         assert addresses == {("203.0.113.9", True), ("127.0.0.1", False)}
 
 
-async def test_a_body_has_a_bound(ann: Surfer) -> None:
+async def test_a_body_has_a_bound(ann: PageClient) -> None:
     """Whether its length is said or not."""
     size = body.MAX_BODY_BYTES + 1
     assert (await ann.post("/tokens", {"name": "x" * size})).status == 413
@@ -159,7 +161,7 @@ async def test_a_body_has_a_bound(ann: Surfer) -> None:
 
 
 @pytest.mark.parametrize("form", ["&".join(f"f{n}=" for n in range(200)), "a=%ff", "a=\xff"])
-async def test_a_form_that_cannot_be_read_is_refused(ann: Surfer, form: str) -> None:
+async def test_a_form_that_cannot_be_read_is_refused(ann: PageClient, form: str) -> None:
     """Too many fields, or no UTF-8."""
     headers = {"Content-Type": body.FORM}
     page = await ann.ask("POST", "/tokens", headers, data=form.encode("latin-1"))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from console_scene import PASSWORD, Clock, Machine
-from web_scene import Surfer, knock, mailed_path
+from console_fixtures import PASSWORD, Clock, Machine
+from page_client import PageClient, knock, mailed_path
 
 from gateway.console.service import Console
 from gateway.credentials.daemon_api import Verdict
@@ -31,7 +31,7 @@ async def _is_open(console: Console) -> bool:
 
 
 async def test_a_click_in_a_mail_does_not_lose_the_person(
-    ann: Surfer, stranger: Surfer, console: Console
+    ann: PageClient, stranger: PageClient, console: Console
 ) -> None:
     """The cookie is not sent from another site: one step from a page of ours, and it is."""
     verdict, review, _ = await _asked(console)
@@ -52,7 +52,9 @@ async def test_a_click_in_a_mail_does_not_lose_the_person(
     assert page.location == review
 
 
-async def test_the_page_shows_all_that_one_should_look_at(ann: Surfer, console: Console) -> None:
+async def test_the_page_shows_all_that_one_should_look_at(
+    ann: PageClient, console: Console
+) -> None:
     """Device, place, terminal, the machine's words; not the code, which the terminal shows."""
     verdict, _, _ = await _asked(console)
     words = (await ann.get(f"/requests/{verdict.rid}")).words
@@ -65,7 +67,7 @@ async def test_the_page_shows_all_that_one_should_look_at(ann: Surfer, console: 
     assert verdict.user_code.replace("-", "") not in words
 
 
-async def test_opening_the_links_changes_nothing(ann: Surfer, console: Console) -> None:
+async def test_opening_the_links_changes_nothing(ann: PageClient, console: Console) -> None:
     """Mail scanners open them all, with HEAD and GET."""
     verdict, review, not_me = await _asked(console)
     for path in (review, not_me, f"/requests/{verdict.rid}"):
@@ -77,7 +79,7 @@ async def test_opening_the_links_changes_nothing(ann: Surfer, console: Console) 
     assert tokens[0].status == "active"
 
 
-async def test_the_terminals_code_approves(ann: Surfer, console: Console) -> None:
+async def test_the_terminals_code_approves(ann: PageClient, console: Console) -> None:
     """And a wrong one says how many tries are left, at the field."""
     verdict, _, _ = await _asked(console)
     assert verdict.user_code is not None
@@ -92,7 +94,7 @@ async def test_the_terminals_code_approves(ann: Surfer, console: Console) -> Non
     assert "DESK-PC" in (await ann.get("/devices")).words
 
 
-async def test_five_wrong_codes_close_the_question(ann: Surfer, console: Console) -> None:
+async def test_five_wrong_codes_close_the_question(ann: PageClient, console: Console) -> None:
     """The page says so; the right one is too late then."""
     verdict, _, _ = await _asked(console)
     assert verdict.user_code is not None
@@ -106,7 +108,7 @@ async def test_five_wrong_codes_close_the_question(ann: Surfer, console: Console
 
 
 async def test_a_question_that_ran_out_says_so(
-    ann: Surfer, console: Console, clock: Clock
+    ann: PageClient, console: Console, clock: Clock
 ) -> None:
     """With what to do next."""
     verdict, review, _ = await _asked(console)
@@ -116,7 +118,7 @@ async def test_a_question_that_ran_out_says_so(
     assert (await ann.get(review)).status in (303, 410)
 
 
-async def test_no_is_an_answer(ann: Surfer, console: Console) -> None:
+async def test_no_is_an_answer(ann: PageClient, console: Console) -> None:
     """The page leads to the revocation of the token."""
     verdict, _, _ = await _asked(console)
     page = await ann.post(f"/requests/{verdict.rid}/refuse")
@@ -129,7 +131,7 @@ async def test_no_is_an_answer(ann: Surfer, console: Console) -> None:
     assert token.status == "active", "no is not yet This was not me"
 
 
-async def test_this_was_not_me_means_one_thing(ann: Surfer, console: Console) -> None:
+async def test_this_was_not_me_means_one_thing(ann: PageClient, console: Console) -> None:
     """On the page it does what the mail's link does: the token stops, the password has to go."""
     verdict, _, not_me = await _asked(console)
     path = f"/requests/{verdict.rid}"
@@ -146,7 +148,7 @@ async def test_this_was_not_me_means_one_thing(ann: Surfer, console: Console) ->
 
 
 async def test_this_was_not_me_needs_no_session(
-    ann: Surfer, stranger: Surfer, console: Console
+    ann: PageClient, stranger: PageClient, console: Console
 ) -> None:
     """Whoever has lost a token may have lost the password too. The token works nowhere then."""
     _, _, not_me = await _asked(console)
@@ -163,7 +165,9 @@ async def test_this_was_not_me_needs_no_session(
     assert (await stranger.post(not_me)).status in (403, 410)
 
 
-async def test_this_was_not_me_works_for_who_is_signed_in(ann: Surfer, console: Console) -> None:
+async def test_this_was_not_me_works_for_who_is_signed_in(
+    ann: PageClient, console: Console
+) -> None:
     """The mail is read in another site: its page comes without the session, its form with it."""
     _, _, not_me = await _asked(console)
     cookies, ann.cookies = ann.cookies, {}
@@ -176,13 +180,15 @@ async def test_this_was_not_me_works_for_who_is_signed_in(ann: Surfer, console: 
 
 
 @pytest.mark.parametrize("path", ["/approve/", "/not-me/"])
-async def test_a_made_up_link_is_over(ann: Surfer, path: str) -> None:
+async def test_a_made_up_link_is_over(ann: PageClient, path: str) -> None:
     """As if it had been used."""
     page = await ann.get(path + "a" * 43)
     assert (page.status, "This link is over" in page.words) == (410, True)
 
 
-async def test_texts_of_a_machine_are_shown_and_never_run(ann: Surfer, console: Console) -> None:
+async def test_texts_of_a_machine_are_shown_and_never_run(
+    ann: PageClient, console: Console
+) -> None:
     """A machine's name is what a program says on somebody's machine."""
     user = (await console.users.list())[0]
     text, _ = await console.tokens.create(user.id, "demo")

@@ -9,9 +9,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from aiohttp import web
-from console_scene import PASSWORD, Machine, approve
+from console_fixtures import PASSWORD, Machine, approve
+from page_client import knock, mailed_path
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, expect
-from web_scene import knock, mailed_path
 
 from ea_bridge.token import parse_token
 from gateway.console.server import ConsoleServer

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from console_scene import Machine
-from web_scene import Surfer, knock
+from console_fixtures import Machine
+from page_client import PageClient, knock
 
 from gateway.console.service import Console
 
@@ -20,7 +20,7 @@ async def _copied(console: Console) -> None:
     await console.clones.alarm(DESK.did, "203.0.113.7", "198.51.100.9")
 
 
-async def test_the_owner_is_warned_and_decides(ann: Surfer, console: Console) -> None:
+async def test_the_owner_is_warned_and_decides(ann: PageClient, console: Console) -> None:
     """Both places are named; one button says that they are his, the other revokes."""
     await _copied(console)
     words = (await ann.get("/devices")).words
@@ -34,7 +34,9 @@ async def test_the_owner_is_warned_and_decides(ann: Surfer, console: Console) ->
     assert "two places" not in (await ann.get("/devices")).words
 
 
-async def test_nobody_else_decides(ann: Surfer, stranger: Surfer, console: Console) -> None:
+async def test_nobody_else_decides(
+    ann: PageClient, stranger: PageClient, console: Console
+) -> None:
     """Nor is there anything to decide about other machines."""
     await _copied(console)
     page = await ann.post(f"/devices/{Machine().did}/resume")

@@ -6,9 +6,9 @@ import asyncio
 from pathlib import Path
 
 import aiohttp
-from approval_scene import posts
-from console_scene import CHEAP, PASSWORD
-from web_scene import Surfer, mailed_path, mailed_text
+from approval_fixtures import posts
+from console_fixtures import CHEAP, PASSWORD
+from page_client import PageClient, mailed_path, mailed_text
 
 from gateway.config import ConsoleServer as ServerSettings
 from gateway.config import Secrets
@@ -23,7 +23,7 @@ FORM = {"name": "Ann", "email": "ann@example.com", "password": NEW, "again": NEW
 
 
 async def test_the_first_start_makes_one_administrator_by_a_link(
-    stranger: Surfer, server: ConsoleServer, console: Console
+    stranger: PageClient, server: ConsoleServer, console: Console
 ) -> None:
     """It works once, and only while nobody has an account."""
     announced = await ready(console, server)
@@ -44,7 +44,7 @@ async def test_the_first_start_makes_one_administrator_by_a_link(
 
 
 async def test_a_forgotten_password_is_replaced_by_a_mailed_link(
-    ann: Surfer, stranger: Surfer, console: Console
+    ann: PageClient, stranger: PageClient, console: Console
 ) -> None:
     """The page is the same for an address without account; all sessions end."""
     await stranger.get("/forgot")
@@ -65,7 +65,7 @@ async def test_a_forgotten_password_is_replaced_by_a_mailed_link(
 
 
 async def test_an_invitation_lets_somebody_choose_a_password(
-    ann: Surfer, stranger: Surfer, console: Console
+    ann: PageClient, stranger: PageClient, console: Console
 ) -> None:
     """Nobody else ever knows it; a second account with the address is refused."""
     invited = {"name": "Eve", "email": "eve@example.com"}
@@ -91,7 +91,7 @@ async def test_an_invitation_lets_somebody_choose_a_password(
 
 
 async def test_a_reset_before_the_first_password(
-    ann: Surfer, stranger: Surfer, console: Console
+    ann: PageClient, stranger: PageClient, console: Console
 ) -> None:
     """Who has let the invitation run out asks for a link: it is the first password all the same,
     and opens what the invitation would have."""
@@ -109,7 +109,9 @@ async def test_a_reset_before_the_first_password(
     assert (await stranger.get(invitation)).status == 410
 
 
-async def test_no_code_and_no_link_of_a_mail_is_on_a_page(ann: Surfer, console: Console) -> None:
+async def test_no_code_and_no_link_of_a_mail_is_on_a_page(
+    ann: PageClient, console: Console
+) -> None:
     """Not even where mails only go to a folder; that they do is said plainly."""
     page = await ann.get("/")
     assert "mails are written to the folder outbox in the console's home" in page.words
@@ -134,7 +136,7 @@ async def test_run_console_serves_until_it_is_cancelled(tmp_path: Path) -> None:
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
             if is_first:
                 assert ready_.setup_url is not None
-                visitor = Surfer(ready_.console, http)
+                visitor = PageClient(ready_.console, http)
                 path = ready_.setup_url.removeprefix(ready_.console)
                 await visitor.get(path)
                 await visitor.post(path, {**FORM, "password": PASSWORD, "again": PASSWORD})

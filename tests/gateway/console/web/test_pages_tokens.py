@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import time
 
-from console_scene import Clock, Machine, approve
-from web_scene import Surfer
+from console_fixtures import Clock, Machine, approve
+from page_client import PageClient
 
 from ea_bridge.token import parse_token
 from gateway.console.service import Console
@@ -23,7 +23,9 @@ async def _token(console: Console, user: UserInfo, name: str = "demo") -> TokenI
     return (await console.tokens.create(user.id, name))[1]
 
 
-async def test_a_token_is_shown_once(ann: Surfer, console: Console, ann_user: UserInfo) -> None:
+async def test_a_token_is_shown_once(
+    ann: PageClient, console: Console, ann_user: UserInfo
+) -> None:
     """No other page has it, and the page that has is not kept by anybody."""
     page = await ann.post("/tokens", NEW_TOKEN)
     assert page.status == 200
@@ -37,7 +39,7 @@ async def test_a_token_is_shown_once(ann: Surfer, console: Console, ann_user: Us
 
 
 async def test_a_form_sent_twice_makes_one_token(
-    ann: Surfer, console: Console, ann_user: UserInfo
+    ann: PageClient, console: Console, ann_user: UserInfo
 ) -> None:
     """The name is taken; the page says so at its field and keeps what was filled in."""
     await ann.post("/tokens", NEW_TOKEN)
@@ -71,7 +73,7 @@ BAD_FIELDS = (
 
 
 async def test_what_is_wrong_is_said_at_its_field(
-    ann: Surfer, console: Console, ann_user: UserInfo
+    ann: PageClient, console: Console, ann_user: UserInfo
 ) -> None:
     """And nothing is made."""
     for field, value in BAD_FIELDS:
@@ -82,7 +84,7 @@ async def test_what_is_wrong_is_said_at_its_field(
 
 
 async def test_limits_are_set_seen_and_lifted(
-    ann: Surfer, console: Console, ann_user: UserInfo
+    ann: PageClient, console: Console, ann_user: UserInfo
 ) -> None:
     """A comma is a decimal point, too. The token's page and its log say them; a new token in its
     place takes them over.
@@ -109,7 +111,9 @@ async def test_limits_are_set_seen_and_lifted(
     assert not token.strict_terminal
 
 
-async def test_a_lifetime_of_ones_own(ann: Surfer, console: Console, ann_user: UserInfo) -> None:
+async def test_a_lifetime_of_ones_own(
+    ann: PageClient, console: Console, ann_user: UserInfo
+) -> None:
     """Hours, days or weeks, from one hour to ten years; what is wrong is said at the field. One in
     its place lives as long, or as is chosen anew."""
     own = {**NEW_TOKEN, "lifetime": "own", "lifetime_unit": "days"}
@@ -141,7 +145,7 @@ async def test_a_lifetime_of_ones_own(ann: Surfer, console: Console, ann_user: U
 
 
 async def test_the_pages_tell_who_uses_a_token_in_anothers_place(
-    ann: Surfer, console: Console, ann_user: UserInfo, clock: Clock
+    ann: PageClient, console: Console, ann_user: UserInfo, clock: Clock
 ) -> None:
     """That the EA has not come with it yet, and then since when it has; on both pages."""
     old = await _token(console, ann_user)
@@ -160,7 +164,7 @@ async def test_the_pages_tell_who_uses_a_token_in_anothers_place(
 
 
 async def test_a_replacement_is_shown_once_and_the_old_one_goes_on(
-    ann: Surfer, console: Console, ann_user: UserInfo
+    ann: PageClient, console: Console, ann_user: UserInfo
 ) -> None:
     """For as long as was chosen."""
     old = await _token(console, ann_user)
@@ -173,7 +177,7 @@ async def test_a_replacement_is_shown_once_and_the_old_one_goes_on(
 
 
 async def test_a_revocation_is_followed_until_the_machine_has_stopped(
-    ann: Surfer, console: Console, ann_user: UserInfo, clock: Clock
+    ann: PageClient, console: Console, ann_user: UserInfo, clock: Clock
 ) -> None:
     """Not confirmed, then stopped at; the page and the JSON that it follows say the same."""
     token = await _token(console, ann_user)
@@ -213,7 +217,7 @@ async def test_a_revocation_is_followed_until_the_machine_has_stopped(
 
 
 async def test_what_never_answers_ends_by_itself(
-    ann: Surfer, console: Console, ann_user: UserInfo, clock: Clock
+    ann: PageClient, console: Console, ann_user: UserInfo, clock: Clock
 ) -> None:
     """When the lease ends: a quarter of an hour at the latest."""
     token = await _token(console, ann_user)
@@ -226,7 +230,7 @@ async def test_what_never_answers_ends_by_itself(
 
 
 async def test_terminals_are_shown_as_their_daemon_reports_them(
-    ann: Surfer, console: Console, ann_user: UserInfo, clock: Clock
+    ann: PageClient, console: Console, ann_user: UserInfo, clock: Clock
 ) -> None:
     """Live, offline, and no contact when the daemon itself is silent."""
     token = await _token(console, ann_user)
@@ -247,7 +251,7 @@ async def test_terminals_are_shown_as_their_daemon_reports_them(
 
 
 async def test_a_revoked_machine_may_be_let_ask_again(
-    ann: Surfer, console: Console, ann_user: UserInfo
+    ann: PageClient, console: Console, ann_user: UserInfo
 ) -> None:
     """Until then it is refused without a question."""
     token = await _token(console, ann_user)
@@ -263,7 +267,7 @@ async def test_a_revoked_machine_may_be_let_ask_again(
 
 
 async def test_a_suspended_token_is_resumed_or_revoked(
-    ann: Surfer, console: Console, ann_user: UserInfo
+    ann: PageClient, console: Console, ann_user: UserInfo
 ) -> None:
     """The page says why it does not work."""
     token = await _token(console, ann_user)

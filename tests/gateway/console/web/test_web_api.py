@@ -7,10 +7,10 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from console_scene import PASSWORD, Clock, Machine, approve
+from console_fixtures import PASSWORD, Clock, Machine, approve
 from described import Attack
+from page_client import PageClient, as_over_https, knock
 from schemathesis.checks import not_a_server_error
-from web_scene import Surfer, as_over_https, knock
 
 from ea_bridge.token import parse_token
 from gateway.console.server import ConsoleServer
@@ -24,7 +24,7 @@ def _json(page: Any) -> Any:
     return json.loads(page.text)
 
 
-async def test_tokens_are_made_read_changed_and_ended(ann: Surfer) -> None:
+async def test_tokens_are_made_read_changed_and_ended(ann: PageClient) -> None:
     """The text of a token is in the answer that made it, and in no other."""
     page = await ann.api("POST", "/tokens", {"name": "demo", "limits": {"max_lot": "0.5"}})
     made = _json(page)
@@ -54,7 +54,7 @@ async def test_tokens_are_made_read_changed_and_ended(ann: Surfer) -> None:
 
 
 async def test_machines_terminals_approvals_and_the_log(
-    ann: Surfer, console: Console, ann_user: UserInfo
+    ann: PageClient, console: Console, ann_user: UserInfo
 ) -> None:
     """What the pages show."""
     text, token = await console.tokens.create(ann_user.id, "demo")
@@ -82,7 +82,7 @@ async def test_machines_terminals_approvals_and_the_log(
     assert max(line["id"] for line in older["activity"]) < log["before"]
 
 
-async def test_signing_in_and_out_without_a_page(stranger: Surfer, bob: Surfer) -> None:
+async def test_signing_in_and_out_without_a_page(stranger: PageClient, bob: PageClient) -> None:
     """The answer has what changes need; each step-up gives a new one."""
     given = {"email": "bob@example.com", "password": PASSWORD}
     assert (await stranger.api("POST", "/session", {**given, "password": "x"})).status == 401
@@ -104,7 +104,7 @@ async def test_signing_in_and_out_without_a_page(stranger: Surfer, bob: Surfer) 
 
 
 async def test_the_step_up_is_asked_for_by_its_name(
-    ann: Surfer, console: Console, clock: Clock
+    ann: PageClient, console: Console, clock: Clock
 ) -> None:
     """A program knows what to do then. Without https each call needs one of its own."""
     ann.password = ""
@@ -147,7 +147,7 @@ BAD_BODIES = (
 )
 
 
-async def test_bodies_are_strict(ann: Surfer, console: Console, ann_user: UserInfo) -> None:
+async def test_bodies_are_strict(ann: PageClient, console: Console, ann_user: UserInfo) -> None:
     """Nothing is guessed, and nothing that was sent is repeated."""
     await as_over_https(console, ann)
     headers = {"Content-Type": "application/json", "Mgs-Csrf": ann.csrf}
@@ -157,14 +157,14 @@ async def test_bodies_are_strict(ann: Surfer, console: Console, ann_user: UserIn
     assert not await console.tokens.list(ann_user.id)
 
 
-async def test_a_refused_password_is_not_repeated(ann: Surfer) -> None:
+async def test_a_refused_password_is_not_repeated(ann: PageClient) -> None:
     """Not even a malformed one."""
     page = await ann.api("POST", "/me/step-up", {"password": ["hunter2"]})
     assert page.status == 400
     assert "hunter2" not in page.text
 
 
-async def test_queries_and_media_types_are_strict(ann: Surfer, console: Console) -> None:
+async def test_queries_and_media_types_are_strict(ann: PageClient, console: Console) -> None:
     """What is not known is refused."""
     await as_over_https(console, ann)
     for query in ("?limit=0", "?limit=x", "?limit=1&limit=2", "?more=1", "?before=-1", "?limit="):
@@ -176,7 +176,7 @@ async def test_queries_and_media_types_are_strict(ann: Surfer, console: Console)
 
 
 async def test_the_document_describes_every_route_of_the_api(
-    ann: Surfer, server: ConsoleServer
+    ann: PageClient, server: ConsoleServer
 ) -> None:
     """And none besides."""
     document = _json(await ann.get("/api/v1/openapi.json"))
@@ -202,12 +202,12 @@ async def _things(console: Console, user: UserInfo) -> dict[str, str]:
     return {"tid": token.tid, "did": machine.did, "rid": verdict.rid or "", "id": user.id}
 
 
-def _headers(surfer: Surfer) -> dict[str, str]:
+def _headers(client: PageClient) -> dict[str, str]:
     """What a page of ours would send."""
     return {
-        "Cookie": "; ".join(f"{name}={value}" for name, value in surfer.cookies.items()),
-        "Mgs-Csrf": surfer.csrf,
-        "Origin": surfer.url,
+        "Cookie": "; ".join(f"{name}={value}" for name, value in client.cookies.items()),
+        "Mgs-Csrf": client.csrf,
+        "Origin": client.url,
     }
 
 
@@ -215,7 +215,7 @@ ENDS_THE_SESSION = ["sign_out", "step_up", "change_password", "sign_in", "say_no
 """What follows would be answered by 401 alone, or by 403: a new password has to be chosen."""
 
 
-async def _run(ann: Surfer, console: Console, user: UserInfo, examples: int) -> Counter[int]:
+async def _run(ann: PageClient, console: Console, user: UserInfo, examples: int) -> Counter[int]:
     await as_over_https(console, ann)
     headers, real = _headers(ann), await _things(console, user)
     document = _json(await ann.get("/api/v1/openapi.json"))
@@ -235,7 +235,7 @@ async def _run(ann: Surfer, console: Console, user: UserInfo, examples: int) -> 
 
 
 async def test_nothing_that_is_described_fails_or_surprises(
-    ann: Surfer, console: Console, ann_user: UserInfo
+    ann: PageClient, console: Console, ann_user: UserInfo
 ) -> None:
     """No server error, no status, type or answer that the document does not have."""
     found = await _run(ann, console, ann_user, 6)
@@ -247,7 +247,7 @@ async def test_nothing_that_is_described_fails_or_surprises(
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 async def test_nothing_that_is_described_fails_or_surprises_in_the_long_run(
-    ann: Surfer, console: Console, ann_user: UserInfo
+    ann: PageClient, console: Console, ann_user: UserInfo
 ) -> None:
     """The same, longer."""
     found = await _run(ann, console, ann_user, 400)

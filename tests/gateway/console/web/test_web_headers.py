@@ -8,8 +8,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from console_scene import CHEAP
-from web_scene import Surfer
+from console_fixtures import CHEAP
+from page_client import PageClient
 
 from gateway.config import ConsoleServer as ServerSettings
 from gateway.config import Secrets
@@ -63,7 +63,7 @@ def _check(found: Mapping[str, str], place: str) -> None:
     assert cached == ("public, max-age=31536000, immutable" if immutable else "no-store")
 
 
-async def test_every_answer_has_them(stranger: Surfer) -> None:
+async def test_every_answer_has_them(stranger: PageClient) -> None:
     """Pages, redirections, refusals of router and middleware, API, daemons' routes."""
     for method, path, status in PLACES:
         page = await stranger.ask(method, path)
@@ -71,7 +71,7 @@ async def test_every_answer_has_them(stranger: Surfer) -> None:
         _check(page.headers, f"{method} {path}")
 
 
-async def test_files_of_the_pages_may_be_kept_for_ever(ann: Surfer) -> None:
+async def test_files_of_the_pages_may_be_kept_for_ever(ann: PageClient) -> None:
     """Their names are hashes of what they hold; a page names them all."""
     page = await ann.get("/")
     for part in page.text.split('"'):
@@ -84,14 +84,14 @@ async def test_files_of_the_pages_may_be_kept_for_ever(ann: Surfer) -> None:
                 _check(file.headers, part)
 
 
-async def test_pages_tell_their_origin_to_their_own_forms_alone(ann: Surfer) -> None:
+async def test_pages_tell_their_origin_to_their_own_forms_alone(ann: PageClient) -> None:
     """Under ``no-referrer`` browsers send ``Origin: null``; others get no referrer either way."""
     assert (await ann.get("/")).headers["Referrer-Policy"] == "same-origin"
     assert (await ann.api("GET", "/me")).headers["Referrer-Policy"] == "no-referrer"
 
 
 async def test_what_fails_has_them_and_says_nothing_of_the_failure(
-    ann: Surfer,
+    ann: PageClient,
     console: Console,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from console_scene import Machine, approve
-from web_scene import Surfer, knock, mailed_path
+from console_fixtures import Machine, approve
+from page_client import PageClient, knock, mailed_path
 
 from gateway.console.server import ConsoleServer
 from gateway.console.service import Console
@@ -33,7 +33,7 @@ def _routes(server: ConsoleServer) -> list[tuple[str, str]]:
 
 
 async def test_another_users_things_are_not_there(
-    ann: Surfer, bob: Surfer, server: ConsoleServer, console: Console
+    ann: PageClient, bob: PageClient, server: ConsoleServer, console: Console
 ) -> None:
     """404, or 403 where only administrators may; not even an administrator sees them.
 
@@ -87,7 +87,7 @@ async def test_another_users_things_are_not_there(
 
 
 async def test_a_link_of_the_mail_does_not_open_anothers_request(
-    ann: Surfer, bob: Surfer, console: Console
+    ann: PageClient, bob: PageClient, console: Console
 ) -> None:
     """The page does not even tell what it is about."""
     owner = await console.users.by_email("bob@example.com")
@@ -102,7 +102,7 @@ async def test_a_link_of_the_mail_does_not_open_anothers_request(
 
 
 async def test_what_is_for_administrators_is_refused_to_others(
-    ann: Surfer, bob: Surfer, server: ConsoleServer, console: Console
+    ann: PageClient, bob: PageClient, server: ConsoleServer, console: Console
 ) -> None:
     """Every route of users."""
     thief_of_rights = bob
@@ -136,7 +136,9 @@ async def test_what_is_for_administrators_is_refused_to_others(
     assert len(await console.users.list()) == 2
 
 
-async def test_without_a_session_nothing_is_shown(stranger: Surfer, server: ConsoleServer) -> None:
+async def test_without_a_session_nothing_is_shown(
+    stranger: PageClient, server: ConsoleServer
+) -> None:
     """Every route for people leads to the sign-in, or is refused."""
     for method, path in _routes(server):
         ids = {"tid": "A" * 12, "did": "a" * 52, "rid": "a" * 24, "sid": "a" * 16, "id": "a" * 16}

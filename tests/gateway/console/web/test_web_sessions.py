@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import aiohttp
 import pytest
-from console_scene import PASSWORD, Clock, person
-from web_scene import Surfer, as_over_https, surfer
+from console_fixtures import PASSWORD, Clock, person
+from page_client import PageClient, as_over_https, new_client
 
 from gateway.console.server import ConsoleServer
 from gateway.console.service import Console
@@ -16,7 +16,9 @@ from gateway.credentials.tries import FREE_TRIES
 NEW_TOKEN = {"name": "demo", "platform": "mt5", "lifetime": "90", "scope": "trade"}
 
 
-async def test_the_cookie_is_the_hosts_own_and_no_scripts(stranger: Surfer, bob: Surfer) -> None:
+async def test_the_cookie_is_the_hosts_own_and_no_scripts(
+    stranger: PageClient, bob: PageClient
+) -> None:
     """``__Host-``, Secure, HttpOnly, SameSite=Strict, Path=/, no Domain, no expiry: 256 bits."""
     await stranger.get("/sign-in")
     page = await stranger.post("/sign-in", {"email": "bob@example.com", "password": PASSWORD})
@@ -30,7 +32,7 @@ async def test_the_cookie_is_the_hosts_own_and_no_scripts(stranger: Surfer, bob:
 
 
 async def test_each_sign_in_makes_a_new_session_and_ends_the_old_one(
-    ann: Surfer, stranger: Surfer
+    ann: PageClient, stranger: PageClient
 ) -> None:
     """A session that somebody else has put into the browser is worth nothing afterwards."""
     before = dict(ann.cookies)
@@ -40,7 +42,7 @@ async def test_each_sign_in_makes_a_new_session_and_ends_the_old_one(
     assert (await stranger.get("/account")).status == 303
 
 
-async def test_a_made_up_session_is_none(stranger: Surfer) -> None:
+async def test_a_made_up_session_is_none(stranger: PageClient) -> None:
     """Whatever the cookie holds."""
     for value in ("a" * 43, "x", "../..", "\xe9" * 43):
         stranger.cookies = {SESSION: value}
@@ -53,7 +55,7 @@ async def test_a_made_up_session_is_none(stranger: Surfer) -> None:
     [("ann@example.com", "wrong"), ("nobody@example.com", PASSWORD), ("", ""), ("x\r\n", "y")],
 )
 async def test_a_refusal_does_not_tell_what_was_wrong(
-    ann: Surfer, stranger: Surfer, email: str, password: str
+    ann: PageClient, stranger: PageClient, email: str, password: str
 ) -> None:
     """The same page for a wrong password and for a wrong address."""
     await stranger.get("/sign-in")
@@ -64,7 +66,7 @@ async def test_a_refusal_does_not_tell_what_was_wrong(
 
 
 async def test_a_page_that_asks_by_itself_does_not_keep_a_session_alive(
-    ann: Surfer, clock: Clock
+    ann: PageClient, clock: Clock
 ) -> None:
     """Half an hour without a person ends the session, however often an open page asks."""
     for _ in range(IDLE_S // 600):
@@ -75,7 +77,7 @@ async def test_a_page_that_asks_by_itself_does_not_keep_a_session_alive(
 
 
 async def test_a_form_of_a_session_that_has_ended_leads_to_the_sign_in(
-    ann: Surfer, console: Console, clock: Clock
+    ann: PageClient, console: Console, clock: Clock
 ) -> None:
     """And does nothing: whoever sits there now may be somebody else."""
     clock.forward(IDLE_S)
@@ -87,7 +89,9 @@ async def test_a_form_of_a_session_that_has_ended_leads_to_the_sign_in(
     assert page.location == "/"
 
 
-async def test_a_session_that_is_used_ends_after_twelve_hours(ann: Surfer, clock: Clock) -> None:
+async def test_a_session_that_is_used_ends_after_twelve_hours(
+    ann: PageClient, clock: Clock
+) -> None:
     """And not before."""
     for _ in range(ABSOLUTE_S // 1200 - 1):
         clock.forward(1200)
@@ -96,7 +100,7 @@ async def test_a_session_that_is_used_ends_after_twelve_hours(ann: Surfer, clock
     assert (await ann.get("/")).status == 303
 
 
-async def test_signing_out_ends_the_session_itself(ann: Surfer, stranger: Surfer) -> None:
+async def test_signing_out_ends_the_session_itself(ann: PageClient, stranger: PageClient) -> None:
     """Not only the cookie."""
     stranger.cookies = dict(ann.cookies)
     page = await ann.post("/sign-out")
@@ -106,10 +110,10 @@ async def test_signing_out_ends_the_session_itself(ann: Surfer, stranger: Surfer
 
 
 async def test_sessions_are_listed_and_another_browser_is_signed_out(
-    ann: Surfer, server: ConsoleServer, http: aiohttp.ClientSession
+    ann: PageClient, server: ConsoleServer, http: aiohttp.ClientSession
 ) -> None:
     """One's own is marked and has no button."""
-    other = surfer(server, http)
+    other = new_client(server, http)
     await other.sign_in()
     page = await ann.get("/account")
     assert page.words.count("this browser") == 1
@@ -120,10 +124,10 @@ async def test_sessions_are_listed_and_another_browser_is_signed_out(
 
 
 async def test_a_new_password_signs_out_everywhere_else(
-    ann: Surfer, server: ConsoleServer, http: aiohttp.ClientSession
+    ann: PageClient, server: ConsoleServer, http: aiohttp.ClientSession
 ) -> None:
     """The browser at hand goes on, with a new secret."""
-    other, new = surfer(server, http), "another fine sentence"
+    other, new = new_client(server, http), "another fine sentence"
     await other.sign_in()
     form = {"current": PASSWORD, "password": new, "again": new}
     for wrong in (
@@ -140,7 +144,9 @@ async def test_a_new_password_signs_out_everywhere_else(
     assert (await other.get("/")).status == 303
 
 
-async def test_a_disabled_user_is_out_at_once(ann: Surfer, bob: Surfer, console: Console) -> None:
+async def test_a_disabled_user_is_out_at_once(
+    ann: PageClient, bob: PageClient, console: Console
+) -> None:
     """Pages, API, and the next sign-in."""
     user = await console.users.by_email("bob@example.com")
     assert user is not None
@@ -152,7 +158,9 @@ async def test_a_disabled_user_is_out_at_once(ann: Surfer, bob: Surfer, console:
     assert page.status == 401
 
 
-async def test_nobody_is_led_elsewhere_after_signing_in(ann: Surfer, stranger: Surfer) -> None:
+async def test_nobody_is_led_elsewhere_after_signing_in(
+    ann: PageClient, stranger: PageClient
+) -> None:
     """Whatever ``next`` says, it is a path of ours."""
     for path in ("//evil.test", "/\\evil.test", "https://evil.test", "/a\\b", "/\t/evil.test", ""):
         stranger.cookies.clear()
@@ -187,7 +195,7 @@ async def _state(console: Console) -> object:
 
 @pytest.mark.parametrize("https", [True, False])
 async def test_what_is_delicate_needs_the_password_within_five_minutes(
-    ann: Surfer, console: Console, clock: Clock, *, https: bool
+    ann: PageClient, console: Console, clock: Clock, *, https: bool
 ) -> None:
     """Nothing is done before; the page asks, and carries along what was asked for. Without https
     that somebody signed in counts for nothing, and forms can be looked at."""
@@ -221,7 +229,7 @@ async def test_what_is_delicate_needs_the_password_within_five_minutes(
 
 
 async def test_after_the_password_what_was_asked_for_is_done(
-    ann: Surfer, console: Console, clock: Clock
+    ann: PageClient, console: Console, clock: Clock
 ) -> None:
     """In one go: the filled-in form is not lost. The session has a new secret then."""
     await as_over_https(console, ann)
@@ -236,7 +244,7 @@ async def test_after_the_password_what_was_asked_for_is_done(
     assert "Name of the terminal" in (await ann.get("/tokens/new")).words
 
 
-async def test_without_https_each_act_is_asked_about(ann: Surfer, console: Console) -> None:
+async def test_without_https_each_act_is_asked_about(ann: PageClient, console: Console) -> None:
     """The page says why. With the cookie alone, which other servers of the machine get, no token
     is made, no machine approved, no limit raised, no account made, whatever was done before."""
     user = await console.users.by_email("ann@example.com")
@@ -264,7 +272,7 @@ async def test_without_https_each_act_is_asked_about(ann: Surfer, console: Conso
 
 
 async def test_the_way_back_from_the_question_is_where_one_wanted_to_go(
-    ann: Surfer, console: Console, clock: Clock
+    ann: PageClient, console: Console, clock: Clock
 ) -> None:
     """And never another site."""
     await as_over_https(console, ann)
@@ -277,7 +285,7 @@ async def test_the_way_back_from_the_question_is_where_one_wanted_to_go(
     assert (await ann.post("/step-up", {**form, "next": "//evil.test"})).location == "/"
 
 
-async def test_ending_something_is_quick(ann: Surfer, console: Console, clock: Clock) -> None:
+async def test_ending_something_is_quick(ann: PageClient, console: Console, clock: Clock) -> None:
     """To revoke asks for no password: it must not be in the way when it is urgent."""
     user = await console.users.by_email("ann@example.com")
     assert user is not None
@@ -287,7 +295,9 @@ async def test_ending_something_is_quick(ann: Surfer, console: Console, clock: C
     assert page.location == f"/tokens/{token.tid}?done=revoked"
 
 
-async def test_who_must_change_the_password_gets_no_further(ann: Surfer, console: Console) -> None:
+async def test_who_must_change_the_password_gets_no_further(
+    ann: PageClient, console: Console
+) -> None:
     """Somebody else may know it."""
     user = await console.users.by_email("ann@example.com")
     assert user is not None
@@ -300,7 +310,7 @@ async def test_who_must_change_the_password_gets_no_further(ann: Surfer, console
 
 
 async def test_strangers_do_not_lock_out_a_browser_that_was_signed_in(
-    bob: Surfer, stranger: Surfer
+    bob: PageClient, stranger: PageClient
 ) -> None:
     """They share its address here; what the browser keeps opens nothing by itself."""
     page = await bob.post("/sign-out")

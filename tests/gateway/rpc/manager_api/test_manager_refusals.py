@@ -19,7 +19,7 @@ from gateway.mt4_manager import (
     RateExceeded,
 )
 from gateway.mt4_manager.api import OPERATIONS, problem_of
-from gateway.mt4_manager.api.about import ABOUT
+from gateway.mt4_manager.api.about import DOCUMENT_INFO
 from gateway.mt4_manager.api.reference import EXAMPLES
 
 STATUS = {
@@ -85,21 +85,23 @@ def test_every_status_is_documented() -> None:
     and 404 has whatever names something.
     """
     statuses = {problem_of(PeerRefused("op", int(code))).status for code in ReturnCode}
-    assert statuses - {404, 409} <= ABOUT.anytime
-    assert statuses <= ABOUT.status_descriptions.keys()
+    assert statuses - {404, 409} <= DOCUMENT_INFO.anytime
+    assert statuses <= DOCUMENT_INFO.status_descriptions.keys()
     for one in OPERATIONS:
         if one.is_change:
             assert 409 in one.errors, one.name
-            assert 404 in one.errors or one.names, one.name
+            assert 404 in one.errors or one.path_names, one.name
 
 
 def test_each_body_has_its_example() -> None:
     """And it is one that the operation takes."""
-    assert {one.name for one in OPERATIONS if one.given and not one.is_form} == EXAMPLES.keys()
+    assert {
+        one.name for one in OPERATIONS if one.request_model and not one.is_form
+    } == EXAMPLES.keys()
     for one in OPERATIONS:
         if one.name in EXAMPLES:
-            assert one.given is not None
-            one.given.model_validate(EXAMPLES[one.name])
+            assert one.request_model is not None
+            one.request_model.model_validate(EXAMPLES[one.name])
 
 
 def test_nothing_but_changes_has_a_key() -> None:

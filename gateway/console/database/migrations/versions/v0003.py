@@ -1,4 +1,4 @@
-"""How far the audit trail of each device goes."""
+"""Length of the audit trail of each device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was the newest of a device's audit trail on earlier days."""
+"""Newest row of a device's audit trail on earlier days."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from web_scene import Surfer
+from page_client import PageClient
 
 from gateway.console.service import Console
 
@@ -32,7 +32,7 @@ ORIGINS = (
 
 
 async def test_layer_one_a_browser_that_says_another_site_asks_is_refused(
-    ann: Surfer, console: Console
+    ann: PageClient, console: Console
 ) -> None:
     """Even with the right origin and token; another port of this machine is only same-site."""
     for site in SITES:
@@ -40,7 +40,7 @@ async def test_layer_one_a_browser_that_says_another_site_asks_is_refused(
         assert (page.status, await _tokens(console)) == (UNCHANGED, 0), site
 
 
-async def test_layer_two_another_origin_is_refused(ann: Surfer, console: Console) -> None:
+async def test_layer_two_another_origin_is_refused(ann: PageClient, console: Console) -> None:
     """Even with the right token, and without ``Sec-Fetch-Site`` as from an old browser."""
     port = ann.url.rpartition(":")[2]
     for origin in ORIGINS:
@@ -51,7 +51,7 @@ async def test_layer_two_another_origin_is_refused(ann: Surfer, console: Console
 
 @pytest.mark.parametrize("given", ["", "0" * 64, "other", "é" * 8])
 async def test_layer_three_a_form_without_the_visitors_token_is_refused(
-    ann: Surfer, bob: Surfer, console: Console, given: str
+    ann: PageClient, bob: PageClient, console: Console, given: str
 ) -> None:
     """Even with the right origin; a token of another session is none."""
     csrf = bob.csrf if given == "other" else given
@@ -60,7 +60,7 @@ async def test_layer_three_a_form_without_the_visitors_token_is_refused(
 
 
 async def test_the_api_takes_the_token_from_the_header_alone(
-    ann: Surfer, console: Console
+    ann: PageClient, console: Console
 ) -> None:
     """The same three layers."""
     body = {"name": "demo"}
@@ -78,7 +78,7 @@ async def test_the_api_takes_the_token_from_the_header_alone(
 
 @pytest.mark.parametrize("path", ["/sign-in", "/forgot"])
 async def test_forms_before_signing_in_are_bound_to_their_visitor(
-    stranger: Surfer, path: str
+    stranger: PageClient, path: str
 ) -> None:
     """Nobody is signed in to an account that is not his by a page of another site."""
     form = {"email": "ann@example.com", "password": "x"}
@@ -94,14 +94,14 @@ async def test_forms_before_signing_in_are_bound_to_their_visitor(
     assert (await stranger.post(path, form)).status in (200, 401)
 
 
-async def test_what_only_looks_changes_nothing_and_needs_no_token(ann: Surfer) -> None:
+async def test_what_only_looks_changes_nothing_and_needs_no_token(ann: PageClient) -> None:
     """GET and HEAD go through from anywhere."""
     for site in ("cross-site", "none", None):
         assert (await ann.get("/tokens", Sec_Fetch_Site=site)).status == 200
     assert (await ann.ask("HEAD", "/tokens")).status == 200
 
 
-async def test_a_form_of_another_type_is_no_form(ann: Surfer) -> None:
+async def test_a_form_of_another_type_is_no_form(ann: PageClient) -> None:
     """What a page of another site can send without asking is ``text/plain`` at most."""
     page = await ann.ask("POST", "/tokens", {"Content-Type": "text/plain"}, data="csrf=x")
     assert page.status == 415

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from approval_scene import posts
-from console_scene import Machine, approve, person
+from approval_fixtures import posts
+from console_fixtures import Machine, approve, person
 
 from gateway.console.service import Console
 

@@ -1,4 +1,4 @@
-"""Who asks: the browser's session, if it has one, and what the answer must tell that browser."""
+"""Sender of a request: the browser's session, if any, and the cookies that the answer sets."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from gateway.console.sessions import SessionInfo, csrf_token
 from gateway.console.user_info import UserInfo
 
 from . import cookies
-from .problem import Problem
+from .problem import ConsoleProblem
 
 _PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,500}", re.ASCII)
 
 
 @dataclass
-class Visitor:
-    """The one who asks. Mutable: signing in or out changes it in the course of a request."""
+class RequestContext:
+    """Sender of a request. Mutable: signing in or out changes it in the course of a request."""
 
     origin: str
     """Of our pages, under the name that this request was sent to."""
@@ -49,7 +49,7 @@ class Visitor:
 
     @property
     def csrf(self) -> str:
-        """What forms on pages for this visitor carry."""
+        """Token that forms on pages for this visitor carry."""
         return csrf_token(self.secret)
 
     def begin(self, secret: str, session: SessionInfo | None) -> None:
@@ -82,12 +82,12 @@ class Visitor:
                 cookies.put(response, name, value)
 
 
-VISITOR: Final = web.RequestKey("visitor", Visitor)
+VISITOR: Final = web.RequestKey("visitor", RequestContext)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 SessionHandler = Callable[[web.Request, SessionInfo], Awaitable[web.StreamResponse]]
 
 
-class SignInNeeded(Problem):
+class SignInNeeded(ConsoleProblem):
     """The page is for people who are signed in."""
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from console_scene import FINGERPRINT, Clock, Machine, approve, person
+from console_fixtures import FINGERPRINT, Clock, Machine, approve, person
 
 from gateway.console.service import Console
 from gateway.console.tokens import TokenInfo

@@ -7,13 +7,13 @@ import re
 import secrets
 from dataclasses import dataclass, field
 
-from console_scene import FINGERPRINT, IP, Machine
+from console_fixtures import FINGERPRINT, IP, Machine
 from sqlalchemy import select
 
 from ea_bridge import host
 from ea_bridge.protocol.handshake import NONCE_BYTES, auth_message, client_proof, server_proof
 from ea_bridge.token import derive_keys, parse_token
-from gateway.console.database.model import Mail
+from gateway.console.database.model import QueuedMail
 from gateway.console.service import Console
 from gateway.credentials.daemon_api import Contact, TerminalFacts, Verdict
 from gateway.credentials.keyset import public_text
@@ -98,7 +98,7 @@ class Post:
 async def posts(console: Console, kind: str = "") -> list[Post]:
     """Return the mails of a sort, the oldest first."""
     async with console.db.session() as session:
-        rows = (await session.scalars(select(Mail).order_by(Mail.created_at))).all()
+        rows = (await session.scalars(select(QueuedMail).order_by(QueuedMail.created_at))).all()
     return [_post(console, row) for row in rows if kind in ("", row.kind)]
 
 
@@ -107,7 +107,7 @@ async def last_post(console: Console, kind: str = "new-device") -> Post:
     return [one for one in await posts(console, kind) if one.text][-1]
 
 
-def _post(console: Console, row: Mail) -> Post:
+def _post(console: Console, row: QueuedMail) -> Post:
     body = {"text": "", "html": ""}
     if row.body:
         body = json.loads(console.box.open(row.body, Place("mails", row.id, "body")))

@@ -1,4 +1,4 @@
-"""Who has a console's database open: any number may, or one alone who exchanges its key.
+"""Lock on a console's database: shared by all who use it, or held alone to exchange its key.
 
 A process that read the secrets with the old key would seal with it what nobody could open any
 more. The lock is the database's own: for SQLite one on an empty file beside it, for PostgreSQL an

@@ -13,7 +13,7 @@ from html import unescape
 from typing import Any
 
 import aiohttp
-from console_scene import IP, PASSWORD, Machine
+from console_fixtures import IP, PASSWORD, Machine
 
 from ea_bridge.protocol.handshake import auth_message, client_proof
 from ea_bridge.token import parse_token
@@ -65,7 +65,7 @@ class Page:
 
 
 @dataclass
-class Surfer:
+class PageClient:
     """A browser without a window: it keeps cookies, and says where it comes from."""
 
     url: str
@@ -144,9 +144,9 @@ def _dashed(headers: dict[str, str | None]) -> dict[str, str | None]:
     return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
-def surfer(server: ConsoleServer, http: aiohttp.ClientSession) -> Surfer:
+def new_client(server: ConsoleServer, http: aiohttp.ClientSession) -> PageClient:
     """Return a browser that has not been anywhere."""
-    return Surfer(server.url, http)
+    return PageClient(server.url, http)
 
 
 async def knock(
@@ -172,12 +172,12 @@ async def knock(
     return await console.approvals.prove(machine.did, answer.eid, proof.hex())
 
 
-async def as_over_https(console: Console, surfer: Surfer) -> None:
+async def as_over_https(console: Console, client: PageClient) -> None:
     """Have a session be as if it had begun over https just now; nobody gives a password again."""
     async with console.db.begin() as session:
-        row = await session.get_one(Session, secret_hash(surfer.cookies[SESSION]))
+        row = await session.get_one(Session, secret_hash(client.cookies[SESSION]))
         row.https, row.step_up_at = True, console.now_s()
-    surfer.password = ""
+    client.password = ""
 
 
 async def mailed_path(console: Console, page: str) -> str:

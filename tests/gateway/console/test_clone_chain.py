@@ -14,12 +14,12 @@ from gateway.console.clone_detector import (
     MAX_GIVEN,
     MAX_LEFT,
     Chain,
-    Kept,
     Step,
+    StoredAnswer,
 )
 
 NOW = 1_800_000_000
-NOTHING = Kept("", 0)
+NOTHING = StoredAnswer("", 0)
 NUMBERS = count()
 
 
@@ -30,7 +30,7 @@ class Console:
     now_s: int = NOW
     memory: str = field(default_factory=lambda: Chain().model_dump_json())
 
-    def answer(self, kept: Kept | None, nonce: str) -> Step:
+    def answer(self, kept: StoredAnswer | None, nonce: str) -> Step:
         chain = Chain.model_validate_json(self.memory)
         step = chain.follow(kept, nonce, "203.0.113.7", self.now_s)
         self.memory = chain.model_dump_json()
@@ -42,9 +42,9 @@ class Home:
     """What one daemon has on its disk."""
 
     console: Console
-    kept: Kept = NOTHING
+    kept: StoredAnswer = NOTHING
 
-    def ask(self) -> tuple[Kept, str]:
+    def ask(self) -> tuple[StoredAnswer, str]:
         """Sign a question."""
         return self.kept, f"n{next(NUMBERS)}"
 
@@ -53,7 +53,7 @@ class Home:
         kept, nonce = self.ask()
         step = self.console.answer(kept, nonce)
         if stored:
-            self.kept = Kept(nonce, self.console.now_s)
+            self.kept = StoredAnswer(nonce, self.console.now_s)
         return step
 
     def copy(self) -> Home:
@@ -72,7 +72,7 @@ def test_nothing_that_happens_to_one_home_is_a_fork(happens: list[str]) -> None:
     """Answers are lost, questions that were given up arrive later ones in any order, time passes,
     and the console is restored from a backup."""
     console = Console()
-    home, late = Home(console), list[tuple[int, tuple[Kept, str]]]()
+    home, late = Home(console), list[tuple[int, tuple[StoredAnswer, str]]]()
     backup = console.memory
     for one in happens:
         if one in ("stored", "lost"):
@@ -110,7 +110,7 @@ def test_a_home_that_forgets_what_it_has_begins_anew() -> None:
 
 def test_a_home_of_before_begins_the_chain() -> None:
     """With what it has."""
-    assert Home(Console(), Kept("of-before", 3)).sync() == "known"
+    assert Home(Console(), StoredAnswer("of-before", 3)).sync() == "known"
 
 
 def test_the_memory_is_bounded() -> None:

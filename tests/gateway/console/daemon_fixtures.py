@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
-from approval_scene import Terminal
-from console_scene import Clock, Machine
+from approval_fixtures import Terminal
+from console_fixtures import Clock, Machine
 from pydantic import BaseModel
 
 from gateway.credentials.daemon_api import ContactProof, Sync, Synced, Verdict
