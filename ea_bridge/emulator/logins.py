@@ -49,7 +49,7 @@ class LoginFailed(Exception):
 
 
 class KnownLogins:
-    """Checks logins as trade servers do.
+    """Accounts against which logins are checked, as trade servers do it.
 
     Args:
         own: the account of the terminal itself, as it is now.

@@ -1,6 +1,4 @@
-"""Stops that follow the market, as the EA runs them: on every tick, whether a daemon is linked
-or not.
-"""
+"""Stops that follow the market, as the EA runs them: on every tick, with a daemon or without."""
 
 from __future__ import annotations
 

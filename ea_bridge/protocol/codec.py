@@ -36,7 +36,7 @@ _tag_decoder = msgspec.json.Decoder(_Tag)
 
 
 class Decoder:
-    """Lines to messages, for one conversation.
+    """Decoder of lines to messages, for one conversation.
 
     Args:
         commands: what we can be asked, by op.

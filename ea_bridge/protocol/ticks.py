@@ -33,7 +33,8 @@ def is_price(text: str) -> bool:
 
 
 class PriceCheck:
-    """Remembers the texts that have passed, since prices repeat: that is six times cheaper."""
+    """Check that remembers the texts that have passed: prices repeat, and it is six times
+    cheaper."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()

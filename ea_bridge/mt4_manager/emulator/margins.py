@@ -114,15 +114,16 @@ class MarginCalculator:
             trade = self._trades[number]
             if trade.cmd > _SELL:
                 continue
-            one = self.profit(trade, account, snapshot) + _costs(trade)
-            floating += one
-            if one > 0:
-                profits += one
+            result = self.profit(trade, account, snapshot) + _costs(trade)
+            floating += result
+            if result > 0:
+                profits += result
             else:
-                losses += one
+                losses += result
         used, volume = account.margin or self._used(account, group)
         money = account.balance + account.credit
         equity = money + floating
+        # the group says which part of the floating result counts as free margin
         counted = (0, floating, profits, losses)[group.margin_mode]
         free = money + counted - used
         percent = round(equity / used * 100, 2) if used > 0 else 0.0

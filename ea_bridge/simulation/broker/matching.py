@@ -60,8 +60,10 @@ def hit(holding: Holding, tick: Tick, digits: int) -> OrderReason | None:
 
 
 class Matching:
-    """Runs after each tick of a symbol. Everything fills at the tick's own prices: across a gap
-    a stop gets the market price, and a limit its price or better.
+    """Matching of orders and stops, after each tick of a symbol.
+
+    Everything fills at the tick's own prices: across a gap a stop gets the market price, and a
+    limit its price or better.
     """
 
     def __init__(self, valuation: Valuation, execution: Execution) -> None:

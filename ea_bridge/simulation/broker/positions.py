@@ -46,7 +46,7 @@ class Fill:
 
 
 class Accounting(ABC):
-    """Turns a fill into deals and positions. One for each way of keeping positions."""
+    """Accounting mode: it turns a fill into deals and positions."""
 
     keeps_orders = True
     """Executed orders go to the history; MetaTrader 4 turns them into trades instead."""
@@ -230,12 +230,12 @@ class Netting(Accounting):
         long, bought = holding.position.type == PositionType.BUY, order.type in BUYS
         if long == bought:
             return self._add(order, holding, volume, price, now_msc)
-        if volume > holding.volume:
+        if volume > holding.volume:  # MetaTrader turns the position round in one deal
             return self._reverse(order, holding, volume, price, now_msc)
         return self._take(order, holding, volume, price, now_msc)
 
     def close_by(self, order: Order, first: Holding, second: Holding, now_msc: int) -> Fill:
-        """Never happens: a netting account has no two positions in a symbol."""
+        """Raise: a netting account has no two positions in a symbol."""
         raise AssertionError("the checks refuse close-by on netting accounts")
 
     def _first(self, order: Order, volume: Decimal, price: Decimal, now_msc: int) -> Fill:

@@ -100,7 +100,7 @@ def ends_msc(order: Order) -> int | None:
 
 
 class Rollover:
-    """Watches the broker's clock. A clock that jumps back changes nothing."""
+    """Rollover by the broker's clock. A clock that jumps back changes nothing."""
 
     def __init__(self, valuation: Valuation) -> None:
         self._valuation = valuation
