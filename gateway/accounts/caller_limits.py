@@ -10,7 +10,7 @@ from ea_bridge.registry import TerminalFacts
 from gateway.accounts import RegisteredAccount
 from gateway.config import Trading
 from gateway.credentials.record import TradeLimits
-from gateway.trading.limits import Limits, of_config, of_record, strictest
+from gateway.trading.limits import TradingLimits, of_config, of_record, strictest
 from gateway.trading.price_grid import exact
 
 MAX_KNOWN = 1024
@@ -22,7 +22,7 @@ class _Known(NamedTuple):
 
     record: TradeLimits | None
     account: RegisteredAccount | None
-    limits: Limits
+    limits: TradingLimits
 
 
 class LimitsBook:
@@ -46,7 +46,7 @@ class LimitsBook:
         self._registered = registered
         self._known: dict[tuple[str | None, int | None], _Known] = {}
 
-    def of(self, facts: TerminalFacts | None, tid: str | None) -> Limits:
+    def of(self, facts: TerminalFacts | None, tid: str | None) -> TradingLimits:
         """Return the strictest of all.
 
         Args:
@@ -74,11 +74,11 @@ class LimitsBook:
         return known.limits
 
 
-def of_account(account: RegisteredAccount) -> Limits:
+def of_account(account: RegisteredAccount) -> TradingLimits:
     """Return the limits of an account, from its registration and its owner's risk settings."""
     given = account.limits
     drawdown = given.max_drawdown_pct
-    return Limits(
+    return TradingLimits(
         auto_trade=given.auto_trade_enabled,
         hedging=given.hedging_allowed,
         live=given.is_live,

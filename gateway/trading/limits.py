@@ -1,8 +1,8 @@
 """Limits of one caller: bounds from several hands, of which the strictest counts.
 
 Three say what the bounds are: whoever runs the daemon (``[trading]`` of ``config.toml``), the
-issuer of the token (its record) and whoever registered the account. Each makes a :class:`Limits`
-of what it knows; :func:`strictest` puts them together.
+issuer of the token (its record) and whoever registered the account. Each makes
+:class:`TradingLimits` of what it knows; :func:`strictest` puts them together.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PERMISSIONS = frozenset({"auto_trade", "hedging", "live", "no_stop_loss"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class TradingLimits:
     """Bounds of one hand, or of all together; by default there are none.
 
     Money is in the account's currency, lots are the broker's.
@@ -84,17 +84,17 @@ class Limits:
         return any(count is not None for count in counts)
 
 
-_NAMES = tuple(field.name for field in fields(Limits))
+_NAMES = tuple(field.name for field in fields(TradingLimits))
 
 
-def strictest(*limits: Limits) -> Limits:
+def strictest(*limits: TradingLimits) -> TradingLimits:
     """Return the limits that are within all of these."""
     combined: dict[str, Any] = {}
     for name in _NAMES:
         given = [value for bounds in limits if (value := getattr(bounds, name)) is not None]
         if given:
             combined[name] = _strictest(name, given)
-    return Limits(**combined)
+    return TradingLimits(**combined)
 
 
 def _strictest(name: str, given: list[Any]) -> Any:
@@ -106,9 +106,9 @@ def _strictest(name: str, given: list[Any]) -> Any:
     return max(given) if name == "symbol_window_s" else min(given)
 
 
-def of_config(trading: Trading) -> Limits:
+def of_config(trading: Trading) -> TradingLimits:
     """Return what ``config.toml`` allows; an empty list stands for all symbols there."""
-    return Limits(
+    return TradingLimits(
         live=trading.allow_live,
         no_stop_loss=trading.allow_no_stop_loss,
         allowed_symbols=frozenset(trading.allowed_symbols) or None,
@@ -133,10 +133,10 @@ def of_config(trading: Trading) -> Limits:
     )
 
 
-def of_record(limits: TradeLimits) -> Limits:
+def of_record(limits: TradeLimits) -> TradingLimits:
     """Return what a token's record allows."""
     symbols = limits.allowed_symbols
-    return Limits(
+    return TradingLimits(
         allowed_symbols=None if symbols is None else frozenset(symbols),
         max_lot=_read(limits.max_lot),
         max_open_lots=_read(limits.max_open_lots),

@@ -64,7 +64,7 @@ from gateway.errors import (
 from gateway.schemas.enums import Platform
 
 from .journal import Account, CommandRecord, Journal, Stage
-from .limits import Limits
+from .limits import TradingLimits
 from .requests import PreparedOrder, blame
 from .results import (
     BUSY_RETRY_MS,
@@ -145,7 +145,7 @@ class GuardedTerminal:
         journal: Journal,
         switch: TradeSwitch,
         still_allowed: Callable[[Tier], None],
-        limits: Callable[[], Limits] = Limits,
+        limits: Callable[[], TradingLimits] = TradingLimits,
         paper: bool = False,
         now_ms: Callable[[], int] = wall_ms,
     ) -> None:

@@ -52,7 +52,7 @@ from gateway.trading.contingent.orders import ContingentOrders
 from gateway.trading.contingent.records import OpenRows
 from gateway.trading.journal import Account
 from gateway.trading.kill_switch.safeguards import Safeguards
-from gateway.trading.limits import Limits as TradingLimits
+from gateway.trading.limits import TradingLimits
 from gateway.trading.state import TradingState
 from gateway.trading.terminal import GuardedTerminal
 

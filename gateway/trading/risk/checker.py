@@ -16,16 +16,16 @@ from gateway.trading.symbols import SymbolNames
 from gateway.trading.terminal import GuardedTerminal
 from gateway.trading.trade_sessions import SessionTables
 
-from ..limits import Limits
-from .context import Kind, RiskContext, StaleFacts, tickets
-from .facts import Facts, FactSources, Flights, HeldOrderList, learn
+from ..limits import TradingLimits
+from .context import OrderEffect, RiskContext, StaleFacts, tickets
+from .facts import AccountFacts, FactSources, Flights, HeldOrderList, learn
 from .rate import PAST_MS, RateEntry, SentOrder
 from .reservations import AccountCounters, CounterBook, End, Reservation
 from .rules import Plan, Plans
 
 MAX_LOOKS = 20
 """How often facts are asked for again while other orders come and go."""
-NOTHING = Facts(0, {})
+NOTHING = AccountFacts(0, {})
 
 History = Callable[["GuardedTerminal", int], Iterable[SentOrder]]
 """Returns the new orders that a terminal was sent since a moment, UTC milliseconds."""
@@ -126,7 +126,7 @@ class RiskChecker:
                 ``data.value`` say by how much.
 
         """
-        plan = self._plans.plan(Kind.of(order), terminal.limits())
+        plan = self._plans.plan(OrderEffect.of(order), terminal.limits())
         sources = FactSources(terminal, symbols, held)
         for _ in range(MAX_LOOKS):
             counters = self.counters(terminal)
@@ -168,7 +168,7 @@ class RiskChecker:
         terminal = sources.terminal
         limits, needs, symbol = plan.limits, plan.needs(order), order.request.symbol
         self._recall(terminal, limits, counters)
-        is_new = Kind.of(order) is Kind.OPEN
+        is_new = OrderEffect.of(order) is OrderEffect.OPEN
         week = await self.sessions.week(terminal, symbol) if is_new else None
         facts = NOTHING
         if needs:
@@ -188,7 +188,7 @@ class RiskChecker:
         )
 
     def _recall(
-        self, terminal: GuardedTerminal, limits: Limits, counters: AccountCounters
+        self, terminal: GuardedTerminal, limits: TradingLimits, counters: AccountCounters
     ) -> None:
         """Count what the account was sent before the daemon was started, once a limit asks for
         that.
@@ -210,7 +210,7 @@ class RiskChecker:
             return OrderAdmission(counters, context.order)
         if limits.orders_per_second is not None:
             counters.rate.consume(float(limits.orders_per_second), limits.order_burst or 1)
-        if context.kind is not Kind.OPEN:
+        if context.kind is not OrderEffect.OPEN:
             return OrderAdmission(counters, context.order)
         added = context.exposure
         reservation = Reservation(
@@ -228,7 +228,7 @@ class RiskChecker:
 
 
 def _beside(
-    counters: AccountCounters, terminal: GuardedTerminal, facts: Facts
+    counters: AccountCounters, terminal: GuardedTerminal, facts: AccountFacts
 ) -> tuple[list[Reservation], list[Reservation]]:
     if not facts.has("positions"):
         return [], []

@@ -23,14 +23,14 @@ from gateway.trading.requests import PreparedOrder
 from gateway.trading.terminal import GuardedTerminal
 from gateway.trading.trade_sessions import Week
 
-from ..limits import Limits
+from ..limits import TradingLimits
 from . import order_math
-from .facts import Facts
+from .facts import AccountFacts
 from .rate import DAY_MS, OrderRate, OrderStamp
 from .reservations import Reservation
 
 
-class Kind(enum.Enum):
+class OrderEffect(enum.Enum):
     """Effect of an order on the account."""
 
     OPEN = "open"
@@ -41,7 +41,7 @@ class Kind(enum.Enum):
     """Nothing is at risk after it that was not before: it must hardly ever be refused."""
 
     @classmethod
-    def of(cls, order: PreparedOrder) -> Kind:
+    def of(cls, order: PreparedOrder) -> OrderEffect:
         """Return the kind of an order."""
         action = order.request.action
         if order.tier is not Tier.FULL or action == TradeAction.CLOSE_BY:
@@ -79,8 +79,8 @@ class RiskContext:
 
     terminal: GuardedTerminal
     order: PreparedOrder
-    limits: Limits
-    facts: Facts
+    limits: TradingLimits
+    facts: AccountFacts
     rate: OrderRate
     week: Week | None = None
     surely: list[Reservation] = field(default_factory=list)
@@ -93,9 +93,9 @@ class RiskContext:
         return self.order.request
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> OrderEffect:
         """Its effect on the account."""
-        return Kind.of(self.order)
+        return OrderEffect.of(self.order)
 
     @property
     def symbol(self) -> SymbolInfo | None:

@@ -41,7 +41,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class AccountFacts:
     """Facts for one order; each member raises the error that its question met."""
 
     asked: int
@@ -181,7 +181,7 @@ async def learn(
     *,
     flights: Flights,
     symbols: Iterable[str],
-) -> Facts:
+) -> AccountFacts:
     """Ask for the facts that the checks of an order need, all at once.
 
     Args:
@@ -202,7 +202,7 @@ async def learn(
     values |= {need: value for need, (_, value) in zip(shared, answers, strict=True)}
     if "worth" in needs:
         values["worth"] = await attempt(_worth(sources.terminal, order, values, symbols))
-    return Facts(min((asked for asked, _ in answers), default=0), values)
+    return AccountFacts(min((asked for asked, _ in answers), default=0), values)
 
 
 async def _ask(sources: FactSources, need: Need) -> Any:

@@ -31,7 +31,7 @@ from gateway.schemas.convert import enums, word
 from gateway.trading.price_grid import exact
 from gateway.trading.trade_sessions import is_closed, opening
 
-from .context import Exposure, Kind, RiskContext, StaleFacts
+from .context import Exposure, OrderEffect, RiskContext, StaleFacts
 from .order_math import STOP_LIMITS, WITH_STOPS
 from .rate import MAX_COUNTED, MAX_OF_SYMBOL, MINUTE_S
 
@@ -197,7 +197,7 @@ def max_lot(context: RiskContext) -> None:
     if (
         most is not None
         and context.volume > most
-        and (context.kind is Kind.OPEN or context.is_repriced)
+        and (context.kind is OrderEffect.OPEN or context.is_repriced)
     ):
         raise over("max_lot", "The order", limit=most, value=context.volume, unit=" lots")
 
@@ -372,7 +372,7 @@ def tradable(context: RiskContext) -> None:
     session = context.terminal.check_tradable(context.order.tier)
     if session.trade_allowed is False:
         raise _switched_off("account", "The account may not trade: the broker says so")
-    if context.kind is not Kind.OPEN:
+    if context.kind is not OrderEffect.OPEN:
         return
     if context.facts.has("account"):
         account = context.facts.account

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from gateway.errors import GatewayError
 from gateway.trading.requests import PreparedOrder
 
-from ..limits import Limits
+from ..limits import TradingLimits
 from . import rule_checks
-from .context import Kind, RiskContext
+from .context import OrderEffect, RiskContext
 from .facts import Need
 
-OPENING = frozenset({Kind.OPEN})
-RISKING = frozenset({Kind.OPEN, Kind.CHANGE})
-ALL = frozenset(Kind)
+OPENING = frozenset({OrderEffect.OPEN})
+RISKING = frozenset({OrderEffect.OPEN, OrderEffect.CHANGE})
+ALL = frozenset(OrderEffect)
 MAX_PLANS = 256
 
 
-def _always(_: Limits) -> bool:
+def _always(_: TradingLimits) -> bool:
     return True
 
 
@@ -35,10 +35,10 @@ class Rule:
     """
 
     name: str
-    kinds: frozenset[Kind]
+    kinds: frozenset[OrderEffect]
     """The orders that it is for."""
     check: Callable[[RiskContext], None]
-    if_: Callable[[Limits], bool] = _always
+    if_: Callable[[TradingLimits], bool] = _always
     """Whether it can refuse anything under these limits."""
     needs: tuple[Need, ...] = ()
     """The facts that it looks at."""
@@ -189,7 +189,7 @@ RULES = (
 class Plan:
     """The rules for one kind of order under some limits."""
 
-    limits: Limits
+    limits: TradingLimits
     rules: tuple[Rule, ...]
     _needs: frozenset[Need]
 
@@ -219,9 +219,9 @@ class Plans:
     """Cache of plans: limits are asked for with each order and hardly ever change."""
 
     def __init__(self) -> None:
-        self._plans: dict[tuple[Kind, int], Plan] = {}
+        self._plans: dict[tuple[OrderEffect, int], Plan] = {}
 
-    def plan(self, kind: Kind, limits: Limits) -> Plan:
+    def plan(self, kind: OrderEffect, limits: TradingLimits) -> Plan:
         """Return the checks to make."""
         key = (kind, id(limits))
         plan = self._plans.get(key)

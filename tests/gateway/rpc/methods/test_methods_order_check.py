@@ -12,7 +12,7 @@ from scripted_terminal import Scene
 
 from ea_bridge.model import CheckResult
 from gateway import errors
-from gateway.trading.limits import Limits
+from gateway.trading.limits import TradingLimits
 
 BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
 
@@ -32,16 +32,16 @@ async def test_order_check_tells_a_refusal_as_a_result(scene: Scene, mt4: Scene)
 @pytest.mark.parametrize(
     ("limits", "answers", "name"),
     [
-        (Limits(auto_trade=False), {}, "risk_limit"),
-        (Limits(live=False), {}, "risk_limit"),
-        (Limits(max_lot=Decimal("0.01")), {}, "risk_limit"),
-        (Limits(), {"symbol_get": replace(EURUSD, trade_mode=0)}, "trade_disabled"),
-        (Limits(), {"order_check": CheckResult(retcode=10019)}, "insufficient_margin"),
+        (TradingLimits(auto_trade=False), {}, "risk_limit"),
+        (TradingLimits(live=False), {}, "risk_limit"),
+        (TradingLimits(max_lot=Decimal("0.01")), {}, "risk_limit"),
+        (TradingLimits(), {"symbol_get": replace(EURUSD, trade_mode=0)}, "trade_disabled"),
+        (TradingLimits(), {"order_check": CheckResult(retcode=10019)}, "insufficient_margin"),
     ],
     ids=["auto_trade", "live", "max_lot", "trade_mode", "broker"],
 )
 async def test_order_check_refuses_what_place_order_refuses(
-    scene: Scene, limits: Limits, answers: dict[str, Any], name: str
+    scene: Scene, limits: TradingLimits, answers: dict[str, Any], name: str
 ) -> None:
     """One path decides both: the check tells the very error, and never ``retcode`` 0."""
     scene.limits = limits

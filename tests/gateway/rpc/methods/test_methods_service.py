@@ -15,7 +15,7 @@ from gateway.auth.caller import Scope
 from gateway.credentials.device import device_words
 from gateway.credentials.tier import Tier
 from gateway.runtime import ConsoleView
-from gateway.trading.limits import Limits
+from gateway.trading.limits import TradingLimits
 
 
 class Connection:
@@ -78,11 +78,11 @@ async def test_hello_tells_what_the_connection_can(scene: Scene) -> None:
 async def test_how_fast_orders_may_go(scene: Scene) -> None:
     """By the strictest of all limits, so that a program can keep to it; null: any number."""
     free = {"orders_per_second": None, "order_burst": None, "max_orders_per_minute": None}
-    scene.limits = Limits(order_burst=40)
+    scene.limits = TradingLimits(order_burst=40)
     for method in ("hello", "get_server_info"):
         assert free.items() <= (await scene.ask(method))["limits"].items()
     rate = {"orders_per_second": 0.5, "order_burst": 4, "max_orders_per_minute": 30}
-    scene.limits = Limits(
+    scene.limits = TradingLimits(
         orders_per_second=Decimal("0.5"), order_burst=4, max_orders_per_minute=30
     )
     for method in ("hello", "get_server_info"):

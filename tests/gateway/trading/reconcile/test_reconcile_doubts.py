@@ -15,7 +15,7 @@ from ea_bridge.model import Order, TradeResult
 from gateway.errors import DeadlineExceeded, OrderRejected
 from gateway.storage.store import StoreError
 from gateway.trading.client_ids import tag
-from gateway.trading.limits import Limits
+from gateway.trading.limits import TradingLimits
 from gateway.trading.reconcile import patience, reconciler
 from gateway.trading.requests import Deadline
 from gateway.trading.risk.checker import RiskChecker
@@ -249,7 +249,7 @@ async def test_each_account_has_its_own_orders_of_the_day(kept: Kept) -> None:
         kept.scene.state.risk = RiskChecker(counter_book, sent_orders(kept.ledger.reader))
 
     kept.scene.script.answers["order_send"] = fresh_tickets()
-    kept.scene.limits = Limits(max_orders_per_day=2)
+    kept.scene.limits = TradingLimits(max_orders_per_day=2)
     begin()
     for login in (1, 2):
         log_in(login)

@@ -21,7 +21,7 @@ from ea_bridge.errors import CommandFailed
 from ea_bridge.model import TradeAction, TradeRequest, TradeResult
 from ea_bridge.model.struct import Struct
 from gateway.errors import GatewayError
-from gateway.trading.limits import Limits
+from gateway.trading.limits import TradingLimits
 
 PLACE = CATALOGUE["place_order"]
 WORTH = 100_000.0
@@ -64,7 +64,7 @@ class GrowingAccount:
         held = [one.volume for one in self.positions]
         return round(sum(held) + sum(one.volume_current for one in self.orders), 2)
 
-    async def rush(self, limits: Limits, orders: int, **params: Any) -> list[GatewayError]:
+    async def rush(self, limits: TradingLimits, orders: int, **params: Any) -> list[GatewayError]:
         """Place orders at the same moment; return what the refused ones were told."""
         self.scene.limits = limits
         # without the check of the receipt's shape, which takes longer than all the rest

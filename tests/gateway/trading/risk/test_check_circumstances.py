@@ -20,7 +20,7 @@ from gateway.errors import (
     MarketClosed,
     RiskLimit,
 )
-from gateway.trading.limits import Limits, strictest
+from gateway.trading.limits import TradingLimits, strictest
 
 
 async def test_the_account_that_may_not_trade(scene: Scene) -> None:
@@ -29,7 +29,7 @@ async def test_the_account_that_may_not_trade(scene: Scene) -> None:
     error = await refused(scene, **BUY)
     assert (type(error), error.data["where"]) == (AutotradingDisabled, "account")
     scene.script.trade_allowed = True
-    scene.limits = Limits(max_drawdown_pct=lots("99"))
+    scene.limits = TradingLimits(max_drawdown_pct=lots("99"))
     for name, where in (("trade_allowed", "account"), ("trade_expert", "server")):
         scene.script.answers |= account(**{name: False})
         error = await refused(scene, **BUY)
@@ -38,7 +38,7 @@ async def test_the_account_that_may_not_trade(scene: Scene) -> None:
 
 async def test_auto_trade_enabled(scene: Scene) -> None:
     """Off: nothing is opened or changed; what is open can be closed."""
-    scene.limits = Limits(auto_trade=False)
+    scene.limits = TradingLimits(auto_trade=False)
     error = await refused(scene, **BUY)
     assert error.data["rule"] == "auto_trade_enabled"
     with pytest.raises(RiskLimit):
@@ -53,7 +53,7 @@ async def test_auto_trade_enabled(scene: Scene) -> None:
 )
 async def test_real_money(trade: str, may: bool, scene: Scene) -> None:
     """Where real money may not be traded, a terminal that does not say holds real money."""
-    scene.limits = Limits(live=False)
+    scene.limits = TradingLimits(live=False)
     scene.hello = with_(scene.hello, trade=trade)
     if may:
         await place(scene, **BUY)
@@ -73,7 +73,7 @@ async def test_a_symbol_is_allowed_by_any_name_that_stands_for_it(scene: Scene) 
     scene.script.answers["symbols_get"] = [
         model.SymbolName(name=name) for name in ("EURUSD.m", "GBPUSD.m")
     ]
-    scene.limits = Limits(allowed_symbols=frozenset({"eurusd"}))
+    scene.limits = TradingLimits(allowed_symbols=frozenset({"eurusd"}))
     for name in ("eurusd", "EURUSD", "EURUSD.m"):
         await place(scene, **{**BUY, "symbol": name})
     error = await refused(scene, **{**BUY, "symbol": "GBPUSD"})
@@ -84,7 +84,7 @@ async def test_risk_pct_wants_a_stop_loss(scene: Scene) -> None:
     """An order without one could lose anything; the owner may allow it. A position keeps its
     stop loss, and one that never had any can get a take profit.
     """
-    bound = Limits(risk_pct=lots("1"), no_stop_loss=False)
+    bound = TradingLimits(risk_pct=lots("1"), no_stop_loss=False)
     scene.limits = bound
     scene.script.answers["orders_get"] = []
     error = await refused(scene, **BUY)
@@ -95,7 +95,7 @@ async def test_risk_pct_wants_a_stop_loss(scene: Scene) -> None:
         await change(scene.call(), {"ticket": POSITION.ticket, "sl": None})
     scene.script.answers["positions_get"] = [with_(POSITION, sl=0.0)]
     await change(scene.call(), {"ticket": POSITION.ticket, "tp": 1.2})
-    scene.limits = with_no_stop_loss = Limits(risk_pct=lots("1"))
+    scene.limits = with_no_stop_loss = TradingLimits(risk_pct=lots("1"))
     assert strictest(bound, with_no_stop_loss) == bound
     await place(scene, **BUY)
 
@@ -134,32 +134,32 @@ async def test_an_order_that_is_too_old(scene: Scene) -> None:
 
 async def test_an_unresolved_order_blocks_its_symbol(scene: Scene) -> None:
     """As long as nobody knows what became of one, there is no other one for the symbol."""
-    scene.limits = Limits(block_unresolved=True)
+    scene.limits = TradingLimits(block_unresolved=True)
     scene.script.answers["order_send"] = OutcomeUnknown("order_send", 7, acked=True, reason="cut")
     with pytest.raises(GatewayError) as lost:
         await place(scene, **BUY, client_order_id="lost-1")
     assert lost.value.data["outcome"] == "unknown"
     error = await refused(scene, **BUY)
     assert (error.data["rule"], error.data["client_order_ids"]) == ("unresolved", ["lost-1"])
-    scene.limits = Limits()
+    scene.limits = TradingLimits()
     with pytest.raises(GatewayError) as second:
         await place(scene, **BUY)
     assert second.value.data["outcome"] == "unknown", "switched off it goes"
 
 
-NEEDS: list[tuple[str, Limits, dict[str, Any], str]] = [
-    ("max_open_lots", Limits(max_open_lots=lots("9")), BUY, "positions_get"),
-    ("max_open_lots", Limits(max_open_lots=lots("9")), BUY, "orders_get"),
-    ("max_notional", Limits(max_notional=lots("9")), BUY, "order_calc_profit"),
-    ("tick_age", Limits(max_tick_age_ms=9000), BUY, "tick_get"),
-    ("risk_pct", Limits(risk_pct=lots("0.5")), {**BUY, "sl": 1.08}, "order_calc_profit"),
-    ("risk_pct", Limits(risk_pct=lots("0.5")), {**BUY, "sl": 1.08}, "account_get"),
-    ("free_margin", Limits(check_margin=True), BUY, "order_calc_margin"),
-    ("max_positions", Limits(max_positions=9), BUY, "positions_get"),
-    ("max_pending_orders", Limits(max_pending_orders=9), LIMIT, "orders_get"),
-    ("hedging", Limits(hedging=False), BUY, "positions_get"),
-    ("max_daily_loss", Limits(max_daily_loss=lots("9")), BUY, "history_deals_get"),
-    ("max_drawdown_pct", Limits(max_drawdown_pct=lots("9")), BUY, "account_get"),
+NEEDS: list[tuple[str, TradingLimits, dict[str, Any], str]] = [
+    ("max_open_lots", TradingLimits(max_open_lots=lots("9")), BUY, "positions_get"),
+    ("max_open_lots", TradingLimits(max_open_lots=lots("9")), BUY, "orders_get"),
+    ("max_notional", TradingLimits(max_notional=lots("9")), BUY, "order_calc_profit"),
+    ("tick_age", TradingLimits(max_tick_age_ms=9000), BUY, "tick_get"),
+    ("risk_pct", TradingLimits(risk_pct=lots("0.5")), {**BUY, "sl": 1.08}, "order_calc_profit"),
+    ("risk_pct", TradingLimits(risk_pct=lots("0.5")), {**BUY, "sl": 1.08}, "account_get"),
+    ("free_margin", TradingLimits(check_margin=True), BUY, "order_calc_margin"),
+    ("max_positions", TradingLimits(max_positions=9), BUY, "positions_get"),
+    ("max_pending_orders", TradingLimits(max_pending_orders=9), LIMIT, "orders_get"),
+    ("hedging", TradingLimits(hedging=False), BUY, "positions_get"),
+    ("max_daily_loss", TradingLimits(max_daily_loss=lots("9")), BUY, "history_deals_get"),
+    ("max_drawdown_pct", TradingLimits(max_drawdown_pct=lots("9")), BUY, "account_get"),
 ]
 
 
@@ -167,7 +167,7 @@ NEEDS: list[tuple[str, Limits, dict[str, Any], str]] = [
     ("rule", "limits", "params", "question"), NEEDS, ids=lambda one: str(one)[:20]
 )
 async def test_a_fact_that_cannot_be_had(
-    rule: str, limits: Limits, params: dict[str, Any], question: str, scene: Scene
+    rule: str, limits: TradingLimits, params: dict[str, Any], question: str, scene: Scene
 ) -> None:
     """What cannot be checked is refused: with the error that the question met, and the rule."""
     scene.limits = limits

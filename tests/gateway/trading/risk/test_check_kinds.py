@@ -14,9 +14,9 @@ from scripted_terminal import CATALOGUE, Scene
 
 from ea_bridge import commands
 from gateway.errors import GatewayError, InvalidStops, RiskLimit
-from gateway.trading.limits import Limits
+from gateway.trading.limits import TradingLimits
 
-NOTHING = Limits(
+NOTHING = TradingLimits(
     auto_trade=False,
     live=False,
     hedging=False,
@@ -90,20 +90,20 @@ async def test_nothing_is_asked_for_that_no_limit_needs(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("limits", "params", "rule"),
     [
-        (Limits(auto_trade=False), {"price": 1.081}, "auto_trade_enabled"),
-        (Limits(allowed_symbols=frozenset()), {"price": 1.081}, "allowed_symbols"),
-        (Limits(live=False), {"price": 1.081}, "live_account"),
-        (Limits(collar_bps=20), {"price": 1.08}, "price_collar"),
-        (Limits(require_stop_loss=True), {"sl": None}, "stop_loss"),
-        (Limits(), {"sl": 1.08}, "stops"),
-        (Limits(), {"tp": 1.08009}, "stops"),
-        (Limits(risk_pct=Decimal("0.01")), {"sl": 1.05}, "risk_pct"),
-        (Limits(risk_pct=Decimal("0.01"), no_stop_loss=False), {"sl": None}, "risk_pct"),
-        (Limits(max_lot=Decimal("0.1")), {"price": 1.081}, "max_lot"),
+        (TradingLimits(auto_trade=False), {"price": 1.081}, "auto_trade_enabled"),
+        (TradingLimits(allowed_symbols=frozenset()), {"price": 1.081}, "allowed_symbols"),
+        (TradingLimits(live=False), {"price": 1.081}, "live_account"),
+        (TradingLimits(collar_bps=20), {"price": 1.08}, "price_collar"),
+        (TradingLimits(require_stop_loss=True), {"sl": None}, "stop_loss"),
+        (TradingLimits(), {"sl": 1.08}, "stops"),
+        (TradingLimits(), {"tp": 1.08009}, "stops"),
+        (TradingLimits(risk_pct=Decimal("0.01")), {"sl": 1.05}, "risk_pct"),
+        (TradingLimits(risk_pct=Decimal("0.01"), no_stop_loss=False), {"sl": None}, "risk_pct"),
+        (TradingLimits(max_lot=Decimal("0.1")), {"price": 1.081}, "max_lot"),
     ],
 )
 async def test_a_changed_order(
-    limits: Limits, params: dict[str, Any], rule: str, scene: Scene
+    limits: TradingLimits, params: dict[str, Any], rule: str, scene: Scene
 ) -> None:
     """The new price and stops of what waits are held to the rules of new ones; the pace too."""
     scene.limits = limits
@@ -118,7 +118,7 @@ async def test_a_changed_order(
 
 async def test_a_wider_stop_is_a_larger_risk(scene: Scene) -> None:
     """Of a position: from its opening price, with all its volume."""
-    scene.limits = Limits(risk_pct=Decimal("0.01"))
+    scene.limits = TradingLimits(risk_pct=Decimal("0.01"))
     scene.script.answers["order_calc_profit"] = commands.Amount(value=-600.0)
     with pytest.raises(RiskLimit) as refused:
         await ask(scene, "modify_order", ticket=POSITION.ticket, sl=1.02)
@@ -155,7 +155,7 @@ async def test_stops_of_a_stop_limit_count_from_its_limit(scene: Scene) -> None:
 
 async def test_validating_takes_nothing(scene: Scene) -> None:
     """Neither of the pace nor of the room that is left."""
-    scene.limits = Limits(
+    scene.limits = TradingLimits(
         max_orders_per_minute=1,
         max_open_lots=Decimal("0.4"),
         orders_per_second=Decimal("0.001"),
@@ -171,7 +171,7 @@ async def test_validating_takes_nothing(scene: Scene) -> None:
 
 async def test_normalized_numbers_are_those_that_are_checked(scene: Scene) -> None:
     """What is put onto the grid is held to the limits as it will be sent."""
-    scene.limits = Limits(max_lot=Decimal("0.5"))
+    scene.limits = TradingLimits(max_lot=Decimal("0.5"))
     order = {"symbol": "EURUSD", "side": "buy", "normalize": True}
     receipt = await ask(scene, "place_order", **order, volume=0.509)
     assert receipt["order"]["volume"] == 0.5

@@ -14,13 +14,13 @@ from gateway.accounts.account import RiskSettings
 from gateway.accounts.caller_limits import LimitsBook, of_account
 from gateway.config import Trading, is_limit
 from gateway.credentials.record import TradeLimits
-from gateway.trading.limits import Limits, of_config, of_record, strictest
+from gateway.trading.limits import TradingLimits, of_config, of_record, strictest
 
 
 def test_nothing_limits_nothing() -> None:
     """Of no hands, and of hands that say nothing, nothing comes."""
-    assert strictest() == Limits()
-    assert strictest(Limits(), of_record(TradeLimits())) == Limits()
+    assert strictest() == TradingLimits()
+    assert strictest(TradingLimits(), of_record(TradeLimits())) == TradingLimits()
 
 
 @pytest.mark.parametrize(
@@ -48,14 +48,14 @@ def test_nothing_limits_nothing() -> None:
 )
 def test_the_strictest_counts(name: str, one: Any, other: Any, expected: Any) -> None:
     """Whoever says it: the order of the hands makes no difference."""
-    both = [Limits(**{name: value}) for value in (one, other)]
+    both = [TradingLimits(**{name: value}) for value in (one, other)]
     for hands in (both, both[::-1]):
         assert getattr(strictest(*hands), name) == expected
 
 
 def test_what_is_left_out_is_no_limit() -> None:
     """A new user's configuration bounds the pace alone, and waits for what is not known."""
-    assert of_config(Trading()) == Limits(
+    assert of_config(Trading()) == TradingLimits(
         orders_per_second=Decimal(20),
         order_burst=40,
         block_unresolved=True,
@@ -102,7 +102,7 @@ def registered(**changes: Any) -> RegisteredAccount:
 def test_what_an_account_was_registered_with() -> None:
     """Its own bounds, and of its owner's risk settings those that are switched on."""
     limits = of_account(registered(allowed_symbols=("EURUSD",), max_lot_size=0.3))
-    assert limits == Limits(
+    assert limits == TradingLimits(
         live=False,
         allowed_symbols=frozenset({"EURUSD"}),
         max_lot=Decimal("0.3"),

@@ -13,7 +13,7 @@ from scripted_terminal import Scene
 from ea_bridge import host
 from ea_bridge.errors import TerminalBusy
 from gateway.errors import GatewayError, LimitExceeded, RiskLimit
-from gateway.trading.limits import Limits
+from gateway.trading.limits import TradingLimits
 
 
 class Hands:
@@ -38,7 +38,7 @@ def hands(scene: Scene) -> Hands:
 
 async def test_orders_per_second(scene: Scene, hands: Hands) -> None:
     """A burst, then the rate; the refusal says how long to wait, and to the millisecond."""
-    scene.limits = Limits(orders_per_second=lots("20"), order_burst=3)
+    scene.limits = TradingLimits(orders_per_second=lots("20"), order_burst=3)
     for _ in range(3):
         await place(scene, **BUY)
     error = await refused(scene, **BUY)
@@ -57,7 +57,7 @@ async def test_orders_per_second(scene: Scene, hands: Hands) -> None:
 
 async def test_a_pace_of_nothing_allows_nothing(scene: Scene, hands: Hands) -> None:
     """Not even the first of a burst; what reduces goes on."""
-    scene.limits = Limits(orders_per_second=lots("0"), order_burst=40)
+    scene.limits = TradingLimits(orders_per_second=lots("0"), order_burst=40)
     error = await refused(scene, **BUY)
     assert (type(error), error.data["rule"]) == (RiskLimit, "orders_per_second")
     await scene.ask("close_position", ticket=POSITION.ticket)
@@ -67,7 +67,7 @@ async def test_a_pace_of_nothing_allows_nothing(scene: Scene, hands: Hands) -> N
 
 async def test_orders_per_minute(scene: Scene, hands: Hands) -> None:
     """Any 60 seconds, not those of a clock's minute."""
-    scene.limits = Limits(max_orders_per_minute=2)
+    scene.limits = TradingLimits(max_orders_per_minute=2)
     await place(scene, **BUY)
     hands.s += 30
     await place(scene, **BUY)
@@ -84,7 +84,7 @@ async def test_orders_per_minute(scene: Scene, hands: Hands) -> None:
 
 async def test_orders_per_day(scene: Scene) -> None:
     """A day of the broker's clock, which begins before that of UTC."""
-    scene.limits = Limits(max_orders_per_day=2)
+    scene.limits = TradingLimits(max_orders_per_day=2)
     for _ in range(2):
         await place(scene, **BUY)
     error = await refused(scene, **BUY)
@@ -102,7 +102,7 @@ async def test_orders_per_day(scene: Scene) -> None:
 
 async def test_the_day_is_the_brokers_though_our_clock_was_set(scene: Scene) -> None:
     """By the quotes that come: a clock that is put on by hours begins no day, nor hides one."""
-    scene.limits = Limits(max_orders_per_day=1)
+    scene.limits = TradingLimits(max_orders_per_day=1)
     boot_ms = host.boot_ms()
     quote = BROKER_MS // 1000
     scene.clock.see(quote - 1, boot_ms - 1000)
@@ -117,7 +117,7 @@ async def test_the_day_is_the_brokers_though_our_clock_was_set(scene: Scene) -> 
 
 async def test_the_loss_is_of_the_brokers_day_though_our_clock_was_set(scene: Scene) -> None:
     """The terminal is asked for the deals of the day that quotes show."""
-    scene.limits = Limits(max_daily_loss=lots("100"))
+    scene.limits = TradingLimits(max_daily_loss=lots("100"))
     boot_ms = host.boot_ms()
     quote = BROKER_MS // 1000
     scene.clock.see(quote - 1, boot_ms - 1000)
@@ -131,7 +131,7 @@ async def test_the_loss_is_of_the_brokers_day_though_our_clock_was_set(scene: Sc
 
 async def test_orders_of_a_symbol(scene: Scene) -> None:
     """So many of one symbol in so many hours; others are free."""
-    scene.limits = Limits(max_symbol_orders=1, symbol_window_s=3600.0)
+    scene.limits = TradingLimits(max_symbol_orders=1, symbol_window_s=3600.0)
     scene.script.answers["symbol_get"] = lambda p: with_(EURUSD, name=p.symbol)
     await place(scene, **BUY)
     error = await refused(scene, **BUY)
@@ -143,7 +143,7 @@ async def test_orders_of_a_symbol(scene: Scene) -> None:
 
 async def test_identical_orders(scene: Scene, hands: Hands) -> None:
     """Ten seconds; another volume, magic or price makes another order."""
-    scene.limits = Limits(max_identical_orders=2)
+    scene.limits = TradingLimits(max_identical_orders=2)
     for _ in range(2):
         await place(scene, **BUY)
     error = await refused(scene, **BUY)
@@ -160,7 +160,9 @@ async def test_identical_orders(scene: Scene, hands: Hands) -> None:
 
 async def test_what_was_not_sent_does_not_count(scene: Scene) -> None:
     """An order that met a link that was down has taken nothing of the day."""
-    scene.limits = Limits(max_orders_per_day=1, max_orders_per_minute=1, max_symbol_orders=1)
+    scene.limits = TradingLimits(
+        max_orders_per_day=1, max_orders_per_minute=1, max_symbol_orders=1
+    )
     scene.limits = replace(scene.limits, symbol_window_s=60.0)
     done = scene.script.answers["order_send"]
     scene.script.answers["order_send"] = TerminalBusy("64 commands are in flight")

@@ -12,7 +12,7 @@ from scripted_answers import ACCOUNT
 from scripted_terminal import CATALOGUE, Scene
 
 from gateway.errors import LimitExceeded, RiskLimit
-from gateway.trading.limits import Limits
+from gateway.trading.limits import TradingLimits
 from gateway.trading.risk.reservations import SETTLE_S, Reservation
 
 RUSH = 100
@@ -25,17 +25,17 @@ class Cap:
     """A limit that seven of the orders fill."""
 
     rule: str
-    limits: Limits
+    limits: TradingLimits
     order: dict[str, object]
 
 
 FITTING = 7
 CAPS = [
-    Cap("max_open_lots", Limits(max_open_lots=Decimal("0.75")), BUY),
-    Cap("max_open_lots", Limits(max_open_lots=Decimal("0.7")), LIMIT),
-    Cap("max_positions", Limits(max_positions=7), BUY),
-    Cap("max_pending_orders", Limits(max_pending_orders=7), LIMIT),
-    Cap("max_notional", Limits(max_notional=Decimal(str(0.75 * WORTH))), BUY),
+    Cap("max_open_lots", TradingLimits(max_open_lots=Decimal("0.75")), BUY),
+    Cap("max_open_lots", TradingLimits(max_open_lots=Decimal("0.7")), LIMIT),
+    Cap("max_positions", TradingLimits(max_positions=7), BUY),
+    Cap("max_pending_orders", TradingLimits(max_pending_orders=7), LIMIT),
+    Cap("max_notional", TradingLimits(max_notional=Decimal(str(0.75 * WORTH))), BUY),
 ]
 
 
@@ -83,7 +83,7 @@ async def test_none_passes_a_limit_whatever_comes_late(cap: Cap, seed: int, scen
 async def test_a_list_may_lag_behind_a_result(scene: Scene) -> None:
     """Some terminals list a position a moment after they have confirmed it."""
     account = GrowingAccount(scene)
-    limits = Limits(max_open_lots=Decimal("0.2"))
+    limits = TradingLimits(max_open_lots=Decimal("0.2"))
     scene.script.answers["positions_get"] = []
     assert not await account.rush(limits, 2, **BUY)
     (error,) = await account.rush(limits, 1, **BUY)
@@ -97,7 +97,7 @@ async def test_a_list_may_lag_behind_a_result(scene: Scene) -> None:
 async def test_a_position_that_is_closed_at_once_leaves_room(scene: Scene) -> None:
     """Whether the lists have ever shown it or not."""
     account = GrowingAccount(scene)
-    limits = Limits(max_positions=1)
+    limits = TradingLimits(max_positions=1)
     for looks in range(4):
         assert not await account.rush(limits, 1, **BUY)
         for _ in range(looks):
@@ -112,7 +112,7 @@ async def test_a_position_that_is_closed_at_once_leaves_room(scene: Scene) -> No
 async def test_what_failed_leaves_room(scene: Scene) -> None:
     """What the broker refused takes nothing of a limit; what is unknown does."""
     account = GrowingAccount(scene, refuses=100)
-    limits = Limits(max_open_lots=Decimal("0.1"))
+    limits = TradingLimits(max_open_lots=Decimal("0.1"))
     for _ in range(3):
         (error,) = await account.rush(limits, 1, **BUY)
         assert error.data["outcome"] == "rejected"
@@ -125,24 +125,24 @@ async def test_what_failed_leaves_room(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("rule", "limits", "error"),
     [
-        ("max_orders_per_minute", Limits(max_orders_per_minute=7), RiskLimit),
-        ("max_orders_per_day", Limits(max_orders_per_day=7), RiskLimit),
-        ("max_identical_orders", Limits(max_identical_orders=7), RiskLimit),
+        ("max_orders_per_minute", TradingLimits(max_orders_per_minute=7), RiskLimit),
+        ("max_orders_per_day", TradingLimits(max_orders_per_day=7), RiskLimit),
+        ("max_identical_orders", TradingLimits(max_identical_orders=7), RiskLimit),
         (
             "max_symbol_orders",
-            Limits(max_symbol_orders=7, symbol_window_s=60.0),
+            TradingLimits(max_symbol_orders=7, symbol_window_s=60.0),
             RiskLimit,
         ),
         (
             "orders_per_second",
-            Limits(orders_per_second=Decimal("0.001"), order_burst=7),
+            TradingLimits(orders_per_second=Decimal("0.001"), order_burst=7),
             LimitExceeded,
         ),
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )
 async def test_a_hundred_at_once_against_a_pace(
-    rule: str, limits: Limits, error: type[Exception], scene: Scene
+    rule: str, limits: TradingLimits, error: type[Exception], scene: Scene
 ) -> None:
     """Counts hold as well when all come at once."""
     account = GrowingAccount(scene, seed=3, most_steps=9)
@@ -155,7 +155,7 @@ async def test_margin_on_its_way_counts(scene: Scene) -> None:
     """Two orders that the free margin suffices for, one by one, and not together."""
     account = GrowingAccount(scene)
     scene.script.answers["account_get"] = replace(ACCOUNT, margin_free=7 * 108.55)
-    refused = await account.rush(Limits(check_margin=True), 8, **BUY)
+    refused = await account.rush(TradingLimits(check_margin=True), 8, **BUY)
     assert len(account.positions) == FITTING
     assert [one.data["rule"] for one in refused] == ["free_margin"]
 
@@ -186,8 +186,8 @@ async def test_a_netting_position_counts_with_its_sign(
     """What turns a position around may be as large as both ends allow."""
     account = GrowingAccount(netting)
     start = {"symbol": "EURUSD", "side": "buy" if held > 0 else "sell", "volume": abs(held)}
-    assert not await account.rush(Limits(), 1, **start)
-    limits = Limits(max_open_lots=Decimal("1.0"))
+    assert not await account.rush(TradingLimits(), 1, **start)
+    limits = TradingLimits(max_open_lots=Decimal("1.0"))
     order = {"symbol": "EURUSD", "side": side, "volume": volume}
     refused = await account.rush(limits, 1, **order)
     assert not refused if passes else refused[0].data["rule"] == "max_open_lots"
@@ -196,7 +196,7 @@ async def test_a_netting_position_counts_with_its_sign(
 async def test_a_netting_symbol_has_one_position(netting: Scene) -> None:
     """More of a symbol that is open is no further position."""
     account = GrowingAccount(netting)
-    limits = Limits(max_positions=1)
+    limits = TradingLimits(max_positions=1)
     assert not await account.rush(limits, 3, **BUY)
     (error,) = await account.rush(limits, 1, **{**BUY, "symbol": "GBPUSD"})
     assert (error.data["rule"], error.data["value"]) == ("max_positions", 2)
@@ -205,8 +205,8 @@ async def test_a_netting_symbol_has_one_position(netting: Scene) -> None:
 async def test_an_order_that_adds_nothing_is_not_held_to_a_limit(netting: Scene) -> None:
     """A limit that was set too late does not keep anybody from reducing."""
     account = GrowingAccount(netting)
-    assert not await account.rush(Limits(), 1, **{**BUY, "volume": 2.0})
-    limits = Limits(max_open_lots=Decimal("1.0"))
+    assert not await account.rush(TradingLimits(), 1, **{**BUY, "volume": 2.0})
+    limits = TradingLimits(max_open_lots=Decimal("1.0"))
     assert not await account.rush(limits, 1, **{**BUY, "side": "sell"})
     (error,) = await account.rush(limits, 1, **BUY)
     assert error.data["rule"] == "max_open_lots"
@@ -215,10 +215,10 @@ async def test_an_order_that_adds_nothing_is_not_held_to_a_limit(netting: Scene)
 async def test_an_order_under_way_the_other_way_makes_no_room(netting: Scene) -> None:
     """It may come to nothing, and then a limit that is exceeded would be exceeded further."""
     account = GrowingAccount(netting)
-    assert not await account.rush(Limits(), 1, **{**BUY, "volume": 2.0})
+    assert not await account.rush(TradingLimits(), 1, **{**BUY, "volume": 2.0})
     sale = Reservation(
         client_order_id="a", symbol="EURUSD", volume=Decimal(5), buys=False, waits=False
     )
     netting.state.risk.counters(netting.guarded).reservations.hold(sale)
-    (error,) = await account.rush(Limits(max_open_lots=Decimal("1.0")), 1, **BUY)
+    (error,) = await account.rush(TradingLimits(max_open_lots=Decimal("1.0")), 1, **BUY)
     assert error.data["rule"] == "max_open_lots"

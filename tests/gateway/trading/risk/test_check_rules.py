@@ -13,7 +13,7 @@ from scripted_terminal import Scene
 
 from ea_bridge import commands, model
 from gateway.errors import GatewayError, InsufficientMargin, InvalidStops, RiskLimit, TradeDisabled
-from gateway.trading.limits import Limits
+from gateway.trading.limits import TradingLimits
 from gateway.trading.risk.rules import names
 
 
@@ -22,7 +22,7 @@ class Edge:
     """A rule, an order that just passes it, and the next one that does not."""
 
     rule: str
-    limits: Limits = field(default_factory=Limits)
+    limits: TradingLimits = field(default_factory=TradingLimits)
     good: dict[str, Any] = field(default_factory=lambda: BUY)
     bad: dict[str, Any] = field(default_factory=lambda: BUY)
     good_answers: dict[str, Any] = field(default_factory=dict)
@@ -52,7 +52,7 @@ def sells(ticket: int) -> model.Position:
 EDGES = [
     Edge(
         rule="allowed_symbols",
-        limits=Limits(allowed_symbols=frozenset({"EURUSD"})),
+        limits=TradingLimits(allowed_symbols=frozenset({"EURUSD"})),
         bad={**BUY, "symbol": "GBPUSD"},
         bad_answers={"symbol_get": lambda p: with_(EURUSD, name=p.symbol)},
         limit=["EURUSD"],
@@ -60,7 +60,7 @@ EDGES = [
     ),
     Edge(
         rule="max_lot",
-        limits=Limits(max_lot=lots("0.5")),
+        limits=TradingLimits(max_lot=lots("0.5")),
         good={**BUY, "volume": 0.5},
         bad={**BUY, "volume": 0.51},
         limit=0.5,
@@ -68,7 +68,7 @@ EDGES = [
     ),
     Edge(  # 0.1 are open and 0.2 wait
         rule="max_open_lots",
-        limits=Limits(max_open_lots=lots("0.7")),
+        limits=TradingLimits(max_open_lots=lots("0.7")),
         good={**BUY, "volume": 0.4},
         bad={**LIMIT, "volume": 0.41},
         limit=0.7,
@@ -76,7 +76,7 @@ EDGES = [
     ),
     Edge(  # a lot is worth 50, says the terminal
         rule="max_notional",
-        limits=Limits(max_notional=lots("35")),
+        limits=TradingLimits(max_notional=lots("35")),
         good={**BUY, "volume": 0.4},
         bad={**BUY, "volume": 0.41},
         limit=35.0,
@@ -84,7 +84,7 @@ EDGES = [
     ),
     Edge(  # from the ask, 1.08554
         rule="price_collar",
-        limits=Limits(collar_bps=20),
+        limits=TradingLimits(collar_bps=20),
         good={**LIMIT, "price": 1.08337},
         bad={**LIMIT, "price": 1.08336},
         limit=20,
@@ -92,14 +92,14 @@ EDGES = [
     ),
     Edge(
         rule="price_collar",
-        limits=Limits(collar_bps=20),
+        limits=TradingLimits(collar_bps=20),
         bad_answers=symbol(bid=0.0, ask=0.0),
         limit=20,
         value=None,
     ),
     Edge(
         rule="tick_age",
-        limits=Limits(max_tick_age_ms=5000),
+        limits=TradingLimits(max_tick_age_ms=5000),
         good_answers=tick(5000),
         bad_answers=tick(5001),
         limit=5000,
@@ -107,14 +107,14 @@ EDGES = [
     ),
     Edge(
         rule="tick_age",
-        limits=Limits(max_tick_age_ms=5000),
+        limits=TradingLimits(max_tick_age_ms=5000),
         bad_answers={"tick_get": model.Tick(0, 0.0, 0.0)},
         limit=5000,
         value=None,
     ),
     Edge(
         rule="stop_loss",
-        limits=Limits(require_stop_loss=True),
+        limits=TradingLimits(require_stop_loss=True),
         good={**BUY, "sl": 1.08},
     ),
     Edge(  # the stops level is 10 points, from the bid, 1.08542
@@ -161,7 +161,7 @@ EDGES = [
     ),
     Edge(  # equity 10012.40: one percent is 100.124
         rule="risk_pct",
-        limits=Limits(risk_pct=lots("0.01")),
+        limits=TradingLimits(risk_pct=lots("0.01")),
         good={**BUY, "sl": 1.08},
         bad={**BUY, "sl": 1.08},
         good_answers={"order_calc_profit": commands.Amount(value=-100.12)},
@@ -171,7 +171,7 @@ EDGES = [
     ),
     Edge(
         rule="free_margin",
-        limits=Limits(check_margin=True),
+        limits=TradingLimits(check_margin=True),
         good_answers=account(margin_free=108.55),
         bad_answers=account(margin_free=108.54),
         error=InsufficientMargin,
@@ -180,14 +180,14 @@ EDGES = [
     ),
     Edge(  # a position and an order are there
         rule="max_positions",
-        limits=Limits(max_positions=3),
+        limits=TradingLimits(max_positions=3),
         bad_answers={"positions_get": [POSITION, sells(5)]},
         limit=3,
         value=4,
     ),
     Edge(
         rule="max_pending_orders",
-        limits=Limits(max_pending_orders=2),
+        limits=TradingLimits(max_pending_orders=2),
         good=LIMIT,
         bad=LIMIT,
         bad_answers={"orders_get": [ORDER, with_(ORDER, ticket=5)]},
@@ -196,14 +196,14 @@ EDGES = [
     ),
     Edge(
         rule="hedging",
-        limits=Limits(hedging=False),
+        limits=TradingLimits(hedging=False),
         bad={**BUY, "side": "sell"},
         limit=0,
         value=2,
     ),
     Edge(  # it stops at the limit, not beyond
         rule="max_daily_loss",
-        limits=Limits(max_daily_loss=lots("100")),
+        limits=TradingLimits(max_daily_loss=lots("100")),
         good_answers=brought(profit=-112.39),
         bad_answers=brought(profit=-110.0, swap=-2.0, fee=-0.4),
         limit=100.0,
@@ -211,7 +211,7 @@ EDGES = [
     ),
     Edge(
         rule="max_drawdown_pct",
-        limits=Limits(max_drawdown_pct=lots("10")),
+        limits=TradingLimits(max_drawdown_pct=lots("10")),
         good_answers=account(equity=9000.01),
         bad_answers=account(equity=9000.0),
         limit=10.0,
@@ -219,7 +219,7 @@ EDGES = [
     ),
     Edge(
         rule="max_drawdown_pct",
-        limits=Limits(max_drawdown_pct=lots("10")),
+        limits=TradingLimits(max_drawdown_pct=lots("10")),
         bad_answers=account(balance=0.0),
         limit=10.0,
         value=None,

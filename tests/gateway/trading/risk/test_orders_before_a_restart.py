@@ -6,7 +6,7 @@ from journal_scene import Kept, fresh_tickets
 from scripted_answers import BROKER_NOW_S
 
 from ea_bridge import host
-from gateway.trading.limits import Limits
+from gateway.trading.limits import TradingLimits
 from gateway.trading.risk.checker import RiskChecker
 from gateway.trading.risk.rate import sent_orders
 from gateway.trading.risk.reservations import CounterBook
@@ -22,7 +22,7 @@ def begin_anew(kept: Kept) -> None:
 async def test_a_minute_goes_on_over_a_restart(kept: Kept) -> None:
     """Who has sent all that a minute allows waits for its end, whatever becomes of the daemon."""
     kept.scene.script.answers["order_send"] = fresh_tickets()
-    kept.scene.limits = Limits(max_orders_per_minute=2)
+    kept.scene.limits = TradingLimits(max_orders_per_minute=2)
     begin_anew(kept)
     await kept.buy("a")
     kept.scene.now_ms += 30_000
@@ -40,7 +40,7 @@ async def test_a_minute_goes_on_over_a_restart(kept: Kept) -> None:
 async def test_a_minute_outlasts_a_clock_that_was_set_back(kept: Kept) -> None:
     """What went by a later time than it is now went within the last minute, for all we know."""
     kept.scene.script.answers["order_send"] = fresh_tickets()
-    kept.scene.limits = Limits(max_orders_per_minute=1)
+    kept.scene.limits = TradingLimits(max_orders_per_minute=1)
     begin_anew(kept)
     await kept.buy("a")
     kept.scene.now_ms -= 5_000
@@ -54,7 +54,7 @@ async def test_a_minute_outlasts_a_clock_that_was_set_back(kept: Kept) -> None:
 async def test_a_day_outlasts_a_clock_that_was_set_right(kept: Kept) -> None:
     """Orders are of the day that the broker's quotes showed, not of that of a wrong clock."""
     kept.scene.script.answers["order_send"] = fresh_tickets()
-    kept.scene.limits = Limits(max_orders_per_day=1)
+    kept.scene.limits = TradingLimits(max_orders_per_day=1)
     boot_ms, quote = host.boot_ms(), BROKER_NOW_S
     kept.scene.clock.see(quote - 1, boot_ms - 1000)
     kept.scene.clock.see(quote, boot_ms)
@@ -69,7 +69,7 @@ async def test_a_day_outlasts_a_clock_that_was_set_right(kept: Kept) -> None:
 async def test_orders_before_the_first_tick_of_a_week_stay_of_their_day(kept: Kept) -> None:
     """The last quote is of a day long past; limits count by our clock then, and go on to."""
     kept.scene.script.answers["order_send"] = fresh_tickets()
-    kept.scene.limits = Limits(max_orders_per_day=1)
+    kept.scene.limits = TradingLimits(max_orders_per_day=1)
     kept.scene.clock.see(BROKER_NOW_S - 2 * 86_400, host.boot_ms())
     begin_anew(kept)
     await kept.buy("a")
@@ -84,7 +84,7 @@ async def test_orders_before_the_first_tick_of_a_week_stay_of_their_day(kept: Ke
 async def test_orders_that_an_earlier_version_has_sent_count_by_its_quotes(kept: Kept) -> None:
     """Their rows do not name the day."""
     kept.scene.script.answers["order_send"] = fresh_tickets()
-    kept.scene.limits = Limits(max_orders_per_day=1)
+    kept.scene.limits = TradingLimits(max_orders_per_day=1)
     begin_anew(kept)
     await kept.buy("a")
     forget = "UPDATE sends SET memo = json_remove(memo, '$.day')"
@@ -96,7 +96,7 @@ async def test_orders_that_an_earlier_version_has_sent_count_by_its_quotes(kept:
 async def test_orders_on_paper_are_none_of_the_market(kept: Kept) -> None:
     """Nor the other way round, also where an earlier daemon has sent them."""
     kept.scene.script.answers["order_send"] = fresh_tickets()
-    kept.scene.limits = Limits(max_orders_per_day=1)
+    kept.scene.limits = TradingLimits(max_orders_per_day=1)
     begin_anew(kept)
     await kept.buy("a")
     assert len(sent_orders(kept.ledger.reader)(kept.scene.guarded, 0)) == 1

@@ -14,10 +14,10 @@ from scripted_answers import ORDER, POSITION
 
 from ea_bridge.model import OrderType, TradeAction, TradeRequest
 from gateway.credentials.tier import Tier
-from gateway.trading.limits import Limits
+from gateway.trading.limits import TradingLimits
 from gateway.trading.requests import Deadline, ExecutionOptions, PreparedOrder
-from gateway.trading.risk.context import Exposure, Kind, RiskContext, StaleFacts, tickets
-from gateway.trading.risk.facts import Facts
+from gateway.trading.risk.context import Exposure, OrderEffect, RiskContext, StaleFacts, tickets
+from gateway.trading.risk.facts import AccountFacts
 from gateway.trading.risk.rate import OrderRate
 from gateway.trading.risk.reservations import Reservation
 
@@ -33,11 +33,18 @@ def prepared(action: TradeAction, tier: Tier = Tier.FULL) -> PreparedOrder:
 
 
 def context(*, mode: str = "hedging", **more: Any) -> RiskContext:
-    facts = Facts(0, {"positions": more.pop("positions", []), "orders": more.pop("orders", [])})
+    facts = AccountFacts(
+        0, {"positions": more.pop("positions", []), "orders": more.pop("orders", [])}
+    )
     terminal = cast(Any, SimpleNamespace(hello=SimpleNamespace(mode=mode)))
     order = more.pop("order", prepared(TradeAction.DEAL))
     return RiskContext(
-        terminal=terminal, order=order, limits=Limits(), facts=facts, rate=OrderRate(), **more
+        terminal=terminal,
+        order=order,
+        limits=TradingLimits(),
+        facts=facts,
+        rate=OrderRate(),
+        **more,
     )
 
 
@@ -50,18 +57,18 @@ def reserved(volume: str = "1", *, buys: bool = True) -> Reservation:
 @pytest.mark.parametrize(
     ("action", "tier", "kind"),
     [
-        (TradeAction.DEAL, Tier.FULL, Kind.OPEN),
-        (TradeAction.PENDING, Tier.FULL, Kind.OPEN),
-        (TradeAction.MODIFY, Tier.FULL, Kind.CHANGE),
-        (TradeAction.SLTP, Tier.FULL, Kind.CHANGE),
-        (TradeAction.DEAL, Tier.REDUCE, Kind.REDUCE),
-        (TradeAction.SLTP, Tier.REDUCE, Kind.REDUCE),
-        (TradeAction.CLOSE_BY, Tier.FULL, Kind.REDUCE),
+        (TradeAction.DEAL, Tier.FULL, OrderEffect.OPEN),
+        (TradeAction.PENDING, Tier.FULL, OrderEffect.OPEN),
+        (TradeAction.MODIFY, Tier.FULL, OrderEffect.CHANGE),
+        (TradeAction.SLTP, Tier.FULL, OrderEffect.CHANGE),
+        (TradeAction.DEAL, Tier.REDUCE, OrderEffect.REDUCE),
+        (TradeAction.SLTP, Tier.REDUCE, OrderEffect.REDUCE),
+        (TradeAction.CLOSE_BY, Tier.FULL, OrderEffect.REDUCE),
     ],
 )
-def test_the_kind_of_an_order(action: TradeAction, tier: Tier, kind: Kind) -> None:
+def test_the_kind_of_an_order(action: TradeAction, tier: Tier, kind: OrderEffect) -> None:
     """What only takes risk away must hardly ever be refused."""
-    assert Kind.of(prepared(action, tier)) is kind
+    assert OrderEffect.of(prepared(action, tier)) is kind
 
 
 @given(held=LOTS, buys=LOTS, sells=LOTS)

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from gateway.trading.limits import Limits
+from gateway.trading.limits import TradingLimits
 from gateway.trading.risk import rule_checks
-from gateway.trading.risk.context import Kind
+from gateway.trading.risk.context import OrderEffect
 from gateway.trading.risk.rules import ALL, RULES, Plans
 
 
@@ -34,9 +34,9 @@ def test_what_reduces_risk_is_held_to_no_limit_of_numbers() -> None:
 
 def test_without_limits_no_facts_are_asked_for() -> None:
     """A fact costs a question to the terminal."""
-    plan = Plans().plan(Kind.OPEN, Limits())
+    plan = Plans().plan(OrderEffect.OPEN, TradingLimits())
     assert not plan._needs
-    limited = Plans().plan(Kind.OPEN, Limits(max_positions=1))
+    limited = Plans().plan(OrderEffect.OPEN, TradingLimits(max_positions=1))
     assert limited._needs == {"positions", "orders"}
 
 
