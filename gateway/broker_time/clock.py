@@ -234,14 +234,14 @@ class BrokerClock:
         if transition.offset_ms == offset * 1000:
             if self._moved.get((rule, transition.utc_ms), 0) > at_ms:  # late, and made by now
                 self._moved[rule, transition.utc_ms] = self._candidate_since_s * 1000
-            for one in following:  # early, and taken back
-                self._moved.pop((rule, one.utc_ms), None)
+            for step in following:  # early, and taken back
+                self._moved.pop((rule, step.utc_ms), None)
             return True
-        for one in following:
-            if one.offset_ms == offset * 1000 and one.utc_ms - at_ms < NEAR_S * 1000:
+        for step in following:
+            if step.offset_ms == offset * 1000 and step.utc_ms - at_ms < NEAR_S * 1000:
                 since_ms = self._candidate_since_s * 1000
-                self._moved[rule, one.utc_ms] = min(
-                    since_ms, self._moved.get((rule, one.utc_ms), since_ms)
+                self._moved[rule, step.utc_ms] = min(
+                    since_ms, self._moved.get((rule, step.utc_ms), since_ms)
                 )
                 return True
         is_late = index > 0 and transitions[index - 1].offset_ms == offset * 1000

@@ -131,7 +131,7 @@ async def get_trailing_stops(
     A new stop loss is told on the channel `positions`, as any other.
     """
     symbol = await call.state.symbols.optional(call.terminal, symbol)
-    return [_trailing_stop(one) for one in await trails.running(call.terminal, symbol, ticket)]
+    return [_trailing_stop(stop) for stop in await trails.running(call.terminal, symbol, ticket)]
 
 
 # --- one cancels the other -----------------------------------------------------------------
@@ -158,7 +158,7 @@ def _oco_link(link: OcoLink) -> shapes.OcoLink:
     return {
         "id": link.id,
         "state": link.state,
-        "orders": [{"ticket": one.ticket, "end": one.end or None} for one in link.orders],
+        "orders": [{"ticket": order.ticket, "end": order.end or None} for order in link.orders],
         "problem": link.problem or None,
         "created": link.created_ms,
         "ended": link.ended_ms,
@@ -240,4 +240,6 @@ async def get_oco_links(
     orders = call.state.contingent
     if not isinstance(orders, ContingentOrders):
         return []
-    return [_oco_link(one) for one in orders.links.list(call.terminal.trading_account, past=past)]
+    return [
+        _oco_link(link) for link in orders.links.list(call.terminal.trading_account, past=past)
+    ]

@@ -179,8 +179,8 @@ def _page(items: list[_Item], start: Cursor, limit: int) -> tuple[list[_Item], s
     return page, str(Cursor(last_ms, told))
 
 
-def _as_it_is(one: shapes.HistoryPosition, _: BrokerClock) -> shapes.HistoryPosition:
-    return one
+def _as_it_is(position: shapes.HistoryPosition, _: BrokerClock) -> shapes.HistoryPosition:
+    return position
 
 
 _SHAPE: dict[str, Callable[[Any, BrokerClock], Any]] = {
@@ -196,17 +196,25 @@ async def _items(
     items: list[_Item] = []
     if kind in ("orders", "orders_deals"):
         orders = await _patiently(terminal, commands.HISTORY_ORDERS_GET, chosen)
-        items += [_Item(_ended(one), one.ticket, "orders", one.symbol, one) for one in orders]
+        items += [
+            _Item(_ended(order), order.ticket, "orders", order.symbol, order) for order in orders
+        ]
     if kind in ("deals", "orders_deals"):
         deals = await _patiently(terminal, commands.HISTORY_DEALS_GET, chosen)
-        items += [_Item(_happened(one), one.ticket, "deals", one.symbol, one) for one in deals]
+        items += [
+            _Item(_happened(deal), deal.ticket, "deals", deal.symbol, deal) for deal in deals
+        ]
     if kind == "positions":
         found = await _positions(terminal, chosen)
         items += [
             _Item(
-                one["broker_time_close"] or 0, one["position_id"], "positions", one["symbol"], one
+                position["broker_time_close"] or 0,
+                position["position_id"],
+                "positions",
+                position["symbol"],
+                position,
             )
-            for one in found
+            for position in found
         ]
     return items
 
@@ -234,17 +242,17 @@ async def _positions(
     clock = terminal.clock
     if not terminal.can("deals"):
         orders = await _patiently(terminal, commands.HISTORY_ORDERS_GET, chosen)
-        return [closed_trade(one, clock) for one in orders if is_closed_trade(one)]
+        return [closed_trade(order, clock) for order in orders if is_closed_trade(order)]
     deals = await _patiently(terminal, commands.HISTORY_DEALS_GET, chosen)
     complete = _by_position(deals)
     if chosen.position is None:
-        numbers = list(dict.fromkeys(one.position_id for one in deals if closes(one)))
+        numbers = list(dict.fromkeys(deal.position_id for deal in deals if closes(deal)))
         complete = await _completed(terminal, numbers)
     return [
-        history_position(one, clock)
+        history_position(trip, clock)
         for of_one in complete.values()
-        for one in round_trips(sorted(of_one, key=lambda deal: (_happened(deal), deal.ticket)))
-        if one.is_over
+        for trip in round_trips(sorted(of_one, key=lambda deal: (_happened(deal), deal.ticket)))
+        if trip.is_over
     ]
 
 

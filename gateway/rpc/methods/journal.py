@@ -96,7 +96,7 @@ async def _now(call: Call, intent: Intent) -> shapes.OrderNow | None:
     terminal = call.terminal
     orders = {ticket for send in intent.sends if (ticket := _order(send.request, send.result))}
     results = [send.result for send in intent.sends if send.result is not None]
-    positions = {one.position for one in results if one.position}
+    positions = {result.position for result in results if result.position}
     found: shapes.OrderNow = {"orders": [], "positions": [], "past_orders": []}
     try:
         held = call.state.contingent.known(terminal, intent.asked.client_order_id)
@@ -116,7 +116,9 @@ async def _now(call: Call, intent: Intent) -> shapes.OrderNow | None:
             for ticket in sorted(positions):
                 by_ticket = commands.FilterParams(ticket=ticket)
                 open_ = await terminal.request(commands.POSITIONS_GET, by_ticket)
-                found["positions"] += [convert.position(one, terminal.clock) for one in open_]
+                found["positions"] += [
+                    convert.position(position, terminal.clock) for position in open_
+                ]
     except (GatewayError, TimeoutError):
         return None
     return found
@@ -125,11 +127,11 @@ async def _now(call: Call, intent: Intent) -> shapes.OrderNow | None:
 async def _order_now(terminal: GuardedTerminal, ticket: int, found: shapes.OrderNow) -> None:
     by_ticket = commands.FilterParams(ticket=ticket)
     waiting = await terminal.request(commands.ORDERS_GET, by_ticket)
-    found["orders"] += [convert.order(one, terminal.clock) for one in waiting]
+    found["orders"] += [convert.order(order, terminal.clock) for order in waiting]
     if not waiting:
         params = commands.HistoryParams(ticket=ticket)
         past = await terminal.request(commands.HISTORY_ORDERS_GET, params)
-        found["past_orders"] += [convert.order(one, terminal.clock) for one in past]
+        found["past_orders"] += [convert.order(order, terminal.clock) for order in past]
 
 
 def _order(request: TradeRequest, result: TradeResult | None) -> int:

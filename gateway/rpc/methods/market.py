@@ -209,7 +209,7 @@ def _period(terminal: GuardedTerminal, name: str) -> TimeframeModel:
             terminal=terminal.name,
             platform="mt4",
             capability=f"timeframe {name}",
-            allowed=[one.name for one in TimeframeModel if one in MT4_TIMEFRAMES],
+            allowed=[frame.name for frame in TimeframeModel if frame in MT4_TIMEFRAMES],
         )
     return period
 

@@ -187,7 +187,7 @@ def deviation_of(deviation: int | None, max_deviation_points: int | None) -> int
         InvalidParams: it was given under both, and differently.
 
     """
-    given = [one for one in (deviation, max_deviation_points) if one is not None]
+    given = [points for points in (deviation, max_deviation_points) if points is not None]
     if len(set(given)) > 1:
         raise _fault("max_deviation_points", "contradicts deviation")
     return given[0] if given else DEFAULT_DEVIATION

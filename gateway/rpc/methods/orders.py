@@ -102,7 +102,7 @@ async def get_orders(
     orders = await call.terminal.request(commands.ORDERS_GET, params)
     held = call.state.contingent.orders(symbol, ticket)
     if held:
-        orders = sorted(orders + held, key=lambda one: (one.time_setup, one.ticket))
+        orders = sorted(orders + held, key=lambda order: (order.time_setup, order.ticket))
     return [convert.order(order, call.terminal.clock) for order in orders]
 
 

@@ -53,7 +53,7 @@ async def get_positions(
     symbol = await call.state.symbols.optional(call.terminal, symbol)
     params = commands.FilterParams(symbol=symbol, ticket=ticket)
     positions = await call.terminal.request(commands.POSITIONS_GET, params)
-    return [convert.position(one, call.terminal.clock) for one in positions]
+    return [convert.position(position, call.terminal.clock) for position in positions]
 
 
 @method(

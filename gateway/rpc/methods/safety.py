@@ -374,13 +374,13 @@ def _state(call: Call) -> shapes.TradingEnabled:
         "trading_enabled": not found,
         "halts": [
             {
-                "everywhere": one.terminal == EVERYWHERE,
-                "armed_by": one.armed_by,
-                "since": one.since_ms,
-                "reason": one.reason,
-                "reductions": one.reductions,
-                "by_admin": one.by_admin,
+                "everywhere": halt.terminal == EVERYWHERE,
+                "armed_by": halt.armed_by,
+                "since": halt.since_ms,
+                "reason": halt.reason,
+                "reductions": halt.reductions,
+                "by_admin": halt.by_admin,
             }
-            for one in found
+            for halt in found
         ],
     }

@@ -123,7 +123,7 @@ async def _by_broker_name(call: Call, items: list[Item]) -> list[Item]:
         elif isinstance(item, ChannelRequest):
             named.append(item.model_copy(update={"channel": await channel(item.channel)}))
         else:
-            symbols = [one and await name(one) for one in item.symbols]
+            symbols = [symbol and await name(symbol) for symbol in item.symbols]
             named.append(item.model_copy(update={"symbol": symbols}))
     return named
 

@@ -214,7 +214,7 @@ def _method(
         "params": _descriptors(params),
         "result": {"name": _result_name(method, result), "schema": result},
         "errors": _listed(errors_of(method)),
-        "examples": [_example(method, one) for one in examples],
+        "examples": [_example(method, example) for example in examples],
         "x-transports": list(method.transports),
         "x-scope": None if method.scope is None else method.scope.value,
         "x-mutates": method.mutates,
@@ -255,7 +255,7 @@ def _example(method: Method, example: dict[str, Any]) -> dict[str, Any]:
 
 def _draft7(schema: Any) -> Any:
     if isinstance(schema, list):
-        return [_draft7(one) for one in schema]
+        return [_draft7(part) for part in schema]
     if not isinstance(schema, dict):
         return schema
     converted = {name: _draft7(value) for name, value in schema.items()}

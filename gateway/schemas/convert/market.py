@@ -149,30 +149,30 @@ def _utc(clock: BrokerClock, broker_s: int) -> int | None:
     return clock.to_utc_ms(broker_s * 1000) if broker_s else None
 
 
-def tick(symbol: str, one: model.Tick, clock: BrokerClock) -> shapes.Tick:
+def tick(symbol: str, given: model.Tick, clock: BrokerClock) -> shapes.Tick:
     """A tick with its symbol. Prices of 0 mean that there is none yet."""
     return {
         "symbol": symbol,
-        "bid": one.bid or None,
-        "ask": one.ask or None,
-        "last": one.last or None,
-        "volume": _tick_volume(one),
-        "flags": one.flags,
-        "time": clock.to_utc_ms(one.time_msc),
-        "broker_time": one.time_msc,
+        "bid": given.bid or None,
+        "ask": given.ask or None,
+        "last": given.last or None,
+        "volume": _tick_volume(given),
+        "flags": given.flags,
+        "time": clock.to_utc_ms(given.time_msc),
+        "broker_time": given.time_msc,
     }
 
 
-def history_tick(one: model.Tick, clock: BrokerClock) -> shapes.HistoryTick:
+def history_tick(given: model.Tick, clock: BrokerClock) -> shapes.HistoryTick:
     """A tick of a list whose symbol is said once."""
     return {
-        "time": clock.to_utc_ms(one.time_msc),
-        "broker_time": one.time_msc,
-        "bid": one.bid or None,
-        "ask": one.ask or None,
-        "last": one.last or None,
-        "volume": _tick_volume(one),
-        "flags": one.flags,
+        "time": clock.to_utc_ms(given.time_msc),
+        "broker_time": given.time_msc,
+        "bid": given.bid or None,
+        "ask": given.ask or None,
+        "last": given.last or None,
+        "volume": _tick_volume(given),
+        "flags": given.flags,
     }
 
 
