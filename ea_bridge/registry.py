@@ -115,7 +115,7 @@ class TerminalRegistry:
         """Return the terminals that wait for approval; no subscriber hears of them."""
         return list(self._pending.values())
 
-    def forget(self, terminal: str) -> None:
+    def discard(self, terminal: str) -> None:
         """Drop what is known of a terminal that is gone; a live one is kept."""
         if terminal not in self._live:
             self._facts.pop(terminal, None)
@@ -161,9 +161,9 @@ class TerminalRegistry:
             older.close("replaced")
         if previous is not None and _account(previous) != _account(facts):
             logger.warning("terminal %s has changed its account", terminal)
-            self._tell(TerminalChange(ChangeKind.ACCOUNT_CHANGED, facts, previous))
+            self._notify(TerminalChange(ChangeKind.ACCOUNT_CHANGED, facts, previous))
         if self._live.get(terminal) is session:  # unless a subscriber has just sent it away
-            self._tell(TerminalChange(ChangeKind.CONNECTED, facts, previous))
+            self._notify(TerminalChange(ChangeKind.CONNECTED, facts, previous))
 
     def note_change(self, session: TerminalSession) -> None:
         """Take over the state and the flags of a session; one that was replaced is ignored."""
@@ -180,7 +180,7 @@ class TerminalRegistry:
         self._facts[terminal] = facts
         if facts.state is SessionState.DISCONNECTED:
             del self._live[terminal]
-        self._tell(TerminalChange(kind, facts, previous))
+        self._notify(TerminalChange(kind, facts, previous))
 
     def await_approval(self, pending: PendingTerminal) -> None:
         """Enter a terminal that waits, instead of any other with its token."""
@@ -210,7 +210,7 @@ class TerminalRegistry:
         if len(self._facts) >= MAX_TERMINALS and gone:
             del self._facts[min(gone, key=lambda terminal: self._facts[terminal].since_ms)]
 
-    def _tell(self, change: TerminalChange) -> None:
+    def _notify(self, change: TerminalChange) -> None:
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(change)

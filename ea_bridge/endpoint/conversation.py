@@ -172,11 +172,11 @@ class PeerConversation(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._paused = False
-        self._forget("unwritable")
+        self._cancel("unwritable")
 
     def connection_lost(self, exc: Exception | None) -> None:
         for name in list(self._timers):
-            self._forget(name)
+            self._cancel(name)
         self._lost()
         if not self.over.done():
             self.over.set_result(self._retry_s)
@@ -341,22 +341,22 @@ class PeerConversation(asyncio.Protocol):
 
     def _listen(self) -> None:
         """Find out when it is silent: nobody else tells of a link that broke without a word."""
-        self._forget("greeting")
-        self._after("silence", self._dead_s, self._look)
+        self._cancel("greeting")
+        self._after("silence", self._dead_s, self._check_silence)
 
-    def _look(self) -> None:
+    def _check_silence(self) -> None:
         left_s = self._heard_s + self._dead_s - asyncio.get_running_loop().time()
         if left_s > 0:
-            self._after("silence", left_s, self._look)
+            self._after("silence", left_s, self._check_silence)
         else:
             # we may have been held up ourselves: what waits in the socket is read first
-            self._after("silence", LOOK_AGAIN_S, self._look_again, self._heard_s)
+            self._after("silence", LOOK_AGAIN_S, self._check_again, self._heard_s)
 
-    def _look_again(self, heard_s: float) -> None:
+    def _check_again(self, heard_s: float) -> None:
         if self._heard_s == heard_s:
             self._miss("is silent")
         else:
-            self._look()
+            self._check_silence()
 
     def _miss(self, how: str) -> None:
         _log.warning("the daemon %s: the link begins anew", how)
@@ -375,10 +375,10 @@ class PeerConversation(asyncio.Protocol):
             self.say(hb)
 
     def _after(self, name: str, delay_s: float, act: Callable[..., None], *args: object) -> None:
-        self._forget(name)
+        self._cancel(name)
         self._timers[name] = asyncio.get_running_loop().call_later(delay_s, act, *args)
 
-    def _forget(self, name: str) -> None:
+    def _cancel(self, name: str) -> None:
         timer = self._timers.pop(name, None)
         if timer is not None:
             timer.cancel()

@@ -69,7 +69,7 @@ class ManagerRegistry:
         self._live[session.terminal] = session
         if older is not None:
             older.close("replaced")
-        self._tell(session)
+        self._notify(session)
 
     def note_change(self, session: ManagerSession) -> None:
         """Take over a change of a session; one that was replaced is ignored."""
@@ -77,9 +77,9 @@ class ManagerRegistry:
             return
         if session.state is SessionState.DISCONNECTED:
             del self._live[session.terminal]
-        self._tell(session)
+        self._notify(session)
 
-    def _tell(self, session: ManagerSession) -> None:
+    def _notify(self, session: ManagerSession) -> None:
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(session)

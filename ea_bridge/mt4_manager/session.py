@@ -75,13 +75,13 @@ class ManagerSession(PeerSession):
         super()._take_heartbeat(hb)
         if hb.broker is not self.broker:
             self.broker = hb.broker
-            self._tell_change()
+            self._notify_change()
 
     def _stamp(self) -> int:
         return host.boot_ms()
 
-    def _tell_change(self) -> None:
-        self._tell(self._callbacks.on_change)
+    def _notify_change(self) -> None:
+        self._notify(self._callbacks.on_change)
 
-    def _tell_late_result(self, late: LateResult) -> None:
-        self._tell(self._callbacks.on_late_result, late)
+    def _notify_late_result(self, late: LateResult) -> None:
+        self._notify(self._callbacks.on_late_result, late)

@@ -172,7 +172,7 @@ class Calls:
             # cancelled between the answer's arrival and its own waking up: nobody has seen it
             error = call.future.exception()
             result = None if error else call.future.result()
-            self._tell_late(call, result, error if isinstance(error, BridgeError) else None)
+            self._notify_late(call, result, error if isinstance(error, BridgeError) else None)
 
     def _keep_late(self, call: Call) -> None:
         self._late[call.id] = self._in_flight.pop(call.id)
@@ -267,13 +267,13 @@ class Calls:
         self._unfinished -= call.size
         if call.future.done():
             # expired, or its caller was cancelled and has not woken up yet
-            self._tell_late(call, result, error)
+            self._notify_late(call, result, error)
         elif error is None:
             call.future.set_result(result)
         else:
             call.future.set_exception(error)
 
-    def _tell_late(self, call: Call, result: Any, error: BridgeError | None) -> None:
+    def _notify_late(self, call: Call, result: Any, error: BridgeError | None) -> None:
         if call.command.trades:
             self._on_late(LateResult(call.id, call.command, call.params, result, error))
         else:

@@ -95,7 +95,7 @@ class Liveness:
         self._n = 0
         self._sent: dict[int, float] = {}
         self._next_beat: Timer | None = None
-        self._next_look: Timer | None = None
+        self._next_check: Timer | None = None
 
     @property
     def silence_s(self) -> float:
@@ -106,13 +106,13 @@ class Liveness:
         """Send the first heartbeat and begin to watch."""
         self._heard_at = self._timers.time()
         self.proved()
-        self._look_in(STALE_S)
+        self._check_after(STALE_S)
         self._send_beat()
 
     def stop(self) -> None:
         """Send and watch no more: the link is gone."""
         self.state = SessionState.DISCONNECTED
-        for timer in (self._next_beat, self._next_look):
+        for timer in (self._next_beat, self._next_check):
             if timer is not None:
                 timer.cancel()
 
@@ -139,7 +139,7 @@ class Liveness:
         self._dead_s = DEAD_S
         if self.state is SessionState.STALE:
             self.state = SessionState.READY
-            self._look_in(STALE_S)
+            self._check_after(STALE_S)
             self._on_change()
 
     def echoed(self, n: int) -> None:
@@ -156,7 +156,7 @@ class Liveness:
         self._sent.pop(self._n - MAX_ECHOES, None)  # a peer that never echoes fills no memory
         self._beat(self._n)
 
-    def _look(self) -> None:
+    def _check_silence(self) -> None:
         """Compare the silence with its limits; set the clock for the next one, never for each
         message that is heard.
         """
@@ -169,9 +169,9 @@ class Liveness:
             self._on_change()
         limit = self._dead_s if silence >= STALE_S else STALE_S
         if self.state is not SessionState.DISCONNECTED:  # on_change may have ended the session
-            self._look_in(limit - silence)
+            self._check_after(limit - silence)
 
-    def _look_in(self, delay_s: float) -> None:
-        if self._next_look is not None:
-            self._next_look.cancel()
-        self._next_look = self._timers.call_later(delay_s, self._look)
+    def _check_after(self, delay_s: float) -> None:
+        if self._next_check is not None:
+            self._next_check.cancel()
+        self._next_check = self._timers.call_later(delay_s, self._check_silence)

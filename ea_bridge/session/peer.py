@@ -82,8 +82,8 @@ class PeerSession:
         self._timers = timers
         self._max_unsent = bounds.unsent
         self._acknowledged = connection.events.last
-        self._calls = Calls(command_ids, self._tell_late_result, self._take_result, bounds)
-        self._liveness = Liveness(timers, self._send_heartbeat, self._tell_change, self._die)
+        self._calls = Calls(command_ids, self._notify_late_result, self._take_result, bounds)
+        self._liveness = Liveness(timers, self._send_heartbeat, self._notify_change, self._die)
 
     @property
     def state(self) -> SessionState:
@@ -240,7 +240,7 @@ class PeerSession:
         self._wire.close()
         logger.info("session %s of terminal %s ended: %s", self.id, self.terminal, reason)
         self._calls.fail_all(reason)
-        self._tell_change()
+        self._notify_change()
 
     def _dispatch(self, message: Message) -> None:
         match message:
@@ -268,10 +268,10 @@ class PeerSession:
         """Check a whole result before its caller gets it; return the fault, ``None`` if none."""
         return None
 
-    def _tell_change(self) -> None:
+    def _notify_change(self) -> None:
         """Report that the state or a flag is another than before."""
 
-    def _tell_late_result(self, late: LateResult) -> None:
+    def _notify_late_result(self, late: LateResult) -> None:
         """Report that a trade's outcome is known after all."""
 
     # --- telling -------------------------------------------------------------------------
@@ -286,7 +286,7 @@ class PeerSession:
     def _die(self) -> None:
         self.end("silent for too long")
 
-    def _tell(self, callback: Callable[..., None], *args: object) -> None:
+    def _notify(self, callback: Callable[..., None], *args: object) -> None:
         """Call a listener. Its fault is not the peer's: it is logged and the link lives on."""
         try:
             callback(self, *args)

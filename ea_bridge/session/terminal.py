@@ -110,17 +110,17 @@ class TerminalSession(PeerSession):
                 self._take_ticks(message)
             case Book() | BarEvent():
                 if message.sym in self._symbols:
-                    self._tell_event(message)
+                    self._notify_event(message)
                 else:
                     self.counters.unknown_symbol += 1
             case AccountEvent():
                 if not self._is_other_account(message.d):
-                    self._tell_event(message)
+                    self._notify_event(message)
             case State():
                 self._take_flags(message.broker, message.autotrading, message.trade_allowed)
-                self._tell_event(message)
+                self._notify_event(message)
             case Trade() | Pnl() | Lost():
-                self._tell_event(message)
+                self._notify_event(message)
             case _:
                 super()._dispatch(message)
 
@@ -128,17 +128,17 @@ class TerminalSession(PeerSession):
         symbols = self._symbols
         known = [row for row in ticks.d if row[0] in symbols]
         if len(known) == len(ticks.d):  # nearly always: the message goes on as it came
-            self._tell_event(ticks)
+            self._notify_event(ticks)
             return
         self.counters.unknown_symbol += len(ticks.d) - len(known)
         if known:
-            self._tell_event(Ticks(d=known, q=ticks.q))
+            self._notify_event(Ticks(d=known, q=ticks.q))
 
     def _take_heartbeat(self, hb: Hb) -> None:
         super()._take_heartbeat(hb)
         self._take_flags(hb.broker, hb.autotrading, None)
         if hb.tcur or hb.tgmt:
-            self._tell(self._callbacks.on_clock, hb.tcur, hb.tgmt)
+            self._notify(self._callbacks.on_clock, hb.tcur, hb.tgmt)
 
     def _take_flags(
         self, broker: bool | None, autotrading: bool | None, trade_allowed: bool | None
@@ -148,7 +148,7 @@ class TerminalSession(PeerSession):
         after = tuple(old if new is None else new for old, new in zip(before, given, strict=True))
         if after != before:
             self.broker, self.autotrading, self.trade_allowed = after
-            self._tell_change()
+            self._notify_change()
 
     def _take_result(self, call: Call, result: Any) -> str | None:
         if isinstance(result, Watched) and isinstance(call.params, WatchParams):
@@ -180,11 +180,11 @@ class TerminalSession(PeerSession):
 
     # --- telling -------------------------------------------------------------------------
 
-    def _tell_event(self, event: Event) -> None:
-        self._tell(self._callbacks.on_event, event)
+    def _notify_event(self, event: Event) -> None:
+        self._notify(self._callbacks.on_event, event)
 
-    def _tell_change(self) -> None:
-        self._tell(self._callbacks.on_change)
+    def _notify_change(self) -> None:
+        self._notify(self._callbacks.on_change)
 
-    def _tell_late_result(self, late: LateResult) -> None:
-        self._tell(self._callbacks.on_late_result, late)
+    def _notify_late_result(self, late: LateResult) -> None:
+        self._notify(self._callbacks.on_late_result, late)

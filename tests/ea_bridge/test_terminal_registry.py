@@ -154,10 +154,10 @@ def test_terminals_that_are_gone_are_remembered_up_to_a_bound(fixture, monkeypat
 def test_a_terminal_can_be_forgotten_once_it_is_gone(fixture):
     """Not before."""
     live = fixture.join()
-    fixture.registry.forget("demo")
+    fixture.registry.discard("demo")
     assert fixture.registry.facts("demo") is not None
     live.session.end("the link was lost")
-    fixture.registry.forget("demo")
+    fixture.registry.discard("demo")
     assert fixture.registry.facts("demo") is None
 
 

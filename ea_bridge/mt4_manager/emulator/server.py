@@ -128,7 +128,7 @@ class EmulatedManager:
         self.pin = pin
         self.results = results
         self.executor = ManagerExecutor(self, results)
-        self.trades = TradeCommands(books, now_s, self.look)
+        self.trades = TradeCommands(books, now_s, self.take_snapshot)
         self._password = password
         self._now_s = now_s
         self._prices = Prices(quotes)
@@ -137,7 +137,7 @@ class EmulatedManager:
         self._answers = self._all_answers()
         self.restart()
 
-    def look(self) -> Snapshot:
+    def take_snapshot(self) -> Snapshot:
         """Return the prices of now."""
         return Snapshot(self._prices)
 

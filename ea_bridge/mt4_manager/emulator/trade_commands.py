@@ -41,16 +41,16 @@ class TradeCommands:
     Args:
         books: the trades.
         now_s: the server's clock.
-        look: takes a snapshot of the prices.
+        take_snapshot: takes a snapshot of the prices.
 
     """
 
     def __init__(
-        self, books: Books, now_s: Callable[[], int], look: Callable[[], Snapshot]
+        self, books: Books, now_s: Callable[[], int], take_snapshot: Callable[[], Snapshot]
     ) -> None:
         self._books = books
         self._now_s = now_s
-        self._look = look
+        self._take_snapshot = take_snapshot
 
     # --- money -----------------------------------------------------------------------------
 
@@ -81,7 +81,7 @@ class TradeCommands:
         """Refuse to withdraw what margin and credit hold up, or what was never paid in."""
         if by > 0:
             return
-        level = self._books.margins.level(account, self._look())
+        level = self._books.margins.level(account, self._take_snapshot())
         available = min(account.balance, cents(level.margin_free) - account.credit)
         if -by > available:
             said = f"{amount(max(available, 0)):.2f} can be withdrawn"
@@ -98,11 +98,11 @@ class TradeCommands:
 
     def level(self, params: LoginParams) -> MarginLevel:
         """``MarginLevelRequest``."""
-        return self._books.margins.level(self._books.account(params.login), self._look())
+        return self._books.margins.level(self._books.account(params.login), self._take_snapshot())
 
     def levels(self, params: MarginsFilter) -> Page[msgspec.Raw]:
         """``MarginsGet``; the rows are encoded already."""
-        books, snapshot = self._books, self._look()
+        books, snapshot = self._books, self._take_snapshot()
         if params.group is None and params.level_type is None:
             total = len(books.accounts)
             logins = books.logins(bounds(total, params.offset, params.limit))
@@ -172,7 +172,7 @@ class TradeCommands:
         return [] if account is None else [self._books.open[number] for number in account.open]
 
     def _shown(self, page: Page[TradeRecord]) -> Page[TradeRecord]:
-        snapshot, accounts = self._look(), self._books.accounts
+        snapshot, accounts = self._take_snapshot(), self._books.accounts
         shown = self._books.margins.shown
         rows = [
             trade if trade.close_time else shown(trade, accounts[trade.login], snapshot)

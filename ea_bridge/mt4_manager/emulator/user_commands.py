@@ -55,7 +55,7 @@ class UserPasswords:
         """Remember a password."""
         self._digests[login, investor] = self._digest(password)
 
-    def forget(self, login: int) -> None:
+    def discard(self, login: int) -> None:
         """Drop the passwords of a user who is gone."""
         for investor in (False, True):
             self._digests.pop((login, investor), None)
@@ -204,7 +204,7 @@ class UserCommands:
                 raise invalid(f"{account.user.login} has trades or money")
         for account in accounts:
             self._books.remove_user(account)
-            self.passwords.forget(account.user.login)
+            self.passwords.discard(account.user.login)
 
     def _write(self, account: UserAccount, change: UserChange) -> None:
         given = {

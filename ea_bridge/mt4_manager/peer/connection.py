@@ -117,7 +117,7 @@ class ServerConnection:
 
     def state(self) -> ManagerConnection:
         """Say whether there is a connection, where to and as whom."""
-        self._look()
+        self._poll()
         if self._wanted is None or not self.connected:
             return ManagerConnection(connected=False)
         return ManagerConnection(
@@ -131,7 +131,7 @@ class ServerConnection:
             CommandRefused: there is no connection; nothing was sent.
 
         """
-        self._look()
+        self._poll()
         if self._direct is None or not self.connected:
             raise CommandRefused("there is no connection to the trade server", retcode=NO_CONNECT)
         return self._direct
@@ -146,7 +146,7 @@ class ServerConnection:
         wanted = self._wanted
         if wanted is None or self._clock() < self._retry_at:
             return
-        self._look()
+        self._poll()
         try:
             if not self.connected:
                 self._close()
@@ -254,7 +254,7 @@ class ServerConnection:
             direct.call("Disconnect")
             direct.release()
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         self.connected = self._direct is not None and bool(self._direct.call("IsConnected"))
 
 

@@ -90,11 +90,11 @@ class ManagerPeer:
         while True:
             await asyncio.sleep(SUPERVISION_S)
             try:
-                await self._in_turn(self._look)
+                await self._in_turn(self._poll)
             except Exception:
                 _log.exception("the connection to the trade server cannot be looked after")
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         self._connection.supervise()
         self._dispatcher.cleanup()
 

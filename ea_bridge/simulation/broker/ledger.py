@@ -62,14 +62,14 @@ class Archive(Mapping[int, R], Generic[R]):
     def put(self, ticket: int, record: R) -> None:
         """Take a record, or another one in the place of one that is there."""
         if ticket in self._records:
-            self._forget(ticket)
+            self._discard(ticket)
         self._records[ticket] = record
         place = self._places[ticket] = (self._time_s(record), next(self._came))
         insort(self._in_time, (*place, ticket))
         for name, number_of in self._number_of.items():
             self._by_number[name][number_of(record)][ticket] = None
 
-    def _forget(self, ticket: int) -> None:
+    def _discard(self, ticket: int) -> None:
         record = self._records[ticket]
         del self._in_time[bisect_left(self._in_time, (*self._places[ticket], ticket))]
         for name, number_of in self._number_of.items():
@@ -172,12 +172,12 @@ class BrokerLedger:
     def add_order(self, order: Order, now_msc: int) -> None:
         """Take an order into the book."""
         self.orders[order.ticket] = order
-        self._tell(TradeEvent(op="add", time_msc=now_msc, order=order))
+        self._note(TradeEvent(op="add", time_msc=now_msc, order=order))
 
     def change_order(self, order: Order, now_msc: int) -> None:
         """Replace an open order."""
         self.orders[order.ticket] = order
-        self._tell(TradeEvent(op="change", time_msc=now_msc, order=order))
+        self._note(TradeEvent(op="change", time_msc=now_msc, order=order))
 
     def finish_order(self, order: Order, state: OrderState, now_msc: int) -> Order:
         """Move an order from the book to the history."""
@@ -186,13 +186,13 @@ class BrokerLedger:
             order, state=state, time_done=now_msc // 1000, time_done_msc=now_msc
         )
         self.past_orders.put(final.ticket, final)
-        self._tell(TradeEvent(op="remove", time_msc=now_msc, order=final))
+        self._note(TradeEvent(op="remove", time_msc=now_msc, order=final))
         return final
 
     def drop_order(self, order: Order, now_msc: int) -> None:
         """Take an order out of the book that lives on as a position: MetaTrader 4."""
         self.orders.pop(order.ticket, None)
-        self._tell(TradeEvent(op="remove", time_msc=now_msc, order=order))
+        self._note(TradeEvent(op="remove", time_msc=now_msc, order=order))
 
     def archive_order(self, order: Order) -> None:
         """Put an order straight into the history, such as MetaTrader 4's closed trades."""
@@ -206,12 +206,12 @@ class BrokerLedger:
             self.credit += amount
         else:
             self.balance += amount
-        self._tell(TradeEvent(op="add", time_msc=deal.time_msc, deal=deal))
+        self._note(TradeEvent(op="add", time_msc=deal.time_msc, deal=deal))
 
     def add_position(self, holding: Holding, now_msc: int) -> None:
         """Open a position."""
         self.holdings[holding.position.ticket] = holding
-        self._tell(TradeEvent(op="add", time_msc=now_msc, position=holding.position))
+        self._note(TradeEvent(op="add", time_msc=now_msc, position=holding.position))
 
     def change_position(self, holding: Holding, now_msc: int) -> None:
         """Replace an open position."""
@@ -219,7 +219,7 @@ class BrokerLedger:
             holding.position, time_update=now_msc // 1000, time_update_msc=now_msc
         )
         self.holdings[position.ticket] = dataclasses.replace(holding, position=position)
-        self._tell(TradeEvent(op="change", time_msc=now_msc, position=position))
+        self._note(TradeEvent(op="change", time_msc=now_msc, position=position))
 
     def set_swap(self, ticket: int, swap: Decimal, now_msc: int) -> None:
         """Set the swap of a position that there must be."""
@@ -230,7 +230,7 @@ class BrokerLedger:
     def remove_position(self, holding: Holding, now_msc: int) -> None:
         """Close a position."""
         self.holdings.pop(holding.position.ticket)
-        self._tell(TradeEvent(op="remove", time_msc=now_msc, position=holding.position))
+        self._note(TradeEvent(op="remove", time_msc=now_msc, position=holding.position))
 
     def held(self, symbol: str) -> list[Holding]:
         """Return the open positions of a symbol, oldest first."""
@@ -271,7 +271,7 @@ class BrokerLedger:
         used = max([0, *self.orders, *self.past_orders, *self.holdings])
         self.continue_above(used + 1, max(self.deals, default=0) + 1)
 
-    def _tell(self, event: TradeEvent) -> None:
+    def _note(self, event: TradeEvent) -> None:
         self.version += 1
         if len(self._events) == MAX_EVENTS:
             self.events_lost += 1

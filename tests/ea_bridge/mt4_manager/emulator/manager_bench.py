@@ -111,7 +111,7 @@ class ManagerBench:
     ) -> int:
         """Open a trade at the market's price, as a client does; return its number."""
         account = self.books.accounts[login]
-        bid, ask = self.manager.look().quote(symbol)
+        bid, ask = self.manager.take_snapshot().quote(symbol)
         currency = self.books.groups[account.user.group].currency
         buying = cmd == mt4.TradeCommand.BUY
         trade = mt4.TradeRecord(
@@ -122,14 +122,14 @@ class ManagerBench:
             volume=volume,
             open_time=self.now_s,
             open_price=ask if buying else bid,
-            margin_rate=self.manager.look().margin_rate(symbol, currency, buying=buying),
+            margin_rate=self.manager.take_snapshot().margin_rate(symbol, currency, buying=buying),
         )
         return self.books.open_trade(account, _with(trade, more)).order
 
     def close(self, login: int, number: int) -> mt4.TradeRecord:
         """Close a trade, as a client of the server does."""
         account = self.books.accounts[login]
-        return self.books.close_trade(account, number, self.manager.look(), self.now_s)
+        return self.books.close_trade(account, number, self.manager.take_snapshot(), self.now_s)
 
     def money(self, login: int) -> tuple[int, int]:
         """Return balance and credit in cents, as the record tells them."""

@@ -71,7 +71,9 @@ def test_a_floating_profit_is_not_paid_out(bench: ManagerBench):
     bench.now_s += 5
 
     assert (
-        bench.books.margins.level(bench.books.accounts[login], bench.manager.look()).margin_free
+        bench.books.margins.level(
+            bench.books.accounts[login], bench.manager.take_snapshot()
+        ).margin_free
         > 2000
     )
     assert refusal(bench, login, -2000.01) is ReturnCode.TRADE_NO_MONEY
@@ -179,7 +181,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(points=st.integers(-300, 300))
     def move(self, points: int) -> None:
-        bid, _ = self.bench.manager.look().quote("EURUSD")
+        bid, _ = self.bench.manager.take_snapshot().quote("EURUSD")
         bid = max(round(bid + points / 1e5, 5), 0.5)
         self.bench.quotes.set("EURUSD", bid, round(bid + 0.00012, 5))
 

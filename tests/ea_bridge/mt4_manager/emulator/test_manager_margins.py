@@ -82,11 +82,11 @@ def test_one_position_is_worth_what_the_brokers_formulas_say(
     login = bench.user(group, leverage=leverage, deposit=1e6)
     number = bench.open(login, name, BUY if long else SELL, volume)
     trade, spec = bench.books.open[number], bench.quotes.specs[name]
-    bid, ask = bench.manager.look().quote(name)
+    bid, ask = bench.manager.take_snapshot().quote(name)
     bench.quotes.set(name, *(round(one * (1 + move), spec.digits) for one in (bid, ask)))
-    bid, ask = bench.manager.look().quote(name)
+    bid, ask = bench.manager.take_snapshot().quote(name)
     currency = bench.books.groups[group].currency
-    rate = bench.manager.look().profit_rate(name, currency, long=long)
+    rate = bench.manager.take_snapshot().profit_rate(name, currency, long=long)
     lots, opened = Decimal(volume) / 100, exact(trade.open_price)
     profit = formulas.profit(spec, lots, opened, exact(bid if long else ask), long=long)
     margin = formulas.margin(spec, lots, opened, leverage)
@@ -174,7 +174,7 @@ def test_pending_orders_need_no_margin(bench: ManagerBench):
 def test_the_groups_levels(bench: ManagerBench, group: str, equity: int, expected: LevelType):
     """In percent, or in money."""
     login = bench.user(group, deposit=float(equity))
-    bid, _ = bench.manager.look().quote("EURUSD")
+    bid, _ = bench.manager.take_snapshot().quote("EURUSD")
     bench.open(login, volume=100, margin_rate=1.0, open_price=bid)
 
     assert level(bench, login).level_type == expected
@@ -191,7 +191,7 @@ def test_how_much_of_what_floats_is_free(bench: ManagerBench, mode: int, free: f
     assert isinstance(groups, dict)
     groups["real-usd"] = replace(groups["real-usd"], margin_mode=mode)
     login = bench.user(deposit=10_000.0)
-    bid, _ = bench.manager.look().quote("EURUSD")
+    bid, _ = bench.manager.take_snapshot().quote("EURUSD")
     bench.open(login, volume=50, margin_rate=1.0, open_price=round(bid - 0.006, 5))
     bench.open(login, volume=50, margin_rate=1.0, open_price=round(bid + 0.004, 5))
 
