@@ -210,12 +210,12 @@ class WebServer:
         if request.method == "OPTIONS":
             return web.Response(status=204, headers=self._guard.preflight(request))
         credentials = RequestCredentials(self._authenticator, request, self._guard.token(request))
-        for api in self._apis:
-            if api.routes(path):
-                return await api.answer(request, credentials, headers)
+        if path in RPC_PATHS:
+            return await self._rpc.answer(request, await credentials.caller(), headers)
         if path in WS_PATHS:
             return await self._ws.answer(request, credentials.token)
-        return await self._rpc.answer(request, await credentials.caller(), headers)
+        api = next(api for api in self._apis if api.routes(path))  # or the guard had refused it
+        return await api.answer(request, credentials, headers)
 
 
 class RpcHandler:
