@@ -28,7 +28,6 @@ from gateway.background import background
 from gateway.config import Config
 from gateway.console_link import LinkTimings, StoppedCounts, Uplink
 from gateway.console_link.errors import ConsoleFailure
-from gateway.credentials.daemon_api import Way
 from gateway.credentials.device import device_words
 from gateway.home.home import Home
 from gateway.home.home_console import MadeBy
@@ -43,10 +42,10 @@ from gateway.rpc.server import WebServer
 from gateway.runtime import ConsoleView, RuntimeInfo
 from gateway.storage.ledger_writer import NewGroupWriter, WritingThread
 from gateway.storage.reserve import Reserve
+from gateway.terminals import GuardedTerminals
 
 from .auth_factory import console_book, new_gate
 from .catalogue import build_catalogue
-from .trading import Trading
 
 PASSING = frozenset({"lease_expired", "device_pending"})
 """Reasons to refuse a token that end without a new token."""
@@ -77,7 +76,7 @@ class Gateway:
 
     """
 
-    trading_type: ClassVar[type[Trading]] = Trading
+    terminals_type: ClassVar[type[GuardedTerminals]] = GuardedTerminals
     """Another one for a bench."""
 
     def __init__(
@@ -108,7 +107,7 @@ class Gateway:
                 ledger, folder=home.folder, store=home.store, device=home.device
             )
             self.audit = self._trail.audit
-            self.trading = self.trading_type(
+            self.trading = self.terminals_type(
                 ledger,
                 self.audit,
                 registry=self.registry,
@@ -181,7 +180,7 @@ class Gateway:
                 AccountsApi(self.account_service.services, config.limits.max_message_bytes),
                 *(() if self.manager is None else (self.manager.api,)),
             ),
-            note_login=_note_nothing if self.uplink is None else self.uplink.logins.note,
+            note_login=None if self.uplink is None else self.uplink.logins.note,
             welcome=welcome,
         )
 
@@ -296,7 +295,3 @@ class Gateway:
 
 def _no_console(_tid: str) -> ConsoleView | None:
     return None
-
-
-def _note_nothing(_tid: str, _way: Way, _reason: str, _agent: str) -> None:
-    """Note nothing: without a console nobody asks who came with a token."""

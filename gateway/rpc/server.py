@@ -17,6 +17,7 @@ from aiohttp import web
 from ea_bridge.loopback import BACKLOG
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
+from gateway.credentials.daemon_api import Way
 from gateway.errors import ShuttingDown, Unauthorized
 from gateway.http.body import read_body
 from gateway.http.connections import Connections, connection_of
@@ -72,7 +73,8 @@ class WebServer:
         audit: trail of who was let in, and who was not.
         apis: REST APIs that are mounted; the first that has a path answers it.
         note_login: called for each use of a token: its id, the way (``http`` or ``ws``), why it
-            was refused or nothing, and what the program says of itself; must not wait.
+            was refused or nothing, and what the program says of itself; must not wait. Without
+            a console nobody asks.
 
     """
 
@@ -94,14 +96,14 @@ class WebServer:
         audit: Audit | None = None,
         apis: Sequence[MountedApi[Caller]] = (),
         welcome: Callable[[Call], Mapping[str, Any]] | None = None,
-        note_login: NoteLogin = lambda *_: None,
+        note_login: NoteLogin | None = None,
     ) -> None:
         self._sockets = list(sockets)
         self.port: int = self._sockets[0].getsockname()[1]
         """The port of all our sockets."""
         self._audit = audit or Audit()
         self._authenticator = Authenticator(
-            gate, self._audit, FailureThrottle(failures_per_s), note_login
+            gate, self._audit, FailureThrottle(failures_per_s), note_login or _note_nothing
         )
         self.front = JsonRpc(catalogue, daemon.limits, document=openrpc, audit=self._audit)
         context = RpcContext(
@@ -262,3 +264,7 @@ def _refuser(
 ) -> Callable[[Refusal, Mapping[str, str]], web.Response]:
     """Return the maker of refusals in the form of the API that was meant."""
     return detail_response if request.raw_path.startswith(PREFIX) else refusal_response
+
+
+def _note_nothing(_tid: str, _way: Way, _reason: str, _agent: str) -> None:
+    """Note nothing."""

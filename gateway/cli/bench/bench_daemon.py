@@ -10,12 +10,12 @@ from pathlib import Path
 from ea_bridge.model import TradeRequest, TradeResult, TradeRetcode
 from gateway.app.daemon import Gateway
 from gateway.app.emulator import freeze_gc
-from gateway.app.trading import Trading
 from gateway.audit import Audit
 from gateway.config import Config
 from gateway.home.home import KEY_FILE, Home
 from gateway.home.ledger import open_ledger
 from gateway.options import Announce
+from gateway.terminals import GuardedTerminals
 from gateway.trading.journal import (
     Account,
     CallKey,
@@ -42,7 +42,7 @@ _RECEIPT = [f"field_{number:02}" for number in range(30)]
 """As long as a real one."""
 
 
-class _UnjournaledTrading(Trading):
+class _UnjournaledTerminals(GuardedTerminals):
     def state(self, terminal: str) -> TradingState:
         state = super().state(terminal)
         state.journal = Journal()
@@ -55,7 +55,7 @@ class _Unjournaled(Gateway):
     Only for the bench, to tell what the journal costs: orders of this one can be lost and doubled.
     """
 
-    trading_type = _UnjournaledTrading
+    terminals_type = _UnjournaledTerminals
 
 
 def gateway_kind(*, journal: bool) -> type[Gateway]:

@@ -24,8 +24,7 @@ from ea_bridge.model import Order, OrderState, OrderType, SymbolInfo, TradeActio
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidPrice
 from gateway.trading.journal import Account, CallKey
 from gateway.trading.locks import TicketLocks
-from gateway.trading.orders import place
-from gateway.trading.orders.placement import check_complete, prepare
+from gateway.trading.orders import check_complete, place, prepare
 from gateway.trading.price_grid import PriceGrid, exact, misplaced, price_grid
 from gateway.trading.requests import (
     FIRST_HELD,

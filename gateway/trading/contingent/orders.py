@@ -26,7 +26,7 @@ from gateway.errors import DeadlineExceeded, OrderLimit, OrderNotFound
 from gateway.storage.ledger import Ledger
 from gateway.trading.journal import Account
 from gateway.trading.locks import TicketLocks
-from gateway.trading.orders.modification import check_change
+from gateway.trading.orders import check_change
 from gateway.trading.price_grid import exact
 from gateway.trading.receipts import held_receipt
 from gateway.trading.requests import (

@@ -250,7 +250,7 @@ BEFORE = (
         "A change of a position is worked out from what it was before another one.",
         (
             Change(
-                "gateway.trading.orders.modification",
+                "gateway.trading.orders",
                 "    async with state.locks.of(options, change.ticket):\n"
                 "        with options.before_sending():\n"
                 "            prepared = await _prepare_change(",

@@ -15,7 +15,7 @@ from ea_bridge.errors import NotSent
 from ea_bridge.model import TradeResult
 from gateway import errors
 from gateway.storage.store import StoreError
-from gateway.trading.orders.closing import close
+from gateway.trading.orders import close
 from gateway.trading.requests import CloseRequest, Deadline, ExecutionOptions
 
 

@@ -1,4 +1,4 @@
-"""Parts that trade, of all terminals, and the guarded terminals made of them."""
+"""Guarded terminals of all callers, and the parts that trade of which they are made."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
 
 
-class Trading:
-    """Parts that trade, of all terminals, and the guarded terminals made of them.
+class GuardedTerminals:
+    """Guarded terminals of all callers, and the parts that trade of which they are made.
 
     The parts know each other in a circle while they run: a switch to paper moves held orders, held
     orders trade through guarded terminals, and a guarded terminal looks at the switch. So each is

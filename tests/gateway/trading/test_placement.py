@@ -13,13 +13,14 @@ from scripted_terminal import Scene
 from ea_bridge.model import OrderTime, OrderType, PositionType, TradeAction, TradeRequest
 from gateway.errors import InvalidParams, MethodNotSupported
 from gateway.trading.filling import AT_MARKET
-from gateway.trading.orders.execution import filling_key
-from gateway.trading.orders.modification import _tightens, check_change
-from gateway.trading.orders.placement import (
+from gateway.trading.orders import (
+    _tightens,
     broker_seconds,
+    check_change,
     check_complete,
     check_platform,
     comment_of,
+    filling_key,
     lifetime_faults,
 )
 from gateway.trading.requests import (
