@@ -36,13 +36,13 @@ from gateway.http.mount import LazyDocument
 from gateway.http.websocket_frames import CloseCode
 from gateway.mt4_manager.service import ManagerService
 from gateway.options import ManagerReady, Ready
+from gateway.paper.terminals import GuardedTerminals
 from gateway.rpc import openrpc
 from gateway.rpc.methods.service import welcome
 from gateway.rpc.server import WebServer
 from gateway.runtime import ConsoleView, RuntimeInfo
 from gateway.storage.ledger_writer import NewGroupWriter, WritingThread
 from gateway.storage.reserve import Reserve
-from gateway.terminals import GuardedTerminals
 
 from .auth_factory import console_book, new_gate
 from .catalogue import build_catalogue

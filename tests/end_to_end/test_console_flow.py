@@ -53,7 +53,7 @@ async def browser(chromium_cache: Path) -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="module", autouse=True)
 async def console_runs(place: Town) -> None:
     """What one test has ended does not fail the next."""
-    if place.console is not None and not place.console.reports:
+    if place.console is not None and not place.console.runs:
         await place.start_console()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,6 +15,7 @@ from manager_house import OPERATOR_PASSWORD, PASSWORD, ManagerHouse, open_house
 from product import until
 
 from ea_bridge.mt4_manager.emulator import LOGIN, SERVER, Population, build_manager
+from gateway.http.rate_limit import RateLimiter
 from gateway.mt4_manager import Role, tokens
 from gateway.mt4_manager.api import listing
 from gateway.storage.store import StoreError
@@ -124,7 +126,7 @@ async def test_an_operator_has_a_pace(
     """
     rate = house.manager.api._services.rate
     monkeypatch.setattr(rate, "_per_second", 0.01)
-    monkeypatch.setattr(rate, "_burst", 3)
+    monkeypatch.setattr(rate, "_limiter", RateLimiter(3, 0.01, time.monotonic, max_callers=8))
     statuses = [(await house.ask("GET", "test/ping", role=Role.READ)).status for _ in range(4)]
     assert statuses == [200, 200, 200, 429]
     refused = await house.ask("GET", "test/ping", role=Role.READ)

@@ -27,6 +27,8 @@ FOR_S = 0.5
 """So long orders that come are held up."""
 TAKEN_S = 1.0
 """After an answer has come."""
+AWAKE_S = 0.1
+"""So late a timer may be where nothing has slept or was held up."""
 
 
 @fault("held_up")
@@ -49,7 +51,7 @@ def answer_late(world: World, terminal: TradedTerminal, dice: Random) -> None:
         scene = (world.daemons.present, len(terminal.links))
         seconds = late_ms / 1000 + TAKEN_S
         if all(map(_tells_an_end, answer)):
-            world.loop.call_later(seconds, _look, world, terminal, cmd.id, scene)
+            _look_in(seconds, world, terminal, cmd.id, scene)
         return answer
 
     answer_next(terminal, delay)
@@ -61,6 +63,23 @@ def _tells_an_end(answer: Res) -> bool:
         return was_refused(answer.err, answer.retcode)
     retcode = json.loads(bytes(answer.d))["retcode"]
     return retcode in SUCCESSES or is_final(retcode)
+
+
+def _look_in(
+    seconds: float, world: World, terminal: TradedTerminal, command_id: int, scene: tuple[int, int]
+) -> None:
+    """Look later whether the answer was taken; later still if the machine sleeps until then: an
+    answer that came meanwhile is read when it wakes, and not before this look.
+    """
+    due_s = world.loop.time() + seconds
+
+    def look() -> None:
+        if world.loop.time() - due_s > AWAKE_S:
+            _look_in(TAKEN_S, world, terminal, command_id, scene)
+        else:
+            _look(world, terminal, command_id, scene)
+
+    world.loop.call_later(seconds, look)
 
 
 def _look(world: World, terminal: TradedTerminal, command_id: int, scene: tuple[int, int]) -> None:

@@ -1,4 +1,4 @@
-"""Guarded terminals of all callers, and the parts that trade of which they are made."""
+"""Guarded terminals of all callers, each at its market or on paper, and the parts they need."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ from gateway.auth.gate import Gate
 from gateway.broker_time.broker_clocks import BrokerClocks
 from gateway.config import Config
 from gateway.credentials.tier import Tier
-from gateway.paper.service import PaperService
 from gateway.storage.ledger import Ledger
 from gateway.streams.service import Streams
 from gateway.trading.contingent.service import ContingentService, with_held
@@ -29,6 +28,8 @@ from gateway.trading.kill_switch.service import KillSwitchService
 from gateway.trading.reconcile.service import ReconcileService
 from gateway.trading.state import AccountState, TradingState
 from gateway.trading.terminal import GuardedTerminal, unattended
+
+from .service import PaperService
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
