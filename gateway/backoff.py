@@ -19,7 +19,7 @@ class Backoff:
     """Wait of one task between its tries.
 
     Args:
-        first_s: the wait after a success, and after the first failure.
+        first_s: the wait before anything has failed, and again after a success.
         last_s: the longest one.
 
     """

@@ -434,7 +434,7 @@ class GuardedTerminal:
     # --- trades ------------------------------------------------------------------------------
 
     async def execute(self, order: PreparedOrder, *, day: int | None = None) -> ExecutionResult:
-        """CommandRecord one trade request, once, and note in the journal what becomes of it.
+        """Send one trade request, once, and note in the journal what becomes of it.
 
         Args:
             order: its request, with the tier that it takes.

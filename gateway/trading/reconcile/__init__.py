@@ -4,7 +4,7 @@ Theory of operation
 ===================
 
 A command whose answer does not come is *unknown*: it may have been executed, and is never sent
-again. The room stands above the terminal, asks it, and ends what the journal holds as unknown.
+again. This package stands above the terminal: it asks it, and ends what is unknown in the journal.
 The evidence, from the strongest to the weakest:
 
 1. a late answer, and the terminal's own table of results (:mod:`.reported_results`);

@@ -13,5 +13,5 @@
 ``checker``
     Puts it together: ask, check, reserve.
 
-The limits themselves are :class:`gateway.trading.limits.Limits`.
+The limits themselves are :class:`gateway.trading.limits.TradingLimits`.
 """
