@@ -65,7 +65,7 @@ class NotAdmitted:
 class Relay:
     """Verdict to ask the console: the token is unknown, or its use here needs approval.
 
-    Answered by a authorizer whose server was given an :class:`Enroller`; without one it is
+    Answered by an authorizer whose server was given an :class:`Enroller`; without one it is
     treated as an unknown token.
     """
 

@@ -243,7 +243,8 @@ class Gateway:
             await self._web.start()
             # before the web server lets all connections go: that is no disconnect of theirs
             stack.callback(self.trading.kill_switch.rest)
-            stack.callback(self.gate.on_change(self._end_token))
+            # never taken off: the console may revoke a token until the link to it has ended
+            self.gate.on_change(self._end_token)
             await stack.enter_async_context(background(self.gate.watch(self._home.issuer.renew)))
             yield self._ready()
 

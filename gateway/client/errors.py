@@ -33,7 +33,7 @@ class NoAnswer(Exception):
     """Of the trade: what to look for before it is sent again."""
 
     retryable: ClassVar[bool] = True
-    """MethodsBase again may help; for a trade ``outcome`` has the last word."""
+    """Whether asking again may help; for a trade ``outcome`` has the last word."""
 
     def __init__(self, message: str, outcome: Outcome | None = None) -> None:
         super().__init__(message)

@@ -33,7 +33,7 @@ Need = Literal[
 ]
 """``brought``: what the day's deals brought. ``worth``: of one lot, by symbol. ``risk``: what the
 order would lose at its stop loss. ``allowed``: the broker's names of the symbols that may be
-order_math."""
+traded."""
 SHARED: tuple[Need, ...] = ("account", "positions", "orders", "brought")
 """Facts of the account, the same for everybody who asks."""
 
@@ -83,7 +83,7 @@ class AccountFacts:
 
     @property
     def allowed(self) -> frozenset[str]:
-        """The broker's names of the symbols that may be order_math."""
+        """The broker's names of the symbols that may be traded."""
         value: frozenset[str] = self._get("allowed")
         return value
 
