@@ -60,6 +60,8 @@ class KillSwitch:
         self._version: Version | None = None
         self._latched: dict[str, Halt] = {}
         """Those that are not on the disk (yet): they hold from the moment they are asked for."""
+        self._written: dict[str, Halt] = {}
+        """Those of them that are on the disk, and may not have been read from there."""
         self._is_blind = False
         self._callbacks: list[Callable[[SwitchChanged], None]] = []
         self._untold: list[SwitchChanged] = []
@@ -101,9 +103,8 @@ class KillSwitch:
             self._note("halt", now)
             return
         await self._ledger.write(partial(self._arm, halt=halt))
+        self._written[halt.terminal] = now
         self.refresh()
-        if self._latched.get(halt.terminal) is now:
-            del self._latched[halt.terminal]
 
     async def resume(self, terminal: str, *, by_admin: bool, by: str = "") -> Halt | None:
         """Lift a terminal's halt, or that of all; return it, or ``None`` if there was none.
@@ -154,6 +155,7 @@ class KillSwitch:
             # the version before the rows: who commits in between is met by the next look
             version = self._ledger.reader.data_version()
             if version == self._version and not self._is_blind:
+                self._release_written()
                 return
             kept = self._read(self._ledger)
         except StoreError as error:
@@ -164,8 +166,18 @@ class KillSwitch:
         self._is_blind = False
         self._version = version
         before, self._kept = self._kept, kept
+        self._release_written()
         if before != kept:
             self._compare(before, kept)
+
+    def _release_written(self) -> None:
+        """Let the disk alone hold what it has: only once it was read, or a halt would be nowhere
+        while its row cannot be read.
+        """
+        for terminal, halt in self._written.items():
+            if self._latched.get(terminal) is halt:
+                del self._latched[terminal]
+        self._written.clear()
 
     async def watch(self) -> None:
         """Notice, until cancelled, what others turn while nobody trades."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from gateway.credentials.tier import Tier
 from gateway.errors import Forbidden, GatewayError, InternalError, KillSwitchActive
 from gateway.home.ledger import TABLES, open_ledger, open_ledger_store
 from gateway.runtime import ConsoleView
-from gateway.storage.ledger import Ledger
+from gateway.storage.ledger import DATABASE, Ledger
 from gateway.storage.store import StoreError
 from gateway.trading.kill_switch import halts
 from gateway.trading.kill_switch.halts import EVERYWHERE, Halt
@@ -290,6 +292,30 @@ async def test_who_cannot_read_the_halts_sends_nothing_new(
         patch.setattr(ledger.reader, "data_version", broken)
         assert (await refusal(scene, "place_order", **BUY))["armed_by"] == "gateway"
         await scene.ask("close_position", ticket=POSITION.ticket)
+    await scene.ask("place_order", **BUY)
+
+
+async def test_a_halt_that_is_written_but_not_read_holds_too(
+    scene: Scene,
+    switch: KillSwitch,
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Its row cannot be read for a moment: the answer says that trading is halted, and what
+    reduces is frozen; later the row alone holds it, and who removes that lifts it."""
+
+    def broken() -> None:
+        raise StoreError("the disk reports errors")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger.reader, "data_version", broken)
+        told = await scene.ask("set_trading_enabled", enabled=False, reductions=False)
+        assert not told["trading_enabled"]
+        await refusal(scene, "close_position", ticket=POSITION.ticket)
+    await refusal(scene, "place_order", **BUY)
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as other, other:
+        other.execute("DELETE FROM halts")
     await scene.ask("place_order", **BUY)
 
 
