@@ -65,7 +65,7 @@ class RecordBook:
     writes, in this process or another, is seen by the next :meth:`refresh`.
 
     Args:
-        store: with the tables of the issuer and of :mod:`~.seen`.
+        store: with the tables of the issuer and of :mod:`~.version_watermarks`.
         box: opens the server keys.
         source: where the records are read, with the pinned root key.
         twin: the ledger's copy of what was seen.

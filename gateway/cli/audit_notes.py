@@ -20,7 +20,7 @@ def note_in(home: Path, event: str, **fields: Any) -> None:
     Args:
         home: whose trail.
         event: what was done, such as ``token_created``.
-        fields: as with :meth:`gateway.audit.Audit.record`.
+        fields: as with :meth:`gateway.audit.recorder.Audit.record`.
 
     """
     from gateway.storage.private import UnsafePlace

@@ -21,7 +21,7 @@ class _Known:
 
 
 class LiveQuotes:
-    """Follows :class:`~ea_bridge.simulation.broker.Quotes`; knows the symbols that it has learnt.
+    """Live :class:`~.prices.QuoteSource` of a paper broker, for the symbols that it has learnt.
 
     Args:
         currency: the account's.

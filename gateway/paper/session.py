@@ -135,7 +135,7 @@ class PaperSession:
         """Answer what is about the account, hand on what is about the market, refuse the rest.
 
         Raises:
-            BridgeError: as of :meth:`ea_bridge.session.TerminalSession.request`.
+            BridgeError: as of :meth:`.PeerSession.request`.
 
         """
         if command.op in MARKET:

@@ -75,4 +75,4 @@ class Session(Protocol):
         on_written: Callable[[], None] | None = None,
         on_ack: Callable[[], None] | None = None,
     ) -> R:
-        """Ask, and wait for the answer; see :meth:`ea_bridge.session.TerminalSession.request`."""
+        """Ask, and wait for the answer; see :meth:`.PeerSession.request`."""

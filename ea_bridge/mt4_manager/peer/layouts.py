@@ -1,7 +1,7 @@
 """The Manager API's records as the library has them in memory, byte for byte.
 
 The fields, their order and types are those of the public header of the API; builds 1090, 1170 and
-1353 of it agree. RecordConverter that the header packs (``TradeRecord``, ``TradeTransInfo``,
+1353 of it agree. Records that the header packs (``TradeRecord``, ``TradeTransInfo``,
 ``GroupCommandInfo``) are packed here; all others have the natural alignment of Microsoft's
 compilers, in which a ``double`` begins at a multiple of 8 on 32 bits too. Pointers inside records
 are ``__ptr32``, 4 bytes in both builds of the library. Every type has a fixed width, so a record

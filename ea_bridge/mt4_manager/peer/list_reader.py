@@ -1,4 +1,4 @@
-"""ListReader from the library, whole and for pages.
+"""Lists from the library, whole and for pages.
 
 A method that gives a list gives nothing at all both where the list is empty and where the server
 did not answer. So an empty one is believed only if the server answers a ping right after.

@@ -128,7 +128,7 @@ class Tiles:
     Args:
         listings: what is known of the symbols.
         seed: of what is drawn.
-        weekends: quote Saturdays and Sundays too (:meth:`.tile.MinuteTile.fill_weekends`).
+        weekends: quote Saturdays and Sundays too (:meth:`.minute_tile.MinuteTile.fill_weekends`).
 
     """
 

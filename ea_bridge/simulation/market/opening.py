@@ -47,7 +47,7 @@ def open_market(
     """Return a market of the packaged symbols and of those in ``tick_files``.
 
     A symbol with recorded ticks replays them in the present week (:class:`.RepeatedTape`), the
-    packaged ones without a jump where they begin anew (:func:`.endless.endless_tape`). What is
+    packaged ones without a jump where they begin anew (:func:`.opening.endless_tape`). What is
     older, and every other symbol, is made from bars, moved by whole weeks so that weekdays and
     hours hold; older prices are shifted by a constant so that they meet the first recorded tick.
 
