@@ -27,7 +27,7 @@ from gateway.auth.gate import TerminalDoor
 from gateway.background import background
 from gateway.config import Config
 from gateway.console_link import LinkTimings, StoppedCounts, Uplink
-from gateway.console_link.errors import ConsoleFailure
+from gateway.console_link.http import ConsoleFailure
 from gateway.credentials.device import device_words
 from gateway.home.home import Home
 from gateway.home.home_console import MadeBy

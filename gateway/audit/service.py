@@ -40,8 +40,8 @@ from gateway.audit.checkpoint import (
     signatures,
     write_checkpoint,
 )
-from gateway.auth.device import DeviceKey
 from gateway.config import Config
+from gateway.credentials.device import DeviceKey
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import Store, StoreError
 

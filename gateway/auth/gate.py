@@ -19,8 +19,7 @@ from ea_bridge.token import MalformedToken, derive_keys, parse_token
 from gateway.auth.caller import IMPLIED, Caller
 from gateway.auth.leases import EVERYTHING, Allowance, Leases
 from gateway.auth.records import RecordBook
-from gateway.auth.terminal_fp import terminal_fp
-from gateway.auth.token_entry import TokenEntry
+from gateway.auth.token_entry import TokenEntry, terminal_fp
 from gateway.credentials.record import TradeLimits
 from gateway.credentials.scope import Scope
 from gateway.credentials.secrets import SecretsError

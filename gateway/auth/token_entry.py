@@ -1,18 +1,34 @@
-"""Token that the daemon knows, as its record says, and the name of its terminal.
+"""Token that the daemon knows, as its record says; name and fingerprint of its terminal.
 
 A console lets each user name terminals as he likes, and one daemon may serve several users. Then
 the name alone must not bring one user's caller to another's terminal: all users but the first get
 their own mark behind it, ``demo~3f2a9c0d17be5512``. No label contains a tilde.
+
+The fingerprint, by which a terminal is known again, is a label and no proof.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from ea_bridge.protocol.messages import Hello
 from ea_bridge.token import TokenKeys
 from gateway.credentials.record import Record
+
+
+def terminal_fp(hello: Hello) -> str:
+    """Return what the EA says, or what can be made of its ``hello``, as 64 hexadecimal digits.
+
+    The EA's own one also covers its data folder and an id that it has saved.
+    """
+    if hello.fp:
+        return hello.fp
+    parts = (hello.platform, hello.company, str(hello.login), hello.server)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
 
 Refusal = Literal["revoked", "account_disabled", "expired", "lease_expired"]
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from gateway.audit.archive import Part
     from gateway.audit.checkpoint import Checkpoint
     from gateway.audit.verify import Signatures
-    from gateway.auth.device import DeviceKey
     from gateway.credentials.daemon_api import TrailTold
+    from gateway.credentials.device import DeviceKey
     from gateway.storage.store import Store
 
 
@@ -396,7 +396,7 @@ def testimony(home: Path, config_file: Path | None, trail: Store) -> Testimony |
 
     """
     from gateway.config import load_for
-    from gateway.console_link.errors import ConsoleFailure
+    from gateway.console_link.http import ConsoleFailure
     from gateway.console_link.witness import contradiction
     from gateway.home.home import Home
     from gateway.home.home_console import console_of
@@ -474,10 +474,10 @@ def prove(home: Path, config_file: Path | None) -> Proof:
         config_file: as with ``serve``.
 
     """
-    from gateway.auth.device import open_device
     from gateway.cli.doctor.key import examine
     from gateway.cli.output import known_failures
     from gateway.config import load_for
+    from gateway.credentials.device import open_device
     from gateway.credentials.secret_keys import current_key
     from gateway.credentials.secrets import SecretsError
     from gateway.home.home import MIGRATIONS

@@ -15,8 +15,8 @@ from gateway.cli.output import CliError, known_failures
 from gateway.cli.token import ConfigFile
 
 if TYPE_CHECKING:
-    from gateway.auth.device import DeviceKey
     from gateway.credentials.daemon_api import OpenRequest
+    from gateway.credentials.device import DeviceKey
 
 AGAIN = "start the terminal again: it asks for a new mail"
 
@@ -36,7 +36,7 @@ def verify(
     if not re.fullmatch(r"[0-9]{8}", digits, re.ASCII):
         raise CliError("give the 8 digits of the mail, such as 1234-5678", 2)
     url, device = _device(home or home_in_use(), config)
-    from gateway.console_link.errors import ConsoleFailure
+    from gateway.console_link.http import ConsoleFailure
 
     try:
         asyncio.run(_confirm(url, device, digits, login))
@@ -76,7 +76,7 @@ def _console_of(home: Path) -> str:
 
 
 async def _confirm(url: str, device: DeviceKey, code: str, login: int | None) -> None:
-    from gateway.console_link.approval_client import ApprovalClient, RequestExpired
+    from gateway.console_link.http import ApprovalClient, RequestExpired
 
     async with ApprovalClient(url, device) as desk:
         request = _chosen(await desk.requests(), login)

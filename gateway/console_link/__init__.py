@@ -18,8 +18,8 @@ from ea_bridge.mt4_manager.registry import ManagerRegistry
 from ea_bridge.registry import TerminalRegistry
 from gateway.auth.console_clock import Clocks
 from gateway.auth.console_snapshot import ConsoleBook
-from gateway.auth.device import DeviceKey
 from gateway.auth.gate import Gate
+from gateway.credentials.device import DeviceKey
 from gateway.runtime import ConsoleView
 
 from .enrollment import ConsoleEnroller, Machine

@@ -14,8 +14,7 @@ from ea_bridge.server import Admitted, ConsoleChallenge, NotAdmitted, Relay, Wai
 from gateway.auth.gate import Gate
 from gateway.credentials.daemon_api import Confirm, Contact, ContactAnswer, ContactProof, Verdict
 
-from .errors import ConsoleFailure, ConsoleRefused
-from .http import ConsoleHttp
+from .http import ConsoleFailure, ConsoleHttp, ConsoleRefused
 from .status import PendingApproval, facts_of
 
 logger = logging.getLogger(__name__)

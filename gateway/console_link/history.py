@@ -32,8 +32,7 @@ from gateway.credentials.daemon_api import (
     Way,
 )
 
-from .errors import ConsoleFailure
-from .http import ConsoleHttp
+from .http import ConsoleFailure, ConsoleHttp
 from .status import facts_of
 
 logger = logging.getLogger(__name__)

@@ -1,4 +1,14 @@
-"""Signed requests to the console, over HTTPS."""
+"""Signed requests to the console, over HTTPS, and their errors; each message says what to do.
+
+* ConsoleFailure
+    * ConsoleUnreachable: no connection, or no answer in time.
+    * ConsoleUntrusted: the certificate, or what was signed, is not what this gateway believes.
+    * InvalidResponse: an answer that no console gives.
+    * ConsoleRefused: the console said no, with a word for programs.
+
+:class:`ApprovalClient` runs in a process of its own, with the device's key of the home; the daemon
+notices by itself.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +25,45 @@ from pydantic import BaseModel, ValidationError
 from yarl import URL
 
 from ea_bridge.host import new_socket
+from ea_bridge.server import WrongCode
 from gateway.auth.console_clock import Clocks
-from gateway.auth.device import DeviceKey
+from gateway.credentials.daemon_api import Confirm, OpenRequest, OpenRequests, Verdict
+from gateway.credentials.device import DeviceKey
 
-from .errors import (
-    ConsoleFailure,
-    ConsoleRefused,
-    ConsoleUnreachable,
-    ConsoleUntrusted,
-    InvalidResponse,
-)
+
+class ConsoleFailure(Exception):
+    """Base class; catch it, don't raise it."""
+
+
+class ConsoleUnreachable(ConsoleFailure):
+    """There is no way to the console now."""
+
+
+class ConsoleUntrusted(ConsoleFailure):
+    """Somebody answers who is not the console that this gateway believes."""
+
+
+class InvalidResponse(ConsoleFailure):
+    """The answer is none of a console of this version."""
+
+
+class ConsoleRefused(ConsoleFailure):
+    """The console's answer is an error.
+
+    Args:
+        status: of HTTP.
+        word: the console's, for programs; ``""`` if it gave none.
+        message: what to do.
+        body: the members of the answer.
+
+    """
+
+    def __init__(self, status: int, word: str, message: str, body: dict[str, object]) -> None:
+        super().__init__(f"the console answers {status} {word}: {message}")
+        self.status = status
+        self.word = word
+        self.body = body
+
 
 TIMEOUT_S = 10.0
 """For one request, answer included."""
@@ -97,7 +136,7 @@ class ConsoleHttp:
         return await self._request("GET", path, b"", answer)
 
     async def post(self, path: str, body: BaseModel, answer: type[A]) -> A:
-        """Ask with a body; see :class:`.errors.ConsoleFailure` for what may be raised."""
+        """Ask with a body; see :class:`ConsoleFailure` for what may be raised."""
         return await self._request("POST", path, body.model_dump_json().encode(), answer)
 
     async def _request(self, method: str, path: str, body: bytes, answer: type[A]) -> A:
@@ -189,3 +228,57 @@ def _refused(status: int, content: bytes) -> ConsoleFailure:
     word, message = str(body.get("error", "")), str(body.get("message", ""))
     text = "".join(c if c.isprintable() else "?" for c in message[:MAX_WORDS])
     return ConsoleRefused(status, word[:32], text or "no reason given", body)
+
+
+class RequestExpired(Exception):
+    """The request was decided, or nobody typed the right code in time."""
+
+
+class ApprovalClient:
+    """Confirms requests of one device; an async context manager.
+
+    Args:
+        url: of the console.
+        device: whose requests.
+
+    Its methods raise :class:`ConsoleFailure` where the console cannot be asked.
+
+    """
+
+    def __init__(self, url: str, device: DeviceKey) -> None:
+        self._http = ConsoleHttp(url, device, Clocks())
+
+    async def __aenter__(self) -> ApprovalClient:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._http.__aexit__(None, None, None)
+
+    async def requests(self) -> tuple[OpenRequest, ...]:
+        """Return what waits for a person, the newest first."""
+        try:
+            return (await self._http.get("/v1/daemon/requests", OpenRequests)).requests
+        except ConsoleRefused as refused:
+            if refused.word == "unknown_device":
+                return ()
+            raise
+
+    async def confirm(self, rid: str, code: str) -> WrongCode | None:
+        """Approve a request with the 8 digits of its mail.
+
+        Raises:
+            RequestExpired: it cannot be approved any more.
+
+        """
+        path = f"/v1/daemon/requests/{rid}/confirm"
+        try:
+            await self._http.post(path, Confirm(ecode=code), Verdict)
+        except ConsoleRefused as refused:
+            if refused.word == "wrong_code":
+                left = refused.body.get("tries_left")
+                return WrongCode(tries_left=left if isinstance(left, int) and left > 0 else 0)
+            if refused.status in (404, 410):
+                raise RequestExpired from refused
+            raise
+        return None

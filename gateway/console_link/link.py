@@ -1,4 +1,4 @@
-"""Link that keeps the daemon in step with its console.
+"""Link that keeps the daemon in step with its console, and the stream of events it hears.
 
 Theory of operation
 ===================
@@ -19,9 +19,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 
 from ea_bridge import host
 from gateway.auth.console_clock import Clocks
@@ -31,6 +37,7 @@ from gateway.auth.token_entry import TokenEntry
 from gateway.backoff import ceiling_s
 from gateway.credentials.daemon_api import (
     HEARTBEAT_S,
+    MAX_BODY_BYTES,
     MAX_EVENTS,
     Acknowledged,
     EventAck,
@@ -48,9 +55,116 @@ from gateway.credentials.lease import RENEW_S
 from gateway.credentials.tier import Tier
 from gateway.storage.store import StoreError
 
-from .errors import ConsoleFailure, ConsoleRefused, ConsoleUntrusted
-from .http import TIMEOUT_S, ConsoleHttp
-from .stream import ConsoleStream, open_stream
+from .http import (
+    TIMEOUT_S,
+    ConsoleFailure,
+    ConsoleHttp,
+    ConsoleRefused,
+    ConsoleUnreachable,
+    ConsoleUntrusted,
+    InvalidResponse,
+    explained,
+)
+
+logger = logging.getLogger(__name__)
+
+STREAM_PATH = "/v1/daemon/stream"
+OPEN_S = 10.0
+CLOSE_S = 1.0
+SEND_S = 5.0
+MAX_WAITING = 64
+"""Messages that came and were not taken yet; then the console has to wait."""
+
+_SAID = TypeAdapter[Pushed | Heartbeat](Annotated[Pushed | Heartbeat, Field(discriminator="t")])
+
+
+class _StreamConnect(connect):
+    """Does not follow redirects: a signed request goes to the console or nowhere."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
+
+
+class ConsoleStream:
+    """An open stream: a WebSocket over which the console tells at once what has changed."""
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self._socket = socket
+
+    async def next(self, timeout_s: float) -> Pushed | Heartbeat:
+        """Return the next message.
+
+        Raises:
+            ConsoleUnreachable: the stream has ended, or nothing came in time.
+            InvalidResponse: it is none.
+
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                text = await self._socket.recv()
+        except TimeoutError:
+            raise ConsoleUnreachable(f"the console was silent for {timeout_s:.0f} s") from None
+        except ConnectionClosed:
+            raise ConsoleUnreachable("the console has closed the stream") from None
+        try:
+            return _SAID.validate_json(text)
+        except ValidationError:
+            raise InvalidResponse("the console said on the stream what no console says") from None
+
+    async def say(self, message: BaseModel) -> None:
+        """Send a message.
+
+        Raises:
+            ConsoleUnreachable: the stream has ended, or is stuck.
+
+        """
+        try:
+            async with asyncio.timeout(SEND_S):
+                await self._socket.send(message.model_dump_json())
+        except (TimeoutError, ConnectionClosed):
+            raise ConsoleUnreachable("the console has closed the stream") from None
+
+
+@asynccontextmanager
+async def open_stream(http: ConsoleHttp) -> AsyncIterator[ConsoleStream]:
+    """Open the stream, signed as every request is.
+
+    Raises:
+        ConsoleFailure: it cannot be opened.
+
+    """
+    url = "ws" + http.url.removeprefix("http") + STREAM_PATH
+    try:
+        socket = await _StreamConnect(
+            url,
+            additional_headers=http.signed("GET", STREAM_PATH),
+            ssl=http.tls if url.startswith("wss:") else None,
+            compression=None,
+            proxy=None,
+            user_agent_header=None,
+            open_timeout=OPEN_S,
+            close_timeout=CLOSE_S,
+            ping_interval=None,
+            max_size=MAX_BODY_BYTES,
+            max_queue=MAX_WAITING,
+        )
+    except (InvalidHandshake, InvalidMessage, OSError, TimeoutError, ssl.SSLError) as error:
+        raise _failure(http.url, error) from error
+    try:
+        yield ConsoleStream(socket)
+    finally:
+        await socket.close()
+
+
+def _failure(url: str, error: Exception) -> ConsoleFailure:
+    if isinstance(error, InvalidStatus):
+        status = error.response.status_code
+        return ConsoleRefused(status, "", "the stream is not opened", {})
+    if isinstance(error, InvalidHandshake):
+        return InvalidResponse(
+            f"{url} does not open a stream: see that it is the console's address"
+        )
+    return explained(url, error)
 
 
 @dataclass(frozen=True)
@@ -84,8 +198,6 @@ class StoppedCounts:
     bridge: int = 0
     orders: int = 0
 
-
-logger = logging.getLogger(__name__)
 
 WATCH_S = 1.0
 RETOLD = 64

@@ -12,14 +12,13 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from gateway.auth.device import DeviceKey
 from gateway.credentials.daemon_api import TrailTold, Witness
+from gateway.credentials.device import DeviceKey
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.keyset import public_key
 from gateway.credentials.trail import SignedHead, open_head
 
-from .errors import ConsoleFailure, ConsoleRefused
-from .http import ConsoleHttp
+from .http import ConsoleFailure, ConsoleHttp, ConsoleRefused
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +93,7 @@ def _wrong_by(envelope: str, told: TrailTold, device: DeviceKey, trail: Rows) ->
 
 
 async def ask(http: ConsoleHttp) -> TrailTold:
-    """Return what the console has; see :class:`.errors.ConsoleFailure` for what is raised."""
+    """Return what the console has; see :class:`.http.ConsoleFailure` for what is raised."""
     return await http.get(PATH, TrailTold)
 
 

@@ -7,6 +7,8 @@ of its console it signs, so that neither a stolen answer nor a proxy in between 
     Mgt-Time       seconds since 1970, within a minute of the console's clock
     Mgt-Nonce      128 random bits, base64url; the console takes each once
     Mgt-Signature  Ed25519 over PAE("mgreq1", method, path, SHA-256(body), time, nonce, device)
+
+The daemon's own key is made at the first start of a home, and never leaves it.
 """
 
 from __future__ import annotations
@@ -21,9 +23,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from ea_bridge import host
+from gateway.storage.store import Store
 
-from .envelope import decode64, encode64, pae
-from .keyset import SKEW_S
+from .envelope import decode64, encode64, pae, seal
+from .keyset import SKEW_S, new_key, public_text
+from .sealed import SealedColumn
+from .secrets import SecretBox
 
 DEVICE_ID = re.compile(r"[a-z2-7]{52}", re.ASCII)
 HEADER_DEVICE = "Mgt-Device"
@@ -33,6 +38,23 @@ HEADER_SIGNATURE = "Mgt-Signature"
 NONCE_BYTES = 16
 WORDS = 4
 """Of 16 bits each."""
+
+TABLE = """
+-- the key of this machine, one row; the private part is sealed
+CREATE TABLE device (
+    did TEXT PRIMARY KEY,
+    private_key TEXT NOT NULL,
+    only INTEGER NOT NULL DEFAULT 1 UNIQUE CHECK (only = 1)
+) STRICT;
+"""
+AUDIT_SIGNED = """
+-- a copy of audit.checkpoint, which must not vanish; see gateway.audit.checkpoint
+CREATE TABLE audit_signed (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    signed TEXT NOT NULL
+) STRICT;
+"""
+PRIVATE_KEY = SealedColumn("device", "did", "private_key")
 
 _GROUP = 7
 _NONCE = re.compile(r"[A-Za-z0-9_-]{22}", re.ASCII)
@@ -156,3 +178,50 @@ def _word(number: int) -> str:
     consonants = [_CONSONANTS[number >> shift & 15] for shift in (12, 6, 0)]
     vowels = [_VOWELS[number >> shift & 3] for shift in (10, 4)]
     return consonants[0] + vowels[0] + consonants[1] + vowels[1] + consonants[2]
+
+
+class DeviceKey:
+    """An Ed25519 key by which consoles and EAs know this daemon again."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.did = device_id(key.public_key())
+        """Fingerprint of the public key."""
+        self.public = public_text(key.public_key())
+        """The public key, base64url."""
+
+    def sign_request(self, method: str, path: str, body: bytes, *, time_s: int) -> dict[str, str]:
+        """Return the headers that prove that it is this device that asks.
+
+        See :func:`sign_request`.
+        """
+        return sign_request(self._key, method, path, body, time_s=time_s)
+
+    def sign_checkpoint(self, n: int, head: bytes, now_ms: int) -> str:
+        """Return an envelope that says how far the audit trail of this home goes.
+
+        See :mod:`gateway.audit.checkpoint`.
+        """
+        payload = {"did": self.did, "n": n, "hash": head.hex(), "time_ms": now_ms}
+        return seal("ckpt", self.did[:16], payload, self._key)
+
+
+def open_device(store: Store, box: SecretBox) -> DeviceKey:
+    """Open the key of a store, or make it for one that has none.
+
+    Raises:
+        SecretsError: it does not open with this box.
+
+    """
+    row = store.one("SELECT did, private_key FROM device")
+    if row is None:
+        with store.transaction() as db:
+            row = store.one("SELECT did, private_key FROM device")  # somebody was faster
+            if row is None:
+                key = new_key()
+                did = device_id(key.public_key())
+                sealed = box.seal(key.private_bytes_raw(), PRIVATE_KEY.place(did))
+                db.execute("INSERT INTO device (did, private_key) VALUES (?, ?)", (did, sealed))
+                return DeviceKey(key)
+    private = box.open(row["private_key"], PRIVATE_KEY.place(row["did"]))
+    return DeviceKey(Ed25519PrivateKey.from_private_bytes(private))

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Self
 
 from ea_bridge import host
 from gateway.accounts import schema as accounts
-from gateway.auth import console_book, console_clock, device, version_watermarks
-from gateway.auth.device import open_device
-from gateway.auth.tombstones import Tombstones
-from gateway.auth.version_watermarks import VersionWatermarks
+from gateway.auth import console_book, console_clock, version_watermarks
+from gateway.auth.version_watermarks import Tombstones, VersionWatermarks
 from gateway.config import Console, Secrets
-from gateway.credentials import schema
+from gateway.credentials import device, schema
+from gateway.credentials.device import open_device
 from gateway.credentials.issuer import Issuer
 from gateway.credentials.key_store import key_store
 from gateway.credentials.key_store.file import KeyFile

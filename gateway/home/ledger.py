@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from gateway import accounts, audit, paper
-from gateway.auth import tombstones
+from gateway.auth import version_watermarks
 from gateway.mt4_manager import journal as manager_journal
 from gateway.storage.ledger import DATABASE, Ledger
 from gateway.storage.ledger_writer import NewGroupWriter, WritingThread
@@ -26,7 +26,7 @@ TABLES: tuple[str, ...] = (
     manager_journal.TABLE,
     armed.ACCOUNTS,
     audit.MARKS,
-    tombstones.TABLE,
+    version_watermarks.TABLE,
     journal.SETTLEMENTS,
 )
 """All tables of the ledger, in the order in which they came; new ones are added at the end."""

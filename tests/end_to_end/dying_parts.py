@@ -20,8 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.auth.leases import Leases
 from gateway.console.events import EventNotifier
-from gateway.console_link.link import ConsoleLink
-from gateway.console_link.stream import ConsoleStream
+from gateway.console_link.link import ConsoleLink, ConsoleStream
 from gateway.credentials.event import Event
 
 OWNER = "ann@example.com"

@@ -24,7 +24,7 @@ from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.token import parse_token
 from gateway.console import service
-from gateway.console_link.errors import ConsoleFailure
+from gateway.console_link.http import ConsoleFailure
 from gateway.console_link.status import TokenLease
 
 DAY_S, YEAR_S = 86_400, 365 * 86_400

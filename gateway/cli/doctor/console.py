@@ -12,14 +12,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ea_bridge.host import wall_ms
 from gateway.auth.console_clock import Clocks
-from gateway.auth.device import DeviceKey
 from gateway.cli import console_status
 from gateway.cli.doctor.console_trust import ConsoleTrust
 from gateway.cli.doctor.finding import Finding, ok, problem, skipped, warning
-from gateway.console_link.errors import ConsoleFailure, ConsoleRefused, ConsoleUnreachable
-from gateway.console_link.http import ConsoleHttp
+from gateway.console_link.http import (
+    ConsoleFailure,
+    ConsoleHttp,
+    ConsoleRefused,
+    ConsoleUnreachable,
+)
 from gateway.credentials.daemon_api import Keys, OpenRequest, OpenRequests
-from gateway.credentials.device import device_words
+from gateway.credentials.device import DeviceKey, device_words
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.keyset import open_keyset, parse_root
 from gateway.home.home_console import unnamed

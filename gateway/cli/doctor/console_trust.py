@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from gateway.auth.console_book import ConsoleSource
-from gateway.auth.device import DeviceKey, open_device
+from gateway.credentials.device import DeviceKey, open_device
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.keyset import open_keyset
 from gateway.credentials.lease import Lease, open_lease

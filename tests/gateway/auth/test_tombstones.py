@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.auth.gate import Gate
-from gateway.auth.tombstones import Tombstones
+from gateway.auth.version_watermarks import Tombstones
 from gateway.credentials.record import TradeLimits
 from gateway.errors import Unauthorized
 from gateway.home.home import Home

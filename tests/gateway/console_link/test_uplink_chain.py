@@ -8,7 +8,7 @@ import pytest
 from link_fixtures import House, until
 from scripted_console import ScriptedConsole, Signer
 
-from gateway.console_link.errors import ConsoleUntrusted
+from gateway.console_link.http import ConsoleUntrusted
 from gateway.home.home import Home
 
 

@@ -10,10 +10,10 @@ from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.auth.console_clock import Clocks
-from gateway.auth.device import DeviceKey
 from gateway.console_link.http import ConsoleHttp
 from gateway.console_link.witness import PATH, NoTrail, WitnessLink
 from gateway.credentials.daemon_api import TrailTold
+from gateway.credentials.device import DeviceKey
 from gateway.home.home import Home
 
 

@@ -12,8 +12,7 @@ from scripted_console import Signer
 
 from gateway.cli.doctor.console import Asked, Case, examine
 from gateway.cli.doctor.console_trust import ConsoleTrust
-from gateway.console_link.errors import ConsoleRefused
-from gateway.console_link.http import explained
+from gateway.console_link.http import ConsoleRefused, explained
 from gateway.credentials.daemon_api import Keys
 from gateway.schemas import ConsoleInfo
 
