@@ -14,13 +14,13 @@ from pathlib import Path
 from ea_bridge.endpoint.device_pin import DevicePin
 from ea_bridge.endpoint.file_lock import FolderLock, FolderLocked
 from ea_bridge.endpoint.link import LinkRefused, PeerLink
-from ea_bridge.mt4_manager.conversation import ManagerConversation
+from ea_bridge.mt4_manager.endpoint import ManagerConversation
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.token import MalformedToken, parse_token
 
 from .peer.library import LibraryError
 from .peer.manager_peer import ManagerPeer
-from .peer.text_codec import DEFAULT_ENCODING, TextCodec
+from .peer.records import DEFAULT_ENCODING, TextCodec
 
 _log = logging.getLogger("ea_bridge.mt4_manager")
 

@@ -19,8 +19,7 @@ import msgspec
 
 from ea_bridge import host
 from ea_bridge.mt4_manager.commands import MAX_LINE_TO_MANAGER
-from ea_bridge.mt4_manager.registry import ManagerRegistry
-from ea_bridge.mt4_manager.session import ManagerCallbacks, ManagerSession
+from ea_bridge.mt4_manager.session import ManagerCallbacks, ManagerRegistry, ManagerSession
 from ea_bridge.protocol.connection import CLOSED, DAEMON, READY, TRANSITIONS, Connection
 from ea_bridge.protocol.errors import RemoteProtocolError, WrongProof
 from ea_bridge.protocol.handshake import NONCE_BYTES, PROTO, check_auth, make_challenge, negotiate

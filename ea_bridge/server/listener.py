@@ -12,8 +12,7 @@ from typing import Self
 
 from ea_bridge import host
 from ea_bridge.loopback import BACKLOG
-from ea_bridge.mt4_manager.registry import ManagerRegistry
-from ea_bridge.mt4_manager.session import ManagerCallbacks, ManagerSession
+from ea_bridge.mt4_manager.session import ManagerCallbacks, ManagerRegistry, ManagerSession
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.session import LoopTimers, SessionCallbacks, TerminalSession, Timers
 from ea_bridge.token import TokenKeys

@@ -14,7 +14,7 @@ import ssl
 from collections.abc import Callable
 
 from ea_bridge import host
-from ea_bridge.mt4_manager.registry import ManagerRegistry
+from ea_bridge.mt4_manager.session import ManagerRegistry
 from ea_bridge.registry import TerminalRegistry
 from gateway.auth.console_clock import Clocks
 from gateway.auth.console_snapshot import ConsoleBook

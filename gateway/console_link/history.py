@@ -18,8 +18,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ea_bridge import host
-from ea_bridge.mt4_manager.registry import ManagerRegistry
-from ea_bridge.mt4_manager.session import ManagerSession
+from ea_bridge.mt4_manager.session import ManagerRegistry, ManagerSession
 from ea_bridge.protocol.messages import Hello
 from ea_bridge.registry import ChangeKind, TerminalChange, TerminalRegistry
 from ea_bridge.session import SessionState

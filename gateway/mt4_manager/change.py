@@ -22,7 +22,7 @@ UNKNOWN = frozenset(
     {ReturnCode.TRADE_TIMEOUT, ReturnCode.TRADE_ACCEPTED, ReturnCode.TRADE_PROCESS}
 )
 """Refusals that leave open whether it was done; with any other it was not, as peers promise
-(:class:`ea_bridge.mt4_manager.executor.CommandRefused`)."""
+(:class:`ea_bridge.mt4_manager.conversation.CommandRefused`)."""
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")

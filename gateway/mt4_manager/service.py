@@ -8,8 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from ea_bridge import host
 from ea_bridge.host import wall_ms
-from ea_bridge.mt4_manager.registry import ManagerRegistry
-from ea_bridge.mt4_manager.session import ManagerCallbacks, ManagerSession
+from ea_bridge.mt4_manager.session import ManagerCallbacks, ManagerRegistry, ManagerSession
 from gateway.audit import Audit
 from gateway.config import Manager as ManagerSettings
 from gateway.credentials.passwords import HashingPool, Passwords

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 
 from ea_bridge.mt4_manager.emulator import EmulatedManager
-from ea_bridge.mt4_manager.emulator.account import cents, result
+from ea_bridge.mt4_manager.emulator.accounts import cents, result
 from ea_bridge.mt4_manager.model import TradeCommand
 
 AGAIN_S = 0.1

@@ -18,9 +18,9 @@ from product import Product, daemon, until
 
 from ea_bridge.endpoint.device_pin import DevicePin
 from ea_bridge.endpoint.link import PeerLink
-from ea_bridge.mt4_manager.conversation import ManagerConversation
+from ea_bridge.mt4_manager.endpoint import ManagerConversation
 from ea_bridge.mt4_manager.peer.manager_peer import ManagerPeer
-from ea_bridge.mt4_manager.peer.text_codec import TextCodec
+from ea_bridge.mt4_manager.peer.records import TextCodec
 from gateway.mt4_manager import Role
 
 ANN = {"group": "demo", "name": "Ann Ö", "password": "Secret12", "leverage": 100, "id": "P-77"}

@@ -16,7 +16,7 @@ from manager_house import ManagerHouse
 from product import until
 
 from ea_bridge.mt4_manager.commands import StoredResult
-from ea_bridge.mt4_manager.executor import CommandRefused
+from ea_bridge.mt4_manager.endpoint import CommandRefused
 from ea_bridge.mt4_manager.model import ReturnCode
 from gateway.mt4_manager import changes
 from gateway.mt4_manager import finder as finder_module

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any
 
 from ea_bridge.mt4_manager.emulator import EmulatedManager
-from ea_bridge.mt4_manager.emulator.account import cents, result
+from ea_bridge.mt4_manager.emulator.accounts import cents, result
 
 from .rest_wire import RestAnswer
 from .verdict import Verdict

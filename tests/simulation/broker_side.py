@@ -17,7 +17,7 @@ from ea_bridge.mt4_manager.emulator import (
     Population,
     build_manager,
 )
-from ea_bridge.mt4_manager.executor import CommandRefused
+from ea_bridge.mt4_manager.endpoint import CommandRefused
 from ea_bridge.mt4_manager.model import ConnectParams, ReturnCode
 from ea_bridge.simulation.faults import EmulatedFaults
 from gateway.home.home import Home

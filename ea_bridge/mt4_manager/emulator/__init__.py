@@ -10,20 +10,19 @@ files: commands come in, answers go out, time and prices are what it is given::
     server       connect and disconnect, rights; the method that answers each command
     user_commands  trade_commands
     rules        what a record may hold; refusals; pages of lists
-    books        accounts, trades, money in cents; every change is theirs
-    store        the books on disk, a transaction a command
-    margins      floating profit, margin, levels
-    quotes  symbols  population  prices; what is traded; groups and users at the beginning
+    books        users, trades, money in cents; every change is theirs; a transaction a command
+    accounts     an account's money, floating profit, margin, levels
+    market       what is traded, prices
+    factory      all of it put together, with groups and users at the beginning
 
 A real server does more than this one: here no clients trade, so nothing
 triggers stops or pending orders, no stop-out closes positions, swaps are not charged at midnight,
 and credit stays when its expiration comes.
 """
 
-from .factory import LOGIN, SERVER, build_manager
+from .factory import LOGIN, SERVER, Population, build_manager
 from .link import ManagerLink
-from .population import Population
-from .quotes import FixedQuotes, MarketQuotes
+from .market import FixedQuotes, MarketQuotes
 from .server import EmulatedManager
 
 __all__ = [

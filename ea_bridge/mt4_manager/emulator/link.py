@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from ea_bridge import host
 from ea_bridge.endpoint.link import PeerLink
-from ea_bridge.mt4_manager.conversation import ManagerConversation
-from ea_bridge.mt4_manager.executor import is_change
+from ea_bridge.mt4_manager.endpoint import ManagerConversation, is_change
 from ea_bridge.protocol.messages import Ack, Cmd, Hb, Pending
 
 from .server import EmulatedManager

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.inspect import Field, Metadata, StrType, StructType, Type, UnionType
 
 from ea_bridge.model.struct import Struct
-from ea_bridge.mt4_manager.executor import CommandRefused
+from ea_bridge.mt4_manager.endpoint import CommandRefused
 from ea_bridge.mt4_manager.model import (
     MAX_PASSWORD,
     MIN_PASSWORD,
@@ -22,7 +22,7 @@ from ea_bridge.mt4_manager.model import (
     UserChange,
 )
 
-from .account import is_amount
+from .accounts import is_amount
 
 
 def refuse(code: ReturnCode, said: str) -> CommandRefused:
@@ -83,7 +83,7 @@ def check_switches(change: UserChange) -> None:
 
 
 def check_password(password: str) -> None:
-    """Refuse a password that the server would: see :data:`~.model.user.Password`.
+    """Refuse a password that the server would: see :data:`~.model.account.Password`.
 
     Raises:
         CommandRefused: ``INVALID_DATA``.

@@ -16,8 +16,7 @@ from ea_bridge.endpoint.device_pin import DevicePin
 from ea_bridge.endpoint.idempotency import ResultStore
 from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager.commands import MANAGER_COMMANDS, Done
-from ea_bridge.mt4_manager.executor import ManagerExecutor, ResultUnknown
-from ea_bridge.mt4_manager.masks import Masks
+from ea_bridge.mt4_manager.endpoint import ManagerExecutor, ResultUnknown
 from ea_bridge.mt4_manager.model import (
     ALL_RIGHTS,
     ConnectParams,
@@ -34,14 +33,13 @@ from ea_bridge.mt4_manager.model import (
     SymbolRecord,
     SymbolsFilter,
 )
+from ea_bridge.mt4_manager.model.types import Masks
 from ea_bridge.simulation.broker.prices import Prices
 from ea_bridge.simulation.faults import EmulatedFaults
 
-from .books import Books
-from .quotes import FixedQuotes, MarketQuotes, Snapshot
+from .books import Books, BookStore
+from .market import FixedQuotes, MarketQuotes, Snapshot, price_of
 from .rules import check_texts, cut, invalid, no_account, refuse
-from .store import BookStore
-from .symbols import price_of
 from .trade_commands import TradeCommands
 from .user_commands import UserCommands
 

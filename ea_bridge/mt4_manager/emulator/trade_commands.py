@@ -8,7 +8,6 @@ import msgspec
 from msgspec.structs import replace
 
 from ea_bridge.mt4_manager.commands import Done
-from ea_bridge.mt4_manager.masks import Masks
 from ea_bridge.mt4_manager.model import (
     AdminDeleteParams,
     AdminModifyParams,
@@ -28,10 +27,11 @@ from ea_bridge.mt4_manager.model import (
     TransactionParams,
     TransactionType,
 )
+from ea_bridge.mt4_manager.model.types import Masks
 
-from .account import UserAccount, amount, cents, is_amount
+from .accounts import UserAccount, amount, cents, is_amount
 from .books import Books
-from .quotes import Snapshot
+from .market import Snapshot
 from .rules import bounds, check_texts, check_times, check_trade, cut, invalid, refuse
 
 

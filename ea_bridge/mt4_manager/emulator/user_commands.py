@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from ea_bridge import host
 from ea_bridge.mt4_manager.commands import Done
-from ea_bridge.mt4_manager.masks import Masks
 from ea_bridge.mt4_manager.model import (
     NO_COLOR,
     GroupCommand,
@@ -27,8 +26,9 @@ from ea_bridge.mt4_manager.model import (
     UsersFilter,
     UserUpdate,
 )
+from ea_bridge.mt4_manager.model.types import Masks
 
-from .account import UserAccount
+from .accounts import UserAccount
 from .books import Books
 from .rules import (
     bounds,

@@ -7,7 +7,55 @@ server's clock. Members that only fill up a C structure (``reserved``, ``unused`
 
 from ea_bridge.model.struct import Page
 
-from .enums import (
+from .account import (
+    MAX_LOGINS,
+    MAX_PASSWORD,
+    MIN_PASSWORD,
+    NO_COLOR,
+    GroupFilter,
+    GroupMargin,
+    GroupOpParams,
+    GroupRecord,
+    GroupSecurity,
+    LoginParams,
+    LoginsParams,
+    MarginLevel,
+    MarginsFilter,
+    NewUser,
+    OnlineRecord,
+    PasswordParams,
+    UserChange,
+    UserRecord,
+    UsersFilter,
+    UserUpdate,
+)
+from .server import (
+    MAX_MAIL_BODY,
+    ConnectParams,
+    DaySessions,
+    Mail,
+    ManagerConnection,
+    ServerConfig,
+    ServerTime,
+    SymbolPrice,
+    SymbolRecord,
+    SymbolsFilter,
+)
+from .trade import (
+    MAX_ORDERS,
+    AdminDeleteParams,
+    AdminModifyParams,
+    AdminTradesParams,
+    HistoryParams,
+    LoginTradesParams,
+    OpenTradesFilter,
+    OrdersParams,
+    TradeChange,
+    TradeRecord,
+    Transacted,
+    TransactionParams,
+)
+from .types import (
     ALL_RIGHTS,
     Activation,
     FreeMarginMode,
@@ -25,39 +73,6 @@ from .enums import (
     TradeReason,
     TradeState,
     TransactionType,
-)
-from .group import GroupFilter, GroupMargin, GroupOpParams, GroupRecord, GroupSecurity, UsersFilter
-from .server import MAX_MAIL_BODY, ConnectParams, Mail, ManagerConnection, ServerConfig, ServerTime
-from .symbol import DaySessions, SymbolPrice, SymbolRecord, SymbolsFilter
-from .trade import (
-    MAX_ORDERS,
-    AdminDeleteParams,
-    AdminModifyParams,
-    AdminTradesParams,
-    HistoryParams,
-    LoginTradesParams,
-    OpenTradesFilter,
-    OrdersParams,
-    TradeChange,
-    TradeRecord,
-    Transacted,
-    TransactionParams,
-)
-from .user import (
-    MAX_LOGINS,
-    MAX_PASSWORD,
-    MIN_PASSWORD,
-    NO_COLOR,
-    LoginParams,
-    LoginsParams,
-    MarginLevel,
-    MarginsFilter,
-    NewUser,
-    OnlineRecord,
-    PasswordParams,
-    UserChange,
-    UserRecord,
-    UserUpdate,
 )
 
 __all__ = [

@@ -8,8 +8,7 @@ from msgspec import Meta
 
 from ea_bridge.model.struct import Struct
 
-from .enums import TransactionType
-from .fields import Int, Login, Text12, Text16, Text32, Ticket, Time
+from .types import Int, Login, Text12, Text16, Text32, Ticket, Time, TransactionType
 
 Volume = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 """Lots times 100: 2 is 0.02 lots."""
@@ -22,8 +21,8 @@ MAX_ORDERS = 10_000
 class TradeRecord(Struct, frozen=True, kw_only=True):
     """A trade as the server tells it.
 
-    ``cmd`` is a :class:`~.enums.TradeCommand`, ``state`` a :class:`~.enums.TradeState`,
-    ``reason`` a :class:`~.enums.TradeReason`. ``close_time`` 0: it is open; then ``close_price``
+    ``cmd`` is a :class:`~.types.TradeCommand`, ``state`` a :class:`~.types.TradeState`,
+    ``reason`` a :class:`~.types.TradeReason`. ``close_time`` 0: it is open; then ``close_price``
     is the market's and ``profit`` floats. ``storage`` is the swap. ``margin_rate`` converts the
     margin's currency into the account's, ``conv_rates`` the profit's at opening and at closing.
 
@@ -115,7 +114,7 @@ class Transacted(Struct, frozen=True, kw_only=True):
 class OpenTradesFilter(Struct, frozen=True, kw_only=True):
     """Filter of open trades, pending orders among them.
 
-    ``group`` as :class:`~.group.GroupFilter` has it.
+    ``group`` as :class:`~.account.GroupFilter` has it.
     """
 
     group: str | None = None

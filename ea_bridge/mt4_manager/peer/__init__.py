@@ -4,10 +4,9 @@
 daemon beside it or at the other end of an SSH tunnel. The library comes from MetaQuotes; it is no
 part of this program.
 
-Layers, from the library up: :mod:`.layouts` and :mod:`.configuration` (records in memory),
-:mod:`.library` (loads it and calls its methods), :mod:`.connection` (to the trade server),
-:mod:`.records` (to our structs), :mod:`.queries` and :mod:`.changes` (commands),
-:mod:`.dispatcher` (command to method), :mod:`.manager_peer` (the link).
+Layers, from the library up: :mod:`.layouts` (records in memory), :mod:`.library` (loads it and
+calls its methods), :mod:`.connection` (to the trade server), :mod:`.records` (to our structs),
+:mod:`.queries` and :mod:`.changes` (commands), :mod:`.manager_peer` (command to method, the link).
 
 Layouts, slots, calls and everything above were tried with a library of our own that has the same
 class. Not tried, for want of Windows and of a trade server:

@@ -19,7 +19,7 @@ from typing import Any
 from ea_bridge import host
 from ea_bridge.mt4_manager import model as mt4
 from ea_bridge.mt4_manager.commands import Done
-from ea_bridge.mt4_manager.executor import CommandRefused
+from ea_bridge.mt4_manager.endpoint import CommandRefused
 from ea_bridge.mt4_manager.model import ReturnCode
 
 from . import layouts

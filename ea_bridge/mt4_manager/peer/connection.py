@@ -25,10 +25,10 @@ from enum import Enum
 from typing import Any
 
 from ea_bridge import host
-from ea_bridge.mt4_manager.executor import CommandRefused
+from ea_bridge.mt4_manager.endpoint import CommandRefused
 from ea_bridge.mt4_manager.model import ConnectParams, ManagerConnection, ReturnCode
 
-from .configuration import ConCommon
+from .layouts import ConCommon
 from .library import NOTIFY, Interface, Library
 
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 30.0

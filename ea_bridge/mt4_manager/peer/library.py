@@ -36,8 +36,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from .configuration import ConCommon
 from .layouts import (
+    ConCommon,
     ConSymbol,
     GroupCommandInfo,
     MailBox,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ea_bridge.mt4_manager.conversation import WINDOW_MS, Delay
+from ea_bridge.mt4_manager.endpoint import WINDOW_MS, Delay
 
 AHEAD = 7_777_777
 """Of the daemon's clock, ours is."""

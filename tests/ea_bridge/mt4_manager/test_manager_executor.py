@@ -13,7 +13,7 @@ from ea_bridge.commands import FILE_WRITE_ERROR, TOO_LATE, NoParams
 from ea_bridge.endpoint.idempotency import ResultStore
 from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager import commands
-from ea_bridge.mt4_manager.executor import CommandRefused, ManagerExecutor, ResultUnknown
+from ea_bridge.mt4_manager.endpoint import CommandRefused, ManagerExecutor, ResultUnknown
 from ea_bridge.mt4_manager.model import Transacted, TransactionParams
 from ea_bridge.protocol.messages import Cmd, Res
 

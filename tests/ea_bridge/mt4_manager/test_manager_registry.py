@@ -7,8 +7,12 @@ import itertools
 import pytest
 from bridge_parts import FakeTimers, MemoryWire, Pair, make_hello
 
-from ea_bridge.mt4_manager.registry import MAX_SUBSCRIBERS, ManagerRegistry
-from ea_bridge.mt4_manager.session import ManagerCallbacks, ManagerSession
+from ea_bridge.mt4_manager.session import (
+    MAX_SUBSCRIBERS,
+    ManagerCallbacks,
+    ManagerRegistry,
+    ManagerSession,
+)
 from ea_bridge.protocol.connection import DAEMON, TERMINAL
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ea_bridge.mt4_manager.masks import Masks
+from ea_bridge.mt4_manager.model.types import Masks
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from ea_bridge.mt4_manager.emulator import (
     Population,
     build_manager,
 )
-from ea_bridge.mt4_manager.emulator.account import cents
+from ea_bridge.mt4_manager.emulator.accounts import cents
 from ea_bridge.protocol import messages as m
 from ea_bridge.simulation.faults import EmulatedFaults
 

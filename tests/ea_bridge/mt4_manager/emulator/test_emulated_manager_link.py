@@ -16,8 +16,7 @@ from ea_bridge.errors import CommandFailed, OutcomeUnknown
 from ea_bridge.mt4_manager import commands as c
 from ea_bridge.mt4_manager import model as mt4
 from ea_bridge.mt4_manager.emulator import LOGIN, SERVER, ManagerLink
-from ea_bridge.mt4_manager.registry import ManagerRegistry
-from ea_bridge.mt4_manager.session import ManagerCallbacks, ManagerSession
+from ea_bridge.mt4_manager.session import ManagerCallbacks, ManagerRegistry, ManagerSession
 from ea_bridge.protocol import messages as m
 from ea_bridge.protocol.handshake import answer_challenge
 from ea_bridge.registry import TerminalRegistry

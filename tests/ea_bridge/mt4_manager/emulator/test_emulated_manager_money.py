@@ -20,7 +20,7 @@ from manager_bench import NOW_S, ManagerBench, Refusal
 
 from ea_bridge.mt4_manager import commands as c
 from ea_bridge.mt4_manager import model as mt4
-from ea_bridge.mt4_manager.emulator.account import amount, cents, is_amount, result
+from ea_bridge.mt4_manager.emulator.accounts import amount, cents, is_amount, result
 from ea_bridge.mt4_manager.model import ReturnCode, TradeCommand
 
 BALANCE, CREDIT = TradeCommand.BALANCE, TradeCommand.CREDIT

@@ -12,7 +12,7 @@ from msgspec import inspect, json
 
 from ea_bridge.commands import Command
 from ea_bridge.mt4_manager import commands as c
-from ea_bridge.mt4_manager.emulator.account import cents
+from ea_bridge.mt4_manager.emulator.accounts import cents
 from ea_bridge.mt4_manager.model import ReturnCode
 from ea_bridge.protocol import codec, framing
 from ea_bridge.protocol.messages import Cmd, Res

@@ -9,9 +9,9 @@ import pytest
 from manager_library import CREDENTIALS, Clock, Fake, compile_library
 
 from ea_bridge.mt4_manager.peer.connection import ServerConnection
-from ea_bridge.mt4_manager.peer.dispatcher import CommandDispatcher
 from ea_bridge.mt4_manager.peer.library import Library
-from ea_bridge.mt4_manager.peer.text_codec import TextCodec
+from ea_bridge.mt4_manager.peer.manager_peer import CommandDispatcher
+from ea_bridge.mt4_manager.peer.records import TextCodec
 
 
 @pytest.fixture(scope="session")

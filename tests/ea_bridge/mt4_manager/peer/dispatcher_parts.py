@@ -10,7 +10,7 @@ from ea_bridge.commands import Command
 from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager import commands
 from ea_bridge.mt4_manager import model as mt4
-from ea_bridge.mt4_manager.peer.dispatcher import CommandDispatcher
+from ea_bridge.mt4_manager.peer.manager_peer import CommandDispatcher
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")

@@ -6,7 +6,7 @@ import pytest
 from manager_library import CREDENTIALS, Clock, Fake
 from msgspec.structs import replace
 
-from ea_bridge.mt4_manager.executor import CommandRefused
+from ea_bridge.mt4_manager.endpoint import CommandRefused
 from ea_bridge.mt4_manager.peer.connection import FIRST_RETRY_S, LAST_RETRY_S, ServerConnection
 
 

@@ -12,9 +12,9 @@ from manager_library import CREDENTIALS, Clock, Fake
 from ea_bridge.commands import NoParams, SymbolParams
 from ea_bridge.mt4_manager import commands
 from ea_bridge.mt4_manager import model as mt4
-from ea_bridge.mt4_manager.executor import CommandRefused
-from ea_bridge.mt4_manager.peer.dispatcher import CommandDispatcher
-from ea_bridge.mt4_manager.peer.list_reader import SNAPSHOT_S
+from ea_bridge.mt4_manager.endpoint import CommandRefused
+from ea_bridge.mt4_manager.peer.manager_peer import CommandDispatcher
+from ea_bridge.mt4_manager.peer.queries import SNAPSHOT_S
 
 ANN = mt4.NewUser(group="demo", name="Ann Ö", leverage=100, password="Secret12", city="Köln")
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from manager_library import compile_cpp
 
-from ea_bridge.mt4_manager.peer import configuration, layouts
 from ea_bridge.mt4_manager.peer.layouts import SIZES, TradeRecord, check_sizes
 
-RECORDS: list[type[Structure]] = [*layouts.SIZES, *configuration.SIZES]
+RECORDS: list[type[Structure]] = [*SIZES]
 
 
 def test_every_member_lies_where_the_compiler_puts_it(tmp_path: Path):
@@ -20,7 +19,7 @@ def test_every_member_lies_where_the_compiler_puts_it(tmp_path: Path):
     expected, lines = [], []
     for record in RECORDS:
         lines.append(f'printf("{record.__name__} %zu\\n", sizeof({record.__name__}));')
-        expected.append(f"{record.__name__} {dict(_sizes())[record]}")
+        expected.append(f"{record.__name__} {SIZES[record]}")
         for name, *_ in record._fields_:
             member = getattr(record, name)
             where = f"offsetof({record.__name__}, {name})"
@@ -46,7 +45,3 @@ def test_another_layout_is_noticed():
     """A Python that lays a record out otherwise does not get as far as reading one."""
     with pytest.raises(ImportError, match="TradeRecord takes 224 bytes here instead of 216"):
         check_sizes({TradeRecord: 216})
-
-
-def _sizes() -> list[tuple[type[Structure], int]]:
-    return [*layouts.SIZES.items(), *configuration.SIZES.items()]

@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager import model as mt4
 from ea_bridge.mt4_manager.peer import layouts
-from ea_bridge.mt4_manager.peer.configuration import ConCommon, ConGroup
-from ea_bridge.mt4_manager.peer.records import RecordConverter
-from ea_bridge.mt4_manager.peer.text_codec import TextCodec, Unwritable
+from ea_bridge.mt4_manager.peer.layouts import ConCommon, ConGroup
+from ea_bridge.mt4_manager.peer.records import RecordConverter, TextCodec, Unwritable
 
 PAIRS: list[tuple[type[ctypes.Structure], type[Struct]]] = [
     (layouts.UserRecord, mt4.UserRecord),

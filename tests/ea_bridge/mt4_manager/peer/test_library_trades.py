@@ -10,8 +10,8 @@ from manager_library import Fake
 
 from ea_bridge.mt4_manager import commands
 from ea_bridge.mt4_manager import model as mt4
-from ea_bridge.mt4_manager.executor import CommandRefused
-from ea_bridge.mt4_manager.peer.dispatcher import CommandDispatcher
+from ea_bridge.mt4_manager.endpoint import CommandRefused
+from ea_bridge.mt4_manager.peer.manager_peer import CommandDispatcher
 
 
 def test_money_is_booked_as_it_was_asked(dispatcher: CommandDispatcher):

@@ -22,11 +22,10 @@ from ea_bridge.errors import CommandFailed
 from ea_bridge.mt4_manager import commands
 from ea_bridge.mt4_manager import model as mt4
 from ea_bridge.mt4_manager.__main__ import main
-from ea_bridge.mt4_manager.conversation import ManagerConversation
+from ea_bridge.mt4_manager.endpoint import ManagerConversation
 from ea_bridge.mt4_manager.peer.manager_peer import ManagerPeer
-from ea_bridge.mt4_manager.peer.text_codec import TextCodec
-from ea_bridge.mt4_manager.registry import ManagerRegistry
-from ea_bridge.mt4_manager.session import ManagerSession
+from ea_bridge.mt4_manager.peer.records import TextCodec
+from ea_bridge.mt4_manager.session import ManagerRegistry, ManagerSession
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.server import BridgeServer
 

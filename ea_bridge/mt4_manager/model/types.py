@@ -1,11 +1,40 @@
-"""The Manager API's enumerations with its integers.
+"""Value types of the Manager API: bounds of members, enumerations, masks of names.
 
-They travel as integers and are typed ``int`` in the records: a newer server may know more.
+Texts are fixed arrays of bytes there: one of 32 holds 31. What is longer is refused, never cut.
+Times are seconds of the **server's** clock; 0 where there is none. Money is in the currency of
+the account's group.
+
+Enumerations have the API's integers. They travel as integers and are typed ``int`` in the
+records: a newer server may know more.
 """
 
 from __future__ import annotations
 
+import fnmatch
+import re
 from enum import IntEnum, IntFlag
+from typing import Annotated
+
+from msgspec import Meta
+
+Int = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
+"""A C ``int``."""
+UInt = Annotated[int, Meta(ge=0, le=2**32 - 1)]
+"""A C ``unsigned int``: an IPv4 address, a colour."""
+Time = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+"""``__time32_t``, before the year 2038."""
+Login = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Ticket = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+"""The number of an order."""
+
+Text12 = Annotated[str, Meta(max_length=11)]
+Text16 = Annotated[str, Meta(max_length=15)]
+Text32 = Annotated[str, Meta(max_length=31)]
+Text48 = Annotated[str, Meta(max_length=47)]
+Text64 = Annotated[str, Meta(max_length=63)]
+Text96 = Annotated[str, Meta(max_length=95)]
+Text128 = Annotated[str, Meta(max_length=127)]
+Text256 = Annotated[str, Meta(max_length=255)]
 
 
 class TradeCommand(IntEnum):
@@ -223,3 +252,37 @@ class ReturnCode(IntEnum):
     TRADE_TOO_MANY_ORDERS = 148
     TRADE_HEDGE_PROHIBITED = 149
     TRADE_PROHIBITED_BY_FIFO = 150
+
+
+# --- masks of names --------------------------------------------------------------------------
+
+
+class Masks:
+    """Masks with commas between them; the last that fits a name decides, ``!`` excludes.
+
+    Args:
+        text: the masks; ``None`` fits every name.
+
+    """
+
+    def __init__(self, text: str | None) -> None:
+        self._known: dict[str, bool] = {}
+        self._masks = None if text is None else [_parse(mask) for mask in text.split(",")]
+
+    def fit(self, name: str) -> bool:
+        """Tell whether they fit; asking again for the same name costs nothing."""
+        if self._masks is None:
+            return True
+        found = self._known.get(name)
+        if found is None:
+            found = False
+            for mask, wanted in self._masks:
+                if mask.fullmatch(name):
+                    found = wanted
+            self._known[name] = found
+        return found
+
+
+def _parse(mask: str) -> tuple[re.Pattern[str], bool]:
+    mask = mask.strip()
+    return re.compile(fnmatch.translate(mask.removeprefix("!"))), not mask.startswith("!")
