@@ -14,10 +14,16 @@ from aiohttp import web
 
 from gateway.console.service import Console
 from gateway.console.sessions import SessionInfo
-from gateway.console.web import cookies, csrf
-from gateway.console.web.body import expect, read_body
 from gateway.console.web.problem import ConsoleProblem
-from gateway.console.web.request_context import VISITOR, RequestContext, session_of
+from gateway.console.web.request_context import (
+    SESSION_COOKIE,
+    VISITOR,
+    RequestContext,
+    expect,
+    read_body,
+    session_of,
+)
+from gateway.console.web.security import CSRF_HEADER
 from gateway.http.guard import JSON
 from gateway.http.rest import operation, problem
 from gateway.http.rest.models import RequestModel
@@ -40,8 +46,8 @@ DOCUMENT_INFO: Final = DocumentInfo(
         "the answer) and the header `Origin` with the console's own origin."
     ),
     schemes={
-        "session": {"type": "apiKey", "in": "cookie", "name": cookies.SESSION},
-        "csrf": {"type": "apiKey", "in": "header", "name": csrf.HEADER},
+        "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
+        "csrf": {"type": "apiKey", "in": "header", "name": CSRF_HEADER},
     },
     status_descriptions={
         400: "The request is not as described here",

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from gateway.console.service import Console
 from gateway.console.trails import BadTrail
-from gateway.console.web.body import read_body
+from gateway.console.web.request_context import read_body
 from gateway.credentials.daemon_api import (
     Confirm,
     Contact,

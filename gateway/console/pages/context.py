@@ -12,7 +12,6 @@ from gateway.console.errors import SignInRefused, StepUpNeeded
 from gateway.console.service import Console
 from gateway.console.sessions import SessionInfo
 from gateway.console.user_info import UserInfo
-from gateway.console.web.origin import OwnNames
 from gateway.console.web.problem import ConsoleProblem
 from gateway.console.web.request_context import (
     VISITOR,
@@ -22,6 +21,7 @@ from gateway.console.web.request_context import (
     safe_path,
     session_of,
 )
+from gateway.console.web.security import OwnNames
 
 from .render import Templates
 

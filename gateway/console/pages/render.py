@@ -12,7 +12,7 @@ from typing import Any, Final
 import jinja2
 from aiohttp import web
 
-from gateway.console.web.headers import FORM_REFERRER
+from gateway.console.web.security import FORM_REFERRER
 
 MEDIA_TYPES: Final = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 FOREVER: Final = "public, max-age=31536000, immutable"

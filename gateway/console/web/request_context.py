@@ -1,4 +1,13 @@
-"""Sender of a request: the browser's session, if any, and the cookies that the answer sets."""
+"""Context of a request: its cookies, its body, and the session of the browser that sent it.
+
+There are three cookies: of a session, of a visitor who has none yet, of a browser that has had
+one. All are ``__Host-``, ``Secure``, ``HttpOnly``, ``SameSite=Strict``, the first two without
+expiry. Chromium and Firefox keep such cookies from plain http too where the host is 127.0.0.1,
+localhost or [::1] (a "potentially trustworthy origin"); a test shows it for Chromium. Safari does
+not: it needs the console behind https. Cookies do not know ports: another server on this machine
+that the same browser visits gets them. So a session over plain http can do nothing delicate by
+itself (see :mod:`gateway.console.sessions`); it can be read with, so a machine shared with
+strangers needs https under an own name."""
 
 from __future__ import annotations
 
@@ -6,14 +15,126 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from ea_bridge import host
 from gateway.console.sessions import SessionInfo, csrf_token
 from gateway.console.user_info import UserInfo
+from gateway.http.body import read_body as read_bounded
+from gateway.http.guard import FORM, Refusal
 
-from . import cookies
 from .problem import ConsoleProblem
+
+MAX_BODY_BYTES: Final = 65_536
+BODY_S: Final = 10.0
+MAX_FIELDS: Final = 100
+
+
+_BODY: Final = web.RequestKey("body", bytes)
+
+
+async def read_body(request: web.Request) -> bytes:
+    """Return the body; asked again, the request has it at hand.
+
+    Raises:
+        ConsoleProblem: it is too large, too slow, or encoded.
+
+    """
+    if _BODY not in request:
+        request[_BODY] = await _read(request)
+    return request[_BODY]
+
+
+async def _read(request: web.Request) -> bytes:
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise ConsoleProblem(415, "encoded", "Send the body without Content-Encoding.")
+    try:
+        # aiohttp's router has answered Expect: 100-continue by now
+        return await read_bounded(request, MAX_BODY_BYTES, within_s=BODY_S, is_invited=True)
+    except Refusal as refusal:
+        if refusal.status == 413:
+            raise _too_large() from None
+        raise _closing(408, "too_slow", "The request did not arrive in time.") from None
+    except web.RequestPayloadError:
+        raise _closing(400, "bad_body", "The body could not be read.") from None
+
+
+def expect(request: web.Request, media_type: str) -> None:
+    """Check what the body says that it is.
+
+    Raises:
+        ConsoleProblem: it is something else.
+
+    """
+    if request.content_type != media_type:
+        raise ConsoleProblem(415, "media_type", f"Send a body of type {media_type}.")
+
+
+async def form_of(request: web.Request) -> Mapping[str, str]:
+    """Return the fields of a form; of several with one name, joined by commas.
+
+    Raises:
+        ConsoleProblem: the body is no form.
+
+    """
+    expect(request, FORM)
+    try:
+        text = (await read_body(request)).decode("ascii")
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise ConsoleProblem(400, "bad_form", "The form could not be read.") from None
+    fields: dict[str, str] = {}
+    for name, value in pairs:
+        fields[name] = f"{fields[name]},{value}" if name in fields else value
+    if "\0" in "".join(fields.values()):
+        raise ConsoleProblem(400, "bad_form", "The form could not be read.")
+    return fields
+
+
+def _too_large() -> ConsoleProblem:
+    return _closing(413, "too_large", f"The request is larger than {MAX_BODY_BYTES} bytes.")
+
+
+def _closing(status: int, error: str, message: str) -> ConsoleProblem:
+    """Return a problem that ends the connection: the rest of the body is still on its way."""
+    return ConsoleProblem(status, error, message, headers={"Connection": "close"})
+
+
+SESSION_COOKIE: Final = "__Host-mgs"
+VISITOR_COOKIE: Final = "__Host-mgv"
+"""Makes the forms of visitors without a session their own: sign-in, reset, set-up."""
+BROWSER_COOKIE: Final = "__Host-mgb"
+"""Says that somebody has signed in with this browser; see :mod:`gateway.console.browsers`."""
+COOKIE_KEPT_S: Final = 400 * 86_400
+"""As long as browsers keep any cookie."""
+_COOKIE = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
+
+
+def read_cookie(request: web.BaseRequest, name: str) -> str:
+    """Return the cookie's value; empty if there is none, or nothing that we would set."""
+    value = request.cookies.get(name, "")
+    return value if _COOKIE.fullmatch(value) else ""
+
+
+def new_visitor() -> str:
+    """Return a value for a visitor's cookie."""
+    return host.token_urlsafe(24)
+
+
+def set_cookie(response: web.StreamResponse, name: str, value: str) -> None:
+    """Have the browser keep a cookie until it is closed, or for as long as it keeps any."""
+    kept_s = COOKIE_KEPT_S if name == BROWSER_COOKIE else None
+    response.set_cookie(
+        name, value, path="/", secure=True, httponly=True, samesite="Strict", max_age=kept_s
+    )
+
+
+def drop_cookie(response: web.StreamResponse, name: str) -> None:
+    """Have the browser forget a cookie."""
+    response.del_cookie(name, path="/", secure=True, httponly=True, samesite="Strict")
+
 
 _PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,500}", re.ASCII)
 
@@ -55,31 +176,31 @@ class RequestContext:
     def begin(self, secret: str, session: SessionInfo | None) -> None:
         """Have the browser keep the secret of a session from now on."""
         self.secret, self.session = secret, session
-        self._news = {cookies.SESSION: secret, cookies.VISITOR: None}
+        self._news = {SESSION_COOKIE: secret, VISITOR_COOKIE: None}
 
     def remember(self, browser: str) -> None:
         """Have the browser keep that somebody has signed in with it."""
         self.browser = browser
-        self._news[cookies.BROWSER] = browser
+        self._news[BROWSER_COOKIE] = browser
 
     def stranger(self) -> None:
         """Have the browser keep a cookie to which forms can be bound before signing in."""
         if not self.secret:
-            self.secret = cookies.new_visitor()
-            self._news[cookies.VISITOR] = self.secret
+            self.secret = new_visitor()
+            self._news[VISITOR_COOKIE] = self.secret
 
     def end(self) -> None:
         """Have the browser forget everything."""
         self.secret, self.session = "", None
-        self._news = {cookies.SESSION: None, cookies.VISITOR: None}
+        self._news = {SESSION_COOKIE: None, VISITOR_COOKIE: None}
 
     def tell(self, response: web.StreamResponse) -> None:
         """Put what the browser has to keep or forget on an answer."""
         for name, value in self._news.items():
             if value is None:
-                cookies.drop(response, name)
+                drop_cookie(response, name)
             else:
-                cookies.put(response, name, value)
+                set_cookie(response, name, value)
 
 
 VISITOR: Final = web.RequestKey("visitor", RequestContext)

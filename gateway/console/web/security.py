@@ -1,29 +1,242 @@
-"""Checks that every request passes on its way in, and every answer on its way out.
+"""Security of the console's pages and API: names, forged requests, headers, and the middleware.
 
-In this order: the target is a path and ``Host`` is one of our names; there is such a page and it
-takes the method; the browser's cookie is looked up; what changes something passes the three
-layers of :mod:`.csrf`; the body is read. ``/v1/...`` is for daemons: they have no cookies and
-sign their requests, so of these steps theirs are the names, the route and the body.
-"""
+Theory of operation
+===================
+
+Every request passes these checks in this order: the target is a path and ``Host`` is one of our
+names; there is such a page and it takes the method; the browser's cookie is looked up; what
+changes something passes the three layers below; the body is read. ``/v1/...`` is for daemons:
+they have no cookies and sign their requests, so of these steps theirs are the names, the route
+and the body.
+
+Names: a page of another site can reach a port of this machine through a name that it makes
+resolve to 127.0.0.1 (DNS rebinding). Its requests carry that name as ``Host``.
+
+Forged requests (CSRF): a request that changes something must come from one of our own pages.
+Each of three layers is enough by itself.
+
+1. ``Sec-Fetch-Site``, where the browser sends it, says ``same-origin``. Another port of this
+   machine is only ``same-site``.
+2. ``Origin`` is ours. A browser sends it with every request that is not GET or HEAD.
+3. The form or the header ``Mgs-Csrf`` carries a token that only pages of this visitor contain.
+   It is derived from the visitor's cookie, which no script and no other site can read.
+
+Headers are put on where the head of an answer is written, past which nothing goes: pages, files,
+errors of the router and answers to what is no HTTP alike."""
 
 from __future__ import annotations
 
+import hmac
+import ipaddress
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
+from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
+from multidict import CIMultiDict
 
 from ea_bridge import host
 from gateway.console.errors import ConsoleError, SignInRefused, TooMany
-from gateway.console.sessions import Sessions
+from gateway.console.sessions import Sessions, csrf_token
+from gateway.http.server import OnHeaders
 
-from . import cookies, csrf
-from .body import MAX_BODY_BYTES, form_of, read_body
-from .origin import OwnNames
 from .problem import ConsoleProblem
-from .request_context import VISITOR, Handler, RequestContext, SignInNeeded
+from .request_context import (
+    BROWSER_COOKIE,
+    MAX_BODY_BYTES,
+    SESSION_COOKIE,
+    VISITOR,
+    VISITOR_COOKIE,
+    Handler,
+    RequestContext,
+    SignInNeeded,
+    form_of,
+    read_body,
+    read_cookie,
+)
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class OwnNames:
+    """Names of this console.
+
+    Args:
+        port: that it listens on.
+        public_url: where browsers find it, if that is not this machine; without path.
+        trusted_proxy: what is in front of a public URL says in ``X-Forwarded-For`` who visits.
+
+    """
+
+    def __init__(self, port: int, public_url: str = "", *, trusted_proxy: bool = False) -> None:
+        self._origins = {
+            f"{name}:{port}": f"http://{name}:{port}"
+            for name in ("127.0.0.1", "localhost", "[::1]")
+        }
+        self.url = f"http://127.0.0.1:{port}"
+        """Without a slash at its end."""
+        self.https = public_url.startswith("https://")
+        self._trusts_proxy = trusted_proxy
+        self._public_hosts: set[str] = set()
+        if public_url:
+            self._add(public_url)
+
+    def _add(self, public_url: str) -> None:
+        parts = urlsplit(public_url)
+        name, default = f"{parts.scheme}://{parts.netloc}", _DEFAULT_PORTS[parts.scheme]
+        hosts = {parts.netloc}
+        if parts.port in (None, default):
+            bare = parts.netloc.removesuffix(f":{default}")
+            name = f"{parts.scheme}://{bare}"
+            hosts = {bare, f"{bare}:{default}"}
+        self.url = name
+        self._public_hosts = hosts
+        self._origins |= dict.fromkeys(hosts, name)
+
+    def origin(self, request: web.BaseRequest) -> str:
+        """Return the origin that our pages have under the name the request was sent to.
+
+        Raises:
+            ConsoleProblem: the target is no path (400), or the ``Host`` is not ours (421).
+
+        """
+        target = request.raw_path
+        if target[:1] != "/" or target[:2] == "//":
+            raise ConsoleProblem(400, "bad_target", "The target of a request must be a path.")
+        hosts = request.headers.getall("Host", ())
+        origin = self._origins.get(hosts[0].lower()) if len(hosts) == 1 else None
+        if origin is None:
+            raise ConsoleProblem(
+                421, "wrong_host", f"This console is at {self.url}. Open it by that address."
+            )
+        return origin
+
+    def address(self, request: web.BaseRequest) -> str:
+        """Return the address of the visitor; empty where nobody trustworthy says it.
+
+        Under a public URL all connections come from the proxy in front of us, which is nobody's
+        address. If it is trusted, the last entry of the last ``X-Forwarded-For`` counts, which is
+        the proxy's own: some append to the visitor's line, some add a line below it. Otherwise the
+        header is never read.
+        """
+        host = request.headers.get("Host", "").lower()
+        if not (self.https and host in self._public_hosts):
+            return request.remote or ""
+        lines = request.headers.getall("X-Forwarded-For", ()) if self._trusts_proxy else ()
+        try:
+            return str(ipaddress.ip_address(",".join(lines).rpartition(",")[2].strip()))
+        except ValueError:
+            return ""
+
+
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'"
+)
+HSTS: Final = "max-age=63072000; includeSubDomains"
+"""Two years; sent only where browsers reach the console by https."""
+_NO_FEATURES = (
+    "accelerometer",
+    "camera",
+    "clipboard-read",
+    "display-capture",
+    "fullscreen",
+    "geolocation",
+    "gyroscope",
+    "microphone",
+    "midi",
+    "payment",
+    "publickey-credentials-get",
+    "screen-wake-lock",
+    "serial",
+    "usb",
+    "xr-spatial-tracking",
+)
+ALWAYS: Final = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    # clipboard-write is left to our own pages: a button copies the new token
+    "Permissions-Policy": ", ".join(f"{feature}=()" for feature in _NO_FEATURES),
+}
+DEFAULTS: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+"""A file whose name is its hash may be cached; a page with a form sets another referrer policy."""
+FORM_REFERRER: Final = "same-origin"
+"""For pages. Under ``no-referrer`` browsers send ``Origin: null`` with a form, even to its own
+origin, and the second layer against forged requests could not tell ours from others. Other
+origins get no referrer under either policy."""
+
+
+def sealer(*, https: bool) -> OnHeaders:
+    """Return what puts the headers on an answer.
+
+    Args:
+        https: browsers reach the console by https only.
+
+    """
+    always = {**ALWAYS, "Strict-Transport-Security": HSTS} if https else ALWAYS
+
+    async def seal(headers: CIMultiDict[str]) -> None:
+        headers.popall("Server", None)
+        for name, value in always.items():
+            headers[name] = value
+        for name, value in DEFAULTS.items():
+            headers.setdefault(name, value)
+
+    return seal
+
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+CSRF_FIELD: Final = "csrf"
+CSRF_HEADER: Final = "Mgs-Csrf"
+_MESSAGE = (
+    "This did not come from a page of this console, or the page was open for too long. "
+    "Go back, reload the page and try again."
+)
+
+
+def check_site(request: web.BaseRequest) -> None:
+    """Layer 1.
+
+    Raises:
+        ConsoleProblem: the browser says that another site asks.
+
+    """
+    sites = request.headers.getall("Sec-Fetch-Site", ())
+    if any(site != "same-origin" for site in sites):
+        raise _forged("cross_site")
+
+
+def check_origin(request: web.BaseRequest, own: str) -> None:
+    """Layer 2.
+
+    Raises:
+        ConsoleProblem: another origin asks, or nobody says which.
+
+    """
+    if request.headers.getall("Origin", ()) != [own]:
+        raise _forged("wrong_origin")
+
+
+def check_token(given: str, cookie: str) -> None:
+    """Layer 3.
+
+    Raises:
+        ConsoleProblem: the token is not that of the visitor with this cookie.
+
+    """
+    if not cookie or not hmac.compare_digest(given.encode(), csrf_token(cookie).encode()):
+        raise _forged("csrf")
+
+
+def _forged(error: str) -> ConsoleProblem:
+    return ConsoleProblem(403, error, _MESSAGE, title="This form is not valid any more")
+
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +297,7 @@ class SecurityMiddleware:
             await self._meet(request, origin)
         if missing is not None:
             raise missing
-        if request.method not in csrf.SAFE_METHODS and VISITOR in request:
+        if request.method not in SAFE_METHODS and VISITOR in request:
             await self._check(request, request[VISITOR])
         if _is_from_elsewhere(request):
             return await self._pass_on(request)
@@ -95,13 +308,13 @@ class SecurityMiddleware:
             origin=origin,
             address=self._names.address(request),
             agent=request.headers.get("User-Agent", "")[:256],
-            browser=cookies.read(request, cookies.BROWSER),
+            browser=read_cookie(request, BROWSER_COOKIE),
         )
         request[VISITOR] = visitor
         await self._recognise(request, visitor)
 
     async def _recognise(self, request: web.Request, visitor: RequestContext) -> None:
-        secret = cookies.read(request, cookies.SESSION)
+        secret = read_cookie(request, SESSION_COOKIE)
         if secret:
             visitor.session = await self._sessions.get(
                 secret, touch=request.path not in QUIET_PATHS
@@ -109,12 +322,12 @@ class SecurityMiddleware:
         if visitor.session is not None:
             visitor.secret = secret
         else:
-            visitor.secret = cookies.read(request, cookies.VISITOR)
+            visitor.secret = read_cookie(request, VISITOR_COOKIE)
         visitor.keeps_cookies = bool(secret or visitor.secret)
 
     async def _check(self, request: web.Request, visitor: RequestContext) -> None:
-        csrf.check_site(request)
-        csrf.check_origin(request, visitor.origin)
+        check_site(request)
+        check_origin(request, visitor.origin)
         await read_body(request)
         if not is_api(request):
             visitor.form = await form_of(request)
@@ -122,9 +335,9 @@ class SecurityMiddleware:
                 raise _no_cookies()
             if not visitor.secret:
                 raise SignInNeeded  # the session that the form was shown in has ended
-            csrf.check_token(visitor.form.get(csrf.FIELD, ""), visitor.secret)
+            check_token(visitor.form.get(CSRF_FIELD, ""), visitor.secret)
         elif visitor.session is not None:
-            csrf.check_token(request.headers.get(csrf.HEADER, ""), visitor.secret)
+            check_token(request.headers.get(CSRF_HEADER, ""), visitor.secret)
 
     async def _answer(self, request: web.Request, error: Exception) -> web.StreamResponse:
         problem, ref = problem_of(error), ""

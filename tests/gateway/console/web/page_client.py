@@ -22,7 +22,7 @@ from gateway.console.ids import secret_hash
 from gateway.console.pages.context import PASSWORD_FIELD
 from gateway.console.server import ConsoleServer
 from gateway.console.service import Console
-from gateway.console.web.cookies import SESSION
+from gateway.console.web.request_context import SESSION_COOKIE
 from gateway.credentials.daemon_api import Contact, TerminalFacts, Verdict
 from gateway.credentials.keyset import public_text
 
@@ -175,7 +175,7 @@ async def knock(
 async def as_over_https(console: Console, client: PageClient) -> None:
     """Have a session be as if it had begun over https just now; nobody gives a password again."""
     async with console.db.begin() as session:
-        row = await session.get_one(Session, secret_hash(client.cookies[SESSION]))
+        row = await session.get_one(Session, secret_hash(client.cookies[SESSION_COOKIE]))
         row.https, row.step_up_at = True, console.now_s()
     client.password = ""
 

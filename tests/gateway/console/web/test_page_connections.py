@@ -12,10 +12,11 @@ from page_client import PageClient
 
 from gateway.config import ConsoleServer as ServerSettings
 from gateway.config import Secrets
+from gateway.console import server as connections
 from gateway.console.server import ConsoleServer
 from gateway.console.service import open_console
 from gateway.console.settings import ConsoleSettings
-from gateway.console.web import body, connections
+from gateway.console.web import request_context as body
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}"])

@@ -17,7 +17,7 @@ from ea_bridge.token import parse_token
 from gateway.console.server import ConsoleServer
 from gateway.console.service import Console
 from gateway.console.user_info import UserInfo
-from gateway.console.web.cookies import BROWSER, SESSION
+from gateway.console.web.request_context import BROWSER_COOKIE, SESSION_COOKIE
 from gateway.credentials.daemon_api import LoginReport, TerminalFacts, TerminalReport
 
 LOOK = Path(__file__).with_name("look.js").read_text("utf-8")
@@ -82,12 +82,12 @@ async def test_a_token_is_made_and_followed_by_keyboard_alone(
     await _press(page, "Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Terminals")
     cookies = {cookie["name"]: cookie for cookie in await page.context.cookies()}
-    assert cookies.keys() == {SESSION, BROWSER}
+    assert cookies.keys() == {SESSION_COOKIE, BROWSER_COOKIE}
     for cookie in cookies.values():
         assert (cookie["secure"], cookie["httpOnly"]) == (True, True)
         assert (cookie["sameSite"], cookie["path"]) == ("Strict", "/")
-    assert cookies[SESSION]["expires"] == -1
-    assert cookies[BROWSER]["expires"] > time.time()
+    assert cookies[SESSION_COOKIE]["expires"] == -1
+    assert cookies[BROWSER_COOKIE]["expires"] > time.time()
 
     await page.keyboard.press("Tab")
     await expect(page.locator(".skip")).to_be_in_viewport()

@@ -6,7 +6,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from gateway.console.web.origin import OwnNames
+from gateway.console.web.security import OwnNames
 
 PUBLIC = "https://console.example.com"
 

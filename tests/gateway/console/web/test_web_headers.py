@@ -16,7 +16,7 @@ from gateway.config import Secrets
 from gateway.console.server import ConsoleServer
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings
-from gateway.console.web.headers import CONTENT_SECURITY_POLICY
+from gateway.console.web.security import CONTENT_SECURITY_POLICY
 
 EXPECTED = {
     "Content-Security-Policy": (

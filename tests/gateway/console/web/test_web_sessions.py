@@ -10,7 +10,7 @@ from page_client import PageClient, as_over_https, new_client
 from gateway.console.server import ConsoleServer
 from gateway.console.service import Console
 from gateway.console.sessions import ABSOLUTE_S, IDLE_S, STEP_UP_S
-from gateway.console.web.cookies import BROWSER, SESSION, VISITOR
+from gateway.console.web.request_context import BROWSER_COOKIE, SESSION_COOKIE, VISITOR_COOKIE
 from gateway.credentials.tries import FREE_TRIES
 
 NEW_TOKEN = {"name": "demo", "platform": "mt5", "lifetime": "90", "scope": "trade"}
@@ -23,12 +23,12 @@ async def test_the_cookie_is_the_hosts_own_and_no_scripts(
     await stranger.get("/sign-in")
     page = await stranger.post("/sign-in", {"email": "bob@example.com", "password": PASSWORD})
     (cookie,) = (
-        each for each in page.headers.getall("Set-Cookie") if each.startswith(f"{SESSION}=")
+        each for each in page.headers.getall("Set-Cookie") if each.startswith(f"{SESSION_COOKIE}=")
     )
     value, *flags = [part.strip() for part in cookie.split(";")]
     assert sorted(flags) == ["HttpOnly", "Path=/", "SameSite=Strict", "Secure"]
     assert len(value.partition("=")[2]) >= 43
-    assert VISITOR not in stranger.cookies
+    assert VISITOR_COOKIE not in stranger.cookies
 
 
 async def test_each_sign_in_makes_a_new_session_and_ends_the_old_one(
@@ -37,7 +37,7 @@ async def test_each_sign_in_makes_a_new_session_and_ends_the_old_one(
     """A session that somebody else has put into the browser is worth nothing afterwards."""
     before = dict(ann.cookies)
     await ann.post("/sign-in", {"email": "ann@example.com", "password": PASSWORD})
-    assert ann.cookies[SESSION] != before[SESSION]
+    assert ann.cookies[SESSION_COOKIE] != before[SESSION_COOKIE]
     stranger.cookies = before
     assert (await stranger.get("/account")).status == 303
 
@@ -45,7 +45,7 @@ async def test_each_sign_in_makes_a_new_session_and_ends_the_old_one(
 async def test_a_made_up_session_is_none(stranger: PageClient) -> None:
     """Whatever the cookie holds."""
     for value in ("a" * 43, "x", "../..", "\xe9" * 43):
-        stranger.cookies = {SESSION: value}
+        stranger.cookies = {SESSION_COOKIE: value}
         page = await stranger.get("/tokens")
         assert (page.status, page.location) == (303, "/sign-in?next=%2Ftokens")
 
@@ -62,7 +62,7 @@ async def test_a_refusal_does_not_tell_what_was_wrong(
     page = await stranger.post("/sign-in", {"email": email, "password": password})
     assert page.status == 401
     assert "Email and password do not fit" in page.words
-    assert SESSION not in stranger.cookies
+    assert SESSION_COOKIE not in stranger.cookies
 
 
 async def test_a_page_that_asks_by_itself_does_not_keep_a_session_alive(
@@ -105,7 +105,7 @@ async def test_signing_out_ends_the_session_itself(ann: PageClient, stranger: Pa
     stranger.cookies = dict(ann.cookies)
     page = await ann.post("/sign-out")
     assert page.location == "/sign-in?done=out"
-    assert SESSION not in ann.cookies
+    assert SESSION_COOKIE not in ann.cookies
     assert (await stranger.get("/account")).status == 303
 
 
@@ -137,9 +137,9 @@ async def test_a_new_password_signs_out_everywhere_else(
     ):
         assert (await ann.post("/account/password", {**form, **wrong})).status == 422
     assert (await other.get("/")).status == 200
-    before = ann.cookies[SESSION]
+    before = ann.cookies[SESSION_COOKIE]
     assert (await ann.post("/account/password", form)).location == "/account?done=password"
-    assert ann.cookies[SESSION] != before
+    assert ann.cookies[SESSION_COOKIE] != before
     assert (await ann.get("/")).status == 200
     assert (await other.get("/")).status == 303
 
@@ -234,12 +234,12 @@ async def test_after_the_password_what_was_asked_for_is_done(
     """In one go: the filled-in form is not lost. The session has a new secret then."""
     await as_over_https(console, ann)
     clock.forward(STEP_UP_S)
-    before = ann.cookies[SESSION]
+    before = ann.cookies[SESSION_COOKIE]
     await ann.post("/tokens", NEW_TOKEN)
     page = await ann.post("/tokens", {**NEW_TOKEN, "step_up_password": PASSWORD})
     assert page.status == 200
     assert page.token.startswith("mgt_")
-    assert ann.cookies[SESSION] != before
+    assert ann.cookies[SESSION_COOKIE] != before
     clock.forward(STEP_UP_S - 1)
     assert "Name of the terminal" in (await ann.get("/tokens/new")).words
 
@@ -252,10 +252,10 @@ async def test_without_https_each_act_is_asked_about(ann: PageClient, console: C
     ann.password = ""
     page = await ann.post("/tokens", NEW_TOKEN)
     assert "shows this console's cookie to other servers on this computer" in page.words
-    before = ann.cookies[SESSION]
+    before = ann.cookies[SESSION_COOKIE]
     page = await ann.post("/tokens", {**NEW_TOKEN, "step_up_password": PASSWORD})
     assert (page.status, page.token[:4]) == (200, "mgt_")
-    assert ann.cookies[SESSION] != before
+    assert ann.cookies[SESSION_COOKIE] != before
     [token] = await console.tokens.list(user.id)
     names = {"tid": token.tid, "rid": "a" * 24, "uid": user.id}
     await ann.get("/account")
@@ -315,7 +315,7 @@ async def test_strangers_do_not_lock_out_a_browser_that_was_signed_in(
     """They share its address here; what the browser keeps opens nothing by itself."""
     page = await bob.post("/sign-out")
     kept = dict(bob.cookies)
-    assert BROWSER in kept
+    assert BROWSER_COOKIE in kept
     await stranger.get("/sign-in")
     wrong, right = ({"email": "bob@example.com", "password": one} for one in ("no", PASSWORD))
     for _ in range(FREE_TRIES + 2):
@@ -325,11 +325,11 @@ async def test_strangers_do_not_lock_out_a_browser_that_was_signed_in(
     await bob.get("/sign-in")
     page = await bob.post("/sign-in", right)
     assert page.status == 303
-    assert bob.cookies[BROWSER] == kept[BROWSER]
+    assert bob.cookies[BROWSER_COOKIE] == kept[BROWSER_COOKIE]
     (cookie,) = (
-        each for each in page.headers.getall("Set-Cookie") if each.startswith(f"{BROWSER}=")
+        each for each in page.headers.getall("Set-Cookie") if each.startswith(f"{BROWSER_COOKIE}=")
     )
     flags = sorted(part.strip() for part in cookie.split(";")[1:])
     assert flags == ["HttpOnly", "Max-Age=34560000", "Path=/", "SameSite=Strict", "Secure"]
-    stranger.cookies = {BROWSER: kept[BROWSER]}
+    stranger.cookies = {BROWSER_COOKIE: kept[BROWSER_COOKIE]}
     assert (await stranger.get("/tokens")).status == 303
