@@ -94,7 +94,7 @@ def _none_runs(place: Path) -> str:
 
 
 def _check(url: str) -> None:
-    from gateway.client.address import parse_address
+    from gateway.client.protocol import parse_address
 
     try:
         parse_address(url)

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
         StreamEnded,
         Unreachable,
     )
-    from gateway.client.events import Event
     from gateway.client.methods_base import new_client_order_id
+    from gateway.client.protocol import Event
     from gateway.client.subscription import Subscription
     from gateway.client.sync import SyncGatewayClient
 else:
     __getattr__ = names_of(
         __name__,
         client="GatewayClient",
-        events="Event",
         errors="CallTimedOut ConnectionLost NoAnswer NotTheGateway StreamEnded Unreachable",
+        protocol="Event",
         methods_base="new_client_order_id",
         subscription="Subscription",
         sync="SyncGatewayClient",

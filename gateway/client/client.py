@@ -10,13 +10,12 @@ from weakref import WeakSet
 
 from websockets.asyncio.client import ClientConnection
 
-from gateway.client.address import parse_address
 from gateway.client.errors import ConnectionLost, NoAnswer
-from gateway.client.http import HttpTransport
 from gateway.client.methods import Methods
+from gateway.client.protocol import parse_address
 from gateway.client.reads import READS
 from gateway.client.subscription import Connections, Subscription
-from gateway.client.websocket import WsTransport, open_websocket
+from gateway.client.transports import HttpTransport, WsTransport, open_websocket
 
 TIMEOUT_S = 30.0
 """For one call. The gateway's own deadlines are shorter, so that it answers first."""

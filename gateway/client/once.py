@@ -12,7 +12,6 @@ from http.client import BadStatusLine, HTTPException, HTTPResponse
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from gateway.client.address import parse_address
 from gateway.client.errors import (
     CallTimedOut,
     ConnectionLost,
@@ -20,7 +19,7 @@ from gateway.client.errors import (
     NotTheGateway,
     Unreachable,
 )
-from gateway.client.message import encode_request, result_in
+from gateway.client.protocol import encode_request, parse_address, result_in
 from gateway.client.reads import READS
 from gateway.errors import Outcome
 

@@ -2,7 +2,7 @@
 
 Each subscription has a connection of its own and reads from it only as fast as its events are
 taken; nothing runs in the background. A client that falls behind is dealt with by the gateway:
-see :data:`gateway.client.websocket.MAX_UNREAD`.
+see :data:`gateway.client.transports.MAX_UNREAD`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from websockets.exceptions import ConnectionClosed
 
 from gateway.backoff import ceiling_s
 from gateway.client.errors import ConnectionLost, NoAnswer, error_from
-from gateway.client.events import Event, Progress
-from gateway.client.message import encode_request
-from gateway.client.websocket import NORMAL, messages_in, why_closed
+from gateway.client.protocol import Event, Progress, encode_request
+from gateway.client.transports import NORMAL, messages_in, why_closed
 from gateway.errors import GatewayError, SubscribeFailed
 
 log = logging.getLogger(__name__)

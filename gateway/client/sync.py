@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from gateway.client.client import TIMEOUT_S, GatewayClient
-from gateway.client.events import Event
+from gateway.client.protocol import Event
 from gateway.client.subscription import Subscription
 from gateway.client.sync_methods import SyncMethods
 

@@ -76,7 +76,7 @@ def doctor(
 
 def _subject(url: str | None, auth_token: str | None, home: Path | None) -> Subject:
     """Return what is meant: as with ``call``, but a gateway that does not run is no mistake."""
-    from gateway.client.address import parse_address
+    from gateway.client.protocol import parse_address
 
     named = url or (os.environ.get(URL) if home is None else None)
     try:

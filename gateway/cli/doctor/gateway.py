@@ -15,7 +15,7 @@ from ea_bridge.token import MalformedToken, derive_keys, parse_token
 from gateway import __version__
 from gateway.cli.doctor.finding import Finding, ok, problem, skipped, warning
 from gateway.client import GatewayClient, NoAnswer
-from gateway.client.address import parse_address
+from gateway.client.protocol import parse_address
 from gateway.credentials.record import Record
 from gateway.errors import GatewayError, Unauthorized
 from gateway.schemas import AccountInfo, EaStatus, ServerInfo, TerminalInfo

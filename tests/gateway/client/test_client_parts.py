@@ -7,8 +7,8 @@ import re
 import pytest
 
 from gateway.client import new_client_order_id
-from gateway.client.address import parse_address
 from gateway.client.errors import error_from
+from gateway.client.protocol import parse_address
 from gateway.client.subscription import LAST_RETRY_S, MAX_ANNOUNCED_S, retry_delay_s
 from gateway.errors import GatewayError
 
