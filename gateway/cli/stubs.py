@@ -13,7 +13,6 @@ import sys
 import textwrap
 import typing
 from collections.abc import Iterator, Mapping
-from itertools import groupby
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal
@@ -54,6 +53,17 @@ CLIENT = Path(__file__).parent.parent / "client"
 OWN_NAMES = frozenset({"subscribe", "unsubscribe"})
 """The client's ``subscribe`` is the iterator. The methods, whose events go to every connection of
 the token, are there by ``call``."""
+
+FILE_OF_GROUP = {
+    group: file
+    for file, groups in {
+        "market": ("account", "terminal", "symbols", "market", "calculations", "history"),
+        "trading": ("positions", "orders", "journal", "contingent"),
+        "safety": ("safety", "subscriptions", "service"),
+    }.items()
+    for group in groups
+}
+"""Groups of the reference that share a file of the client; another one has a file of its own."""
 
 _IN = " " * 8
 _HEADER = '"""{title} Written by ``mt-gateway stubs``: do not edit."""\n\n'
@@ -102,23 +112,28 @@ def write_stubs(catalogue: Mapping[str, Method], folder: Path = CLIENT) -> list[
 def stub_files(catalogue: Mapping[str, Method]) -> Iterator[tuple[str, str]]:
     """Yield the files' names, below ``gateway/client``, and their texts."""
     stubbed = [
-        one for one in catalogue.values() if one.name not in OWN_NAMES and "http" in one.transports
+        method
+        for method in catalogue.values()
+        if method.name not in OWN_NAMES and "http" in method.transports
     ]
-    groups = {name: list(some) for name, some in groupby(stubbed, lambda one: one.group)}
-    for name, methods in groups.items():
-        yield f"methods/{name}.py", _formatted(_group(name, methods))
-    yield "methods/__init__.py", _formatted(_package(list(groups)))
+    files: dict[str, list[Method]] = {}
+    for method in stubbed:
+        files.setdefault(FILE_OF_GROUP.get(method.group, method.group), []).append(method)
+    for name, methods in files.items():
+        yield f"methods/{name}.py", _formatted(_file(name, methods))
+    yield "methods/__init__.py", _formatted(_package(list(files)))
     yield "reads.py", _formatted(_reads(catalogue))
     yield "sync_methods.py", _formatted(_sync(stubbed))
 
 
-def _group(name: str, methods: list[Method]) -> str:
+def _file(name: str, methods: list[Method]) -> str:
+    groups = ", ".join(dict.fromkeys(method.group for method in methods))
     title = f"Typed methods: {name}."
-    body = "".join(_method(one) for one in methods)
+    body = "".join(map(_method, methods))
     return (
         f"{_HEADER.format(title=title)}{_IMPORTS}"
         f"class {_class(name)}(MethodsBase):\n"
-        f'    """See ``gateway.rpc.methods.{name}``."""\n\n{body}'
+        f'    """See ``gateway.rpc.methods``: {groups}."""\n\n{body}'
     )
 
 
@@ -175,9 +190,9 @@ def _reads(catalogue: Mapping[str, Method]) -> str:
     )
 
 
-def _package(groups: list[str]) -> str:
-    imports = "".join(f"from .{name} import {_class(name)}\n" for name in groups)
-    bases = ", ".join(_class(name) for name in groups)
+def _package(files: list[str]) -> str:
+    imports = "".join(f"from .{name} import {_class(name)}\n" for name in files)
+    bases = ", ".join(map(_class, files))
     return (
         _HEADER.format(title="The typed methods.")
         + f"from __future__ import annotations\n\n{imports}\n"
@@ -196,8 +211,8 @@ def _sync(methods: list[Method]) -> str:
     )
 
 
-def _class(group: str) -> str:
-    return "".join(word.capitalize() for word in group.split("_")) + "Methods"
+def _class(file: str) -> str:
+    return "".join(word.capitalize() for word in file.split("_")) + "Methods"
 
 
 def _type(schema: Schema, root: Schema) -> str:

@@ -2,34 +2,10 @@
 
 from __future__ import annotations
 
-from .account import AccountMethods
-from .calculations import CalculationsMethods
-from .contingent import ContingentMethods
-from .history import HistoryMethods
-from .journal import JournalMethods
 from .market import MarketMethods
-from .orders import OrdersMethods
-from .positions import PositionsMethods
 from .safety import SafetyMethods
-from .service import ServiceMethods
-from .subscriptions import SubscriptionsMethods
-from .symbols import SymbolsMethods
-from .terminal import TerminalMethods
+from .trading import TradingMethods
 
 
-class Methods(
-    AccountMethods,
-    TerminalMethods,
-    SymbolsMethods,
-    MarketMethods,
-    PositionsMethods,
-    OrdersMethods,
-    JournalMethods,
-    ContingentMethods,
-    CalculationsMethods,
-    HistoryMethods,
-    SafetyMethods,
-    SubscriptionsMethods,
-    ServiceMethods,
-):
+class Methods(MarketMethods, TradingMethods, SafetyMethods):
     """All of them."""

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from gateway.app import build_catalogue
 from gateway.auth.caller import Scope
-from gateway.cli.stubs import CLIENT, stub_files, write_stubs
+from gateway.cli.stubs import CLIENT, FILE_OF_GROUP, stub_files, write_stubs
 from gateway.client.reads import READS
 from gateway.rpc.catalogue import Call, Method, method
 from gateway.rpc.methods.params import ClientOrderId, Price, Time
@@ -30,6 +30,11 @@ def test_reads_are_the_methods_that_change_nothing() -> None:
     catalogue = build_catalogue()
     assert set(READS) == {name for name, one in catalogue.items() if not one.mutates}
     assert "place_order" not in READS
+
+
+def test_groups_that_share_a_file_are_those_of_the_catalogue() -> None:
+    """A group without a file of its own, or with one for nothing, would be a slip of the pen."""
+    assert set(FILE_OF_GROUP) == {method.group for method in build_catalogue().values()}
 
 
 @method(scope=Scope.TRADE, mutates=True)

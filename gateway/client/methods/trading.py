@@ -1,7 +1,8 @@
-"""Typed methods: orders. Written by ``mt-gateway stubs``: do not edit."""
+"""Typed methods: trading. Written by ``mt-gateway stubs``: do not edit."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from gateway import schemas
@@ -9,8 +10,91 @@ from gateway.client.methods_base import OMITTED, MethodsBase, Number, Omitted, T
 from gateway.schemas.enums import Side
 
 
-class OrdersMethods(MethodsBase):
-    """See ``gateway.rpc.methods.orders``."""
+class TradingMethods(MethodsBase):
+    """See ``gateway.rpc.methods``: positions, orders, journal, contingent."""
+
+    async def get_positions(
+        self,
+        *,
+        symbol: str | Omitted | None = OMITTED,
+        ticket: int | Omitted | None = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> list[schemas.Position]:
+        """Return the open positions, all or those of a symbol, oldest first.
+
+        For changes subscribe to `positions`, for floating profit to `pnl`.
+        """
+        result: list[schemas.Position] = await self._call(
+            "get_positions", symbol=symbol, ticket=ticket, terminal=terminal
+        )
+        return result
+
+    async def close_position(
+        self,
+        *,
+        ticket: int,
+        volume: Number | Omitted | None = OMITTED,
+        deviation: int | Omitted | None = OMITTED,
+        max_deviation_points: int | Omitted | None = OMITTED,
+        type_filling: Literal["fok", "ioc", "return", "boc"] | int | Omitted | None = OMITTED,
+        comment: str | Omitted = OMITTED,
+        client_order_id: str | Omitted | None = OMITTED,
+        ttl_ms: int | Omitted | None = OMITTED,
+        deadline_ms: int | Omitted | None = OMITTED,
+        normalize: bool | Omitted = OMITTED,
+        validate_only: bool | Omitted = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> schemas.OrderReceipt:
+        """Close a position at market, all of it or a part.
+
+        On MetaTrader 4 what is left after a part gets a new ticket: `order.position` of the
+        answer. For `data.outcome` of errors see `place_order`.
+        """
+        result: schemas.OrderReceipt = await self._call(
+            "close_position",
+            ticket=ticket,
+            volume=volume,
+            deviation=deviation,
+            max_deviation_points=max_deviation_points,
+            type_filling=type_filling,
+            comment=comment,
+            client_order_id=order_id(client_order_id),
+            ttl_ms=ttl_ms,
+            deadline_ms=deadline_ms,
+            normalize=normalize,
+            validate_only=validate_only,
+            terminal=terminal,
+        )
+        return result
+
+    async def close_by(
+        self,
+        *,
+        position: int,
+        position_by: int,
+        comment: str | Omitted = OMITTED,
+        client_order_id: str | Omitted | None = OMITTED,
+        ttl_ms: int | Omitted | None = OMITTED,
+        deadline_ms: int | Omitted | None = OMITTED,
+        validate_only: bool | Omitted = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> schemas.OrderReceipt:
+        """Close two opposite positions of a symbol against each other, which saves one spread.
+
+        What is left of the larger one stays open. Netting accounts have no opposite positions.
+        """
+        result: schemas.OrderReceipt = await self._call(
+            "close_by",
+            position=position,
+            position_by=position_by,
+            comment=comment,
+            client_order_id=order_id(client_order_id),
+            ttl_ms=ttl_ms,
+            deadline_ms=deadline_ms,
+            validate_only=validate_only,
+            terminal=terminal,
+        )
+        return result
 
     async def get_orders(
         self,
@@ -263,5 +347,142 @@ class OrdersMethods(MethodsBase):
             expiration=expiration,
             normalize=normalize,
             terminal=terminal,
+        )
+        return result
+
+    async def get_order(
+        self, client_order_id: str, *, terminal: str | Omitted | None = OMITTED
+    ) -> schemas.OrderRecord:
+        """Tell what became of a request by its `client_order_id`; this is authoritative.
+
+        It works while the terminal is offline, and for good: the journal forgets nothing. After an
+        `order_unresolved` (2102) ask here before anything else. 2009 `order_not_found`: nothing
+        was ever sent under that id for the account that the terminal is logged in to.
+        """
+        result: schemas.OrderRecord = await self._call(
+            "get_order", client_order_id=client_order_id, terminal=terminal
+        )
+        return result
+
+    async def settle_order(
+        self,
+        *,
+        client_order_id: str,
+        executed: bool,
+        ticket: int | Omitted | None = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> schemas.OrderRecord:
+        """Settle by hand what became of a request whose outcome is unknown.
+
+        For a person who has looked at the terminal, or asked the broker: the gateway finds nearly
+        everything out by itself, and what it cannot tell keeps its symbol closed to new orders.
+        From here on the request is `done` or `rejected`, also for whoever repeats it, the symbol
+        is open, and `orders` tells it.
+
+        Refused is what is not unknown, a ticket that belongs to another request, and, while the
+        terminal is linked, one that it does not show or that is of another symbol, type or volume;
+        `settlement` says what was looked at. Should the terminal tell otherwise within a day, that
+        counts: `orders` tells it once more, with `settlement.time_contradicted`. All of it stands
+        in the audit trail.
+        """
+        result: schemas.OrderRecord = await self._call(
+            "settle_order",
+            client_order_id=client_order_id,
+            executed=executed,
+            ticket=ticket,
+            terminal=terminal,
+        )
+        return result
+
+    async def set_trailing_stop(
+        self,
+        *,
+        ticket: int,
+        distance: int | Omitted = OMITTED,
+        step: int | Omitted = OMITTED,
+        activation: int | Omitted = OMITTED,
+        break_even: int | Omitted = OMITTED,
+        break_even_offset: int | Omitted = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> schemas.TrailingStop:
+        """Let the stop loss of a position follow the market, go to break-even, or both.
+
+        The EA does it on every tick, also while the gateway is down, and its stop only ever comes
+        closer to the market. All numbers are in points of the symbol. What was set before is
+        replaced. Saying it again is safe, whatever became of the first time. While the console is
+        silent, a stop can be set, but not loosened.
+        """
+        result: schemas.TrailingStop = await self._call(
+            "set_trailing_stop",
+            ticket=ticket,
+            distance=distance,
+            step=step,
+            activation=activation,
+            break_even=break_even,
+            break_even_offset=break_even_offset,
+            terminal=terminal,
+        )
+        return result
+
+    async def remove_trailing_stop(
+        self, *, ticket: int, terminal: str | Omitted | None = OMITTED
+    ) -> schemas.TrailingStopRemoved:
+        """Let the stop loss of a position stay where it is.
+
+        It is no error if it did not follow.
+        """
+        result: schemas.TrailingStopRemoved = await self._call(
+            "remove_trailing_stop", ticket=ticket, terminal=terminal
+        )
+        return result
+
+    async def get_trailing_stops(
+        self,
+        *,
+        symbol: str | Omitted | None = OMITTED,
+        ticket: int | Omitted | None = OMITTED,
+        terminal: str | Omitted | None = OMITTED,
+    ) -> list[schemas.TrailingStop]:
+        """Return the stops that follow the market, all, of a symbol, or of a position.
+
+        A new stop loss is told on the channel `positions`, as any other.
+        """
+        result: list[schemas.TrailingStop] = await self._call(
+            "get_trailing_stops", symbol=symbol, ticket=ticket, terminal=terminal
+        )
+        return result
+
+    async def link_oco(
+        self, *, tickets: Sequence[int], terminal: str | Omitted | None = OMITTED
+    ) -> schemas.OcoLink:
+        """Let the first of some pending orders that ends cancel the others.
+
+        A fill counts, also of a part. The gateway does it: while it runs and the terminal is
+        linked at once, else as soon as they are back; in a fast market more than one may be
+        filled. Linking the same orders again returns the link there is. If one of them does not
+        wait any more, nothing is linked: 2009 names it.
+        """
+        result: schemas.OcoLink = await self._call("link_oco", tickets=tickets, terminal=terminal)
+        return result
+
+    async def unlink_oco(
+        self, *, id: str, terminal: str | Omitted | None = OMITTED
+    ) -> schemas.OcoLink:
+        """Let linked orders live apart again; all of them stay.
+
+        A link whose orders are being cancelled, or are gone, stays as it is: look at `state`.
+        """
+        result: schemas.OcoLink = await self._call("unlink_oco", id=id, terminal=terminal)
+        return result
+
+    async def get_oco_links(
+        self, *, past: int | Omitted = OMITTED, terminal: str | Omitted | None = OMITTED
+    ) -> list[schemas.OcoLink]:
+        """Return which orders cancel one another, oldest first, then those that are over.
+
+        The gateway answers by itself, so this works while the terminal is offline.
+        """
+        result: list[schemas.OcoLink] = await self._call(
+            "get_oco_links", past=past, terminal=terminal
         )
         return result
