@@ -18,10 +18,9 @@ from ea_bridge.mt4_manager.session import ManagerSession
 from ea_bridge.session import LateResult
 from gateway.storage.store import StoreError
 
-from .change import Change, meaning, new_tag
 from .errors import ChangeUnknown, KeyReused, PeerOffline, PeerRefused
 from .finder import Finder
-from .journal import Entry, Journal, State
+from .journal import Change, Entry, Journal, State, meaning, new_tag
 from .link import Link, explained
 
 CHANGE_S = 20.0

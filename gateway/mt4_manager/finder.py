@@ -31,9 +31,8 @@ from gateway.background import background
 from gateway.backoff import Backoff
 from gateway.storage.store import StoreError
 
-from .change import meaning
 from .errors import ManagerError, PeerRefused
-from .journal import Entry, Journal
+from .journal import Entry, Journal, meaning
 from .link import Link
 
 FIRST_S = 0.5

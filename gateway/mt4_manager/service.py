@@ -13,15 +13,13 @@ from gateway.audit import Audit
 from gateway.config import Manager as ManagerSettings
 from gateway.credentials.passwords import HashingPool, Passwords
 from gateway.credentials.secrets import SecretBox
+from gateway.mt4_manager.access import FailedLogins, OperatorLogin, Rate, TokenBook
 from gateway.mt4_manager.api import ManagerApi, ManagerServices
 from gateway.mt4_manager.changes import Changes
 from gateway.mt4_manager.journal import Journal
 from gateway.mt4_manager.link import Link
-from gateway.mt4_manager.login import FailedLogins, OperatorLogin
 from gateway.mt4_manager.operators import OperatorBook
-from gateway.mt4_manager.rate import Rate
 from gateway.mt4_manager.supervision import KeptConnection, Supervision
-from gateway.mt4_manager.tokens import TokenBook
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import Store
 

@@ -33,10 +33,10 @@ from ea_bridge.mt4_manager.model import ConnectParams
 from ea_bridge.simulation.faults import EmulatedFaults
 from gateway.home.home import Home
 from gateway.mt4_manager import Role, finder
+from gateway.mt4_manager.access import TokenBook
 from gateway.mt4_manager.operators import Operator
 from gateway.mt4_manager.service import TOKENS, own_secret
 from gateway.mt4_manager.supervision import KeptConnection
-from gateway.mt4_manager.tokens import TokenBook
 
 pytestmark = [pytest.mark.xdist_group("e2e-manager-money"), pytest.mark.timeout(300)]
 

@@ -16,7 +16,7 @@ from product import until
 
 from ea_bridge.mt4_manager.emulator import LOGIN, SERVER, Population, build_manager
 from gateway.http.rate_limit import RateLimiter
-from gateway.mt4_manager import Role, tokens
+from gateway.mt4_manager import Role, access
 from gateway.mt4_manager.api import listing
 from gateway.storage.store import StoreError
 
@@ -109,7 +109,7 @@ async def test_a_successor_comes_in_a_header(
     """Of answers and of errors alike, close to the end; it opens what the old one opened."""
     fresh = await house.ask("GET", "test/ping", role=Role.READ)
     assert "X-Access-Token" not in fresh.headers
-    monkeypatch.setattr(tokens, "REFRESH_S", tokens.LIFETIME_S)
+    monkeypatch.setattr(access, "REFRESH_S", access.LIFETIME_S)
     told = [
         (await house.ask(method, path, role=Role.READ)).headers["X-Access-Token"]
         for method, path in (("GET", "test/ping"), ("POST", "test/disconnect"), ("GET", "users/0"))

@@ -22,9 +22,9 @@ from ea_bridge.mt4_manager.model import ConnectParams, ReturnCode
 from ea_bridge.simulation.faults import EmulatedFaults
 from gateway.home.home import Home
 from gateway.mt4_manager import Operator, Role
+from gateway.mt4_manager.access import TokenBook
 from gateway.mt4_manager.service import TOKENS, own_secret
 from gateway.mt4_manager.supervision import KeptConnection
-from gateway.mt4_manager.tokens import TokenBook
 
 from .bookings import BookTruth
 from .loop import SimulatedLoop

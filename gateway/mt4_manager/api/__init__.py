@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
+from typing import Final
 
 from aiohttp import web
 
 from ea_bridge.model.struct import Struct
+from ea_bridge.mt4_manager.model import ReturnCode
 from gateway.credentials.secrets import SecretsError
 from gateway.errors import Unauthorized
 from gateway.http.body import read_body
@@ -29,16 +32,33 @@ from gateway.http.rest import PREFIX
 from gateway.http.rest.openapi import document
 from gateway.http.rest.operation import find, read_header
 from gateway.http.rest.problem import Problem
-from gateway.mt4_manager import LoginRefused, ManagerError, RateExceeded
-from gateway.mt4_manager.tokens import Admission
+from gateway.mt4_manager import (
+    ChangeUnknown,
+    KeyReused,
+    LoginRefused,
+    ManagerError,
+    PeerOffline,
+    PeerRefused,
+    PeerSilent,
+    RateExceeded,
+)
+from gateway.mt4_manager.access import Admission
 from gateway.storage.store import StoreError
 
-from . import accounts, admin, market, service, trades, users
-from .about import DOCUMENT_INFO, OPENAPI, REFERENCE, SUCCESSOR
+from . import server, trades, users
 from .answers import encode
 from .listing import Listing, Pieces
-from .operation import KEY_HEADER, ManagerCall, ManagerServices, Operation, same_request
-from .problems import problem_of
+from .operation import (
+    DOCUMENT_INFO,
+    KEY_HEADER,
+    OPENAPI,
+    REFERENCE,
+    SUCCESSOR,
+    ManagerCall,
+    ManagerServices,
+    Operation,
+    same_request,
+)
 from .reference import HEADERS as PAGE_HEADERS
 from .reference import reference
 
@@ -50,14 +70,14 @@ UNUSABLE = "The gateway's database or its key cannot be used; see its log"
 MAX_LONG_LISTS = 16
 """That an operator may be sent at a time: each holds two pieces until they are read."""
 OPERATIONS: tuple[Operation, ...] = (
-    *service.OPERATIONS,
+    *server.OPERATIONS,
     *users.OPERATIONS,
-    *accounts.OPERATIONS,
+    *users.MONEY_OPERATIONS,
     *trades.OPERATIONS,
-    *market.OPERATIONS,
+    *server.MARKET_OPERATIONS,
     *trades.ADMIN_OPERATIONS,
-    *admin.OPERATIONS,
-    *market.SERVER_OPERATIONS,
+    *users.ADMIN_OPERATIONS,
+    *server.CONFIG_OPERATIONS,
 )
 
 log = logging.getLogger(__name__)
@@ -267,3 +287,81 @@ def _key(operation: Operation, request: web.BaseRequest) -> str | None:
         return None
     key: str | None = read_header(KEY_HEADER, request.headers.getall(KEY_HEADER.name, ()))
     return key
+
+
+# --- errors -------------------------------------------------------------------------------------
+# A return code of the Manager API becomes the status that tells a program what to do: 4xx where
+# the request has to change, 429 and 503 where it may come again later.
+
+
+RETRY_S: Final = 5
+
+_STATUS: Final[Mapping[int, tuple[int, str]]] = {
+    ReturnCode.INVALID_DATA: (
+        422,
+        "the MT4 server knows no such group, symbol or trade, or refuses a value",
+    ),
+    ReturnCode.NO_CONNECT: (
+        503,
+        "not connected to the MT4 server; POST its server, login and password to "
+        "/api/test/connect",
+    ),
+    ReturnCode.NOT_ENOUGH_RIGHTS: (403, "the manager's login lacks the right for this"),
+    ReturnCode.TOO_FREQUENT: (429, "too many requests to the MT4 server; wait a moment"),
+    ReturnCode.ACCOUNT_DISABLED: (403, "the account is disabled"),
+    ReturnCode.BAD_ACCOUNT_INFO: (404, "there is no such account"),
+    ReturnCode.TRADE_TIMEOUT: (504, "the MT4 server did not answer in time"),
+    ReturnCode.TRADE_BAD_PRICES: (422, "the prices are wrong"),
+    ReturnCode.TRADE_BAD_STOPS: (422, "the stops are wrong"),
+    ReturnCode.TRADE_BAD_VOLUME: (422, "the volume is wrong"),
+    ReturnCode.TRADE_MARKET_CLOSED: (409, "the market is closed"),
+    ReturnCode.TRADE_DISABLE: (403, "trading is disabled"),
+    ReturnCode.TRADE_NO_MONEY: (409, "there is not enough money in the account"),
+    ReturnCode.TRADE_OFFQUOTES: (503, "there are no prices"),
+    ReturnCode.TRADE_BROKER_BUSY: (503, "the MT4 server is busy"),
+    ReturnCode.TRADE_REQUOTE: (503, "the price has changed"),
+    ReturnCode.TRADE_ORDER_LOCKED: (409, "the trade is being worked on"),
+    ReturnCode.TRADE_TOO_MANY_REQ: (429, "too many requests to the MT4 server; wait a moment"),
+    ReturnCode.TRADE_MODIFY_DENIED: (409, "it may not be changed"),
+    ReturnCode.TRADE_CONTEXT_BUSY: (503, "the MT4 server is busy"),
+    ReturnCode.TRADE_HEDGE_PROHIBITED: (409, "hedging is prohibited"),
+    ReturnCode.TRADE_PROHIBITED_BY_FIFO: (409, "only the oldest trade may be closed"),
+}
+"""Status and words of return codes; any other is a 502."""
+
+
+def problem_of(error: ManagerError) -> Problem:
+    """Return the answer that an error is."""
+    match error:
+        case PeerRefused():
+            return _refused(error)
+        case PeerOffline():
+            return Problem(503, str(error), _retry(RETRY_S))
+        case PeerSilent() | ChangeUnknown():
+            return Problem(504, str(error))
+        case KeyReused():
+            return _unfit("header", "Idempotency-Key", "key_reused", str(error))
+        case RateExceeded():
+            return Problem(429, str(error), _retry(error.wait_s))
+        case LoginRefused() if error.wait_s:
+            return Problem(429, str(error), _retry(error.wait_s))
+        case LoginRefused():
+            return Problem(401, str(error), {"WWW-Authenticate": "Bearer"})
+    return Problem(502, str(error))
+
+
+def _refused(error: PeerRefused) -> Problem:
+    status, words = _STATUS.get(error.retcode, (502, ""))
+    message = f"{error}: {words}" if words else str(error)
+    if status == 422:
+        return _unfit("body", "", f"mt4_{error.retcode}", message)
+    return Problem(status, message, _retry(RETRY_S) if status in (429, 503) else None)
+
+
+def _unfit(where: str, name: str, kind: str, message: str) -> Problem:
+    loc = [where, name] if name else [where]
+    return Problem(422, [{"type": kind, "loc": loc, "msg": message}])
+
+
+def _retry(seconds: float) -> dict[str, str]:
+    return {"Retry-After": str(max(1, math.ceil(seconds)))}

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from ea_bridge.mt4_manager.model import MAX_LOGINS, MAX_MAIL_BODY, MAX_PASSWORD, MIN_PASSWORD
 from gateway.http.rest.models import RequestModel
-from gateway.mt4_manager.change import MAX_COMMENT
+from gateway.mt4_manager.journal import MAX_COMMENT
 
 INT = 2**31 - 1
 PRINTABLE = r"^[^\x00-\x1f\x7f]*$"

@@ -13,8 +13,7 @@ import pytest
 from gateway.audit import Audit
 from gateway.home.ledger import open_ledger
 from gateway.mt4_manager import KeyReused
-from gateway.mt4_manager.change import MAX_COMMENT, meaning, new_tag, tagged
-from gateway.mt4_manager.journal import Entry, Journal
+from gateway.mt4_manager.journal import MAX_COMMENT, Entry, Journal, meaning, new_tag, tagged
 from gateway.storage.ledger import Ledger
 
 ENTRY = Entry(

@@ -12,9 +12,8 @@ import pytest
 
 from gateway.credentials.passwords import Cost, HashingPool, Passwords, Verified
 from gateway.home.home import Home
-from gateway.mt4_manager import Operator, OperatorBook, OperatorError, Role
-from gateway.mt4_manager import tokens as token_book
-from gateway.mt4_manager.tokens import LIFETIME_S, MAX_TOKENS, REFRESH_S, SESSION_S, TokenBook
+from gateway.mt4_manager import Operator, OperatorBook, OperatorError, Role, access
+from gateway.mt4_manager.access import LIFETIME_S, MAX_TOKENS, REFRESH_S, SESSION_S, TokenBook
 
 GOOD = "seven purple lanterns sing"
 
@@ -312,7 +311,7 @@ async def test_there_are_not_any_number_of_them(
     home: Home, ann: Operator, tokens: TokenBook, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The oldest end; expired ones are not kept."""
-    monkeypatch.setattr(token_book, "MAX_TOKENS", 3)
+    monkeypatch.setattr(access, "MAX_TOKENS", 3)
     assert MAX_TOKENS == 64
     issued = []
     for _ in range(5):

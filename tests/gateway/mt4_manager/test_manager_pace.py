@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.mt4_manager import RateExceeded
-from gateway.mt4_manager import login as counts
-from gateway.mt4_manager import rate as rates
-from gateway.mt4_manager.login import FailedLogins
-from gateway.mt4_manager.rate import Rate
+from gateway.mt4_manager import RateExceeded, access
+from gateway.mt4_manager.access import FailedLogins, Rate
 
 
 class Time:
@@ -52,7 +49,7 @@ def test_a_right_password_begins_anew() -> None:
 
 def test_names_are_not_remembered_without_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever tries many names makes us forget the one that was tried longest ago."""
-    monkeypatch.setattr(counts, "MAX_NAMES", 3)
+    monkeypatch.setattr(access, "MAX_FAILED_NAMES", 3)
     tries = FailedLogins(Time().now)
     for name in ("ann", "b", "c", "d"):
         wait_s(tries, name)
@@ -86,7 +83,7 @@ def test_no_pace_is_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
         free.take("ann")
     with pytest.raises(RateExceeded):
         Rate(0.0, 1, Time().now).take("ann")
-    monkeypatch.setattr(rates, "MAX_NAMES", 2)
+    monkeypatch.setattr(access, "MAX_RATED_NAMES", 2)
     rate = Rate(1.0, 1, Time().now)
     for name in "abcd":
         rate.take(name)

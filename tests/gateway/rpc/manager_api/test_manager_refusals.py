@@ -19,7 +19,7 @@ from gateway.mt4_manager import (
     RateExceeded,
 )
 from gateway.mt4_manager.api import OPERATIONS, problem_of
-from gateway.mt4_manager.api.about import DOCUMENT_INFO
+from gateway.mt4_manager.api.operation import DOCUMENT_INFO
 from gateway.mt4_manager.api.reference import EXAMPLES
 
 STATUS = {

@@ -1,8 +1,15 @@
-"""Bearer tokens of operators: JSON Web Tokens, signed with HS256 by a key of the home.
+"""Access of operators: a password becomes a bearer token, which opens so many requests a second.
 
-A token's claims are ``iss``, ``sub`` (the operator), ``iat``, ``exp`` and ``jti``, the id of its
-session. The signature alone opens nothing: the session must be in the database, where a hash of
-its id is kept until it expires or the operator is signed out.
+Wrong passwords are answered slowly. They are counted by name, whether there is such an operator or
+not, and only where the password was wrong: a right one is never refused. On loopback all have one
+address and anybody knows a name, so a wait that held for the operator too would be a gift to
+whoever wants to keep him out. Guessing is slow enough by the hash, the length of passwords and the
+pace of failures.
+
+Tokens are JSON Web Tokens, signed with HS256 by a key of the home. A token's claims are ``iss``,
+``sub`` (the operator), ``iat``, ``exp`` and ``jti``, the id of its session. The signature alone
+opens nothing: the session must be in the database, where a hash of its id is kept until it expires
+or the operator is signed out.
 
 A token lives for :data:`LIFETIME_S`. In its last :data:`REFRESH_S` each answer brings its
 successor: always the same one, so that a hundred requests at once get one token, and the loss of
@@ -14,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import sqlite3
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,9 +30,102 @@ import jwt
 from jwt.types import Options
 
 from ea_bridge import host
+from gateway.audit import Audit
+from gateway.credentials.passwords import HashingBusy
+from gateway.credentials.tries import delay_s
+from gateway.http.rate_limit import RateLimiter
 from gateway.storage.store import Store
 
-from .operators import Operator, Role
+from .errors import LoginRefused, RateExceeded
+from .operators import Operator, OperatorBook, Role, key_of
+
+BUSY_S = 1.0
+MAX_FAILED_NAMES = 4096
+"""Names that are remembered; then the one that was tried longest ago is forgotten."""
+
+
+class FailedLogins:
+    """Counter of wrong passwords since the start of the gateway.
+
+    Args:
+        now_s: seconds that only grow.
+
+    """
+
+    def __init__(self, now_s: Callable[[], float]) -> None:
+        self._now_s = now_s
+        self._failed: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    def failed(self, name: str) -> float:
+        """Note a wrong password; return how much too early it came, in seconds, or 0.
+
+        One that came too early says nothing new and makes the wait no longer.
+        """
+        failures, at_s = self._failed.get(name, (0, 0.0))
+        now_s = self._now_s()
+        wait_s = delay_s(failures) - (now_s - at_s)
+        if failures and wait_s > 0:
+            return wait_s
+        self._failed[name] = (failures + 1, now_s)
+        self._failed.move_to_end(name)
+        if len(self._failed) > MAX_FAILED_NAMES:
+            self._failed.popitem(last=False)
+        return 0.0
+
+    def succeeded(self, name: str) -> None:
+        """Forget the failures of a name: its password was given."""
+        self._failed.pop(name, None)
+
+
+class OperatorLogin:
+    """Login of operators by their password.
+
+    Args:
+        operators: the people.
+        tokens: what they get.
+        tries: how often they have failed.
+        audit: where it is noted.
+
+    """
+
+    def __init__(
+        self, operators: OperatorBook, tokens: TokenBook, tries: FailedLogins, audit: Audit
+    ) -> None:
+        self._operators = operators
+        self._tokens = tokens
+        self._tries = tries
+        self._audit = audit
+
+    async def log_in(self, username: str, password: str) -> str:
+        """Return a new token.
+
+        A name that there is not takes as long, and is counted like any other.
+
+        Raises:
+            LoginRefused: they do not fit.
+            RateExceeded: too many passwords are being checked.
+
+        """
+        name = key_of(username)
+        try:
+            operator = await self._operators.verify(name, password)
+        except HashingBusy:
+            raise RateExceeded(BUSY_S, "Too many log in at this moment; try again") from None
+        if operator is None:
+            wait_s = self._tries.failed(name)
+            self._note("too_many_tries" if wait_s else "wrong", name)
+            raise LoginRefused(wait_s)
+        self._tries.succeeded(name)
+        token = self._tokens.issue(operator)
+        self._audit.record("manager_login", actor=f"manager:{operator.name}")
+        return token
+
+    def _note(self, reason: str, name: str) -> None:
+        """Whoever guesses names and passwords writes no trail of any length."""
+        self._audit.often(
+            "manager_login_refused", outcome="refused", reason=reason, object=name[:64]
+        )
+
 
 LIFETIME_S = 8 * 3600
 REFRESH_S = 3600
@@ -170,3 +271,38 @@ class TokenBook:
 
 def _digest(session: str) -> bytes:
     return hashlib.sha256(session.encode()).digest()
+
+
+NEVER_S = 3600.0
+"""Told to who may ask nothing at all: only a new configuration lets him."""
+MAX_RATED_NAMES = 1024
+"""Operators whose rate is remembered."""
+
+
+class Rate:
+    """A bucket of requests for each operator: it fills steadily and lets bursts through.
+
+    Args:
+        per_second: in the long run; ``None`` for as many as come, 0 for none.
+        burst: at once, after a pause.
+        now_s: seconds that only grow.
+
+    """
+
+    def __init__(self, per_second: float | None, burst: int, now_s: Callable[[], float]) -> None:
+        self._per_second = per_second
+        self._limiter = RateLimiter(burst, per_second or 0.0, now_s, MAX_RATED_NAMES)
+
+    def take(self, operator: str) -> None:
+        """Count a request.
+
+        Raises:
+            RateExceeded: there are too many; it was not counted.
+
+        """
+        if self._per_second is None:
+            return
+        if not self._per_second:
+            raise RateExceeded(NEVER_S)
+        if wait_s := self._limiter.wait_s(operator):
+            raise RateExceeded(wait_s)
