@@ -24,6 +24,8 @@ OPEN = frozenset({"unknown", "pending"})
 ANSWERS_WITHIN_S = 60.0
 """A daemon at peace, on a machine that may be busy."""
 BATCH = 50
+LAST = ("symbol", "type", "volume")
+"""What is compared of an order's last command."""
 
 
 class TradedAccount:
@@ -103,4 +105,5 @@ def known_of(response: Json) -> Known:
         record["reconciled"],
         tuple(sent["command_id"] for sent in record["sends"]),
         (record["error"] or {}).get("message", ""),
+        tuple(record["sends"][-1][name] for name in LAST) if record["sends"] else (),
     )

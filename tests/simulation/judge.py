@@ -16,9 +16,10 @@ from .verdict import WITHIN_S, Verdict
 
 TAGGED = frozenset({"place_order", "close_position", "close_by"})
 """Methods whose requests carry the tag of their own id."""
-NOT_SHOWN = frozenset({"deviation", "type_filling"})
+NOT_SHOWN = frozenset({"deviation", "type_filling", "volume"})
 """Params by which orders are not told apart where their tags are gone: no terminal shows the
-deviation, and the filling that one asks for may be that which the gateway chooses for another."""
+deviation, and the filling that one asks for may be that which the gateway chooses for another. The
+lots are those of the command: a close without any asks for those that the position has."""
 SUPERSEDED = "What it was to change"
 """How the error of a change begins that does not show any more."""
 
@@ -35,6 +36,8 @@ class Known:
     """Ids of the commands that were sent for it."""
     message: str = ""
     """Of its error."""
+    last: tuple[object, ...] = ()
+    """Symbol, type and lots of the last of them, as the broker was to have them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +87,15 @@ def executed_for(intent: Intent, known: Known, truth: Truth) -> list[Executed]:
 def _assigned(
     intents: Sequence[Intent], heard: Heard, executed: Mapping[str, Sequence[Executed]]
 ) -> set[str]:
-    """Return those that were told each other's ends: requests that are equal in all that tells
-    orders apart, of each kind as many that were executed and are rejected as the other way round.
+    """Return those that were told each other's ends: requests whose commands are equal in all that
+    tells orders apart, of each kind as many that were executed and are rejected as the other way
+    round.
     """
     kinds: defaultdict[tuple[object, ...], list[Intent]] = defaultdict(list)
     for one in intents:
         if heard.known[one.id].reconciled and not _contradicts(one):
             shown = (item for item in one.params.items() if item[0] not in NOT_SHOWN)
-            kinds[one.method, *sorted(map(str, shown))].append(one)
+            kinds[one.method, heard.known[one.id].last, *sorted(map(str, shown))].append(one)
     found = set[str]()
     for alike in kinds.values():
         told = [(one.id, heard.known[one.id].outcome, len(executed[one.id])) for one in alike]

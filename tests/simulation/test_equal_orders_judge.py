@@ -17,14 +17,33 @@ BUY: Json = {"symbol": "EURUSD", "volume": 0.02, "magic": 7, "side": "buy"}
 UNKNOWN = Reply("unknown", "order_unresolved")
 
 
-def judged(first: Json, second: Json, executed: int = 1) -> Verdict:
-    """Judge two orders, of which the first is told to be done, and the second was executed."""
+CLOSE: Json = {"ticket": 12}
+
+
+def judged(
+    first: Json,
+    second: Json,
+    executed: int = 1,
+    *,
+    method: str = "place_order",
+    lots: tuple[float, float] | None = None,
+) -> Verdict:
+    """Judge two orders, of which the first is told to be done, and the second was executed.
+
+    Args:
+        first, second: their params.
+        executed: how often the second was.
+        method: of both.
+        lots: of their commands, where these are not in the params.
+
+    """
+    had = lots or (first["volume"], second["volume"])
     told = {
-        "a": Known("done", reconciled=True),
-        "b": Known("rejected", reconciled=True, commands=(5,)),
+        "a": Known("done", reconciled=True, commands=(4,), last=("EURUSD", "buy", had[0])),
+        "b": Known("rejected", reconciled=True, commands=(5,), last=("EURUSD", "buy", had[1])),
     }
     intents = [
-        Intent(id=id_, method="place_order", params=params, tag=f"g{id_}")
+        Intent(id=id_, method=method, params=params, tag=f"g{id_}")
         for id_, params in (("a", first), ("b", second))
     ]
     for intent in intents:
@@ -55,3 +74,12 @@ def test_others_may_not(more: Json) -> None:
 def test_as_many_are_told_to_be_done_as_were_executed() -> None:
     """One that is told so and for which none was executed is missing."""
     assert len(judged(BUY, BUY, executed=0).missing) == 1
+
+
+@pytest.mark.parametrize(("second", "is_equal"), [(0.01, True), (0.02, False)])
+def test_closes_are_compared_as_the_broker_has_them(second: float, is_equal: bool) -> None:
+    """One that names the lots of the whole position is equal to one that names none."""
+    verdict = judged(CLOSE | {"volume": 0.01}, CLOSE, method="close_position", lots=(0.01, second))
+    assert verdict.is_right is is_equal
+    other = judged(CLOSE, {"ticket": 13}, method="close_position", lots=(0.01, 0.01))
+    assert not other.is_right
