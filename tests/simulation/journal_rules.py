@@ -36,8 +36,6 @@ ORDER: Edges = {
     NEW: frozenset({"journaled", "done", "rejected", "not_sent"}),
     "journaled": frozenset({"unknown", *ENDS}),
     "unknown": ENDS,
-    # the same once more: asked again under the id, and left unknown by a failing disk
-    "not_sent": frozenset({"not_sent"}),
 }
 ORDER_ANEW: Edges = {"not_sent": ORDER[NEW]}
 """Of a row that is taken for another request."""

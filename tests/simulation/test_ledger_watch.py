@@ -146,6 +146,10 @@ MOVES: dict[str, tuple[str, str]] = {
     "an answer is another one": ("UPDATE orders SET answer = '[]'", "done"),
     "a command's end is another": ("UPDATE sends SET stage = 'rejected'", "done"),
     "a ticket is another": ("UPDATE sends SET ticket = 12", "done"),
+    "an end that leaves the id free is written twice": (
+        "UPDATE orders SET stage = 'not_sent', answer = '[]'",
+        "not_sent",
+    ),
     "a free id is used without a request": ("UPDATE orders SET stage = 'done'", "not_sent"),
     "done without a command that is": ("UPDATE orders SET stage = 'done'", "unknown"),
     "rejected while one is under way": ("UPDATE orders SET stage = 'rejected'", ""),
