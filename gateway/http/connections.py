@@ -93,7 +93,9 @@ class Connection(HttpConnection):
 
     def turn_away(self, wire: asyncio.Transport) -> None:
         """Say that there are too many connections, and close this one."""
-        error = Overloaded("There are too many connections", retry_after_ms=1000)
+        error = Overloaded(
+            "There are too many connections", outcome="not_sent", retry_after_ms=1000
+        )
         wire.write(raw_refusal(Refusal(503, error, {"Retry-After": "1"})))
         wire.close()
 

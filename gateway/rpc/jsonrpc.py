@@ -176,11 +176,10 @@ class JsonRpc:
             return refuse(InvalidRequest("The batch is empty", reason="empty_batch"))
         limit = self._limits.max_batch
         if len(items) > limit:
-            return refuse(
-                InvalidRequest(
-                    f"A batch may hold {limit} calls", reason="batch_too_large", limit=limit
-                )
+            error = InvalidRequest(
+                f"A batch may hold {limit} calls", reason="batch_too_large", limit=limit
             )
+            return refuse(self._unsent(error, *items))
         room = ResponseBudget(self._limits.max_response_bytes)
 
         async def answer(item: Any) -> bytes | None:
@@ -199,6 +198,14 @@ class JsonRpc:
         bodies = [body for body in answers if body is not None]
         return Answer(b"[" + b",".join(bodies) + b"]" if bodies else None)
 
+    def _unsent(self, error: GatewayError, *items: Any) -> GatewayError:
+        """Return the error of items that are not carried out, as their caller is told it: who
+        trades is told that nothing was sent.
+        """
+        if any(map(self._mutates, items)):
+            error.data["outcome"] = "not_sent"
+        return error
+
     def _mutates(self, item: Any) -> bool:
         if type(item) is not dict or type(name := item.get("method")) is not str:
             return False
@@ -210,7 +217,7 @@ class JsonRpc:
         try:
             check(item)
         except InvalidRequest as exc:
-            return error_response(exc, echo(item))
+            return error_response(self._unsent(exc, item), echo(item))
         params = {} if item.get("params") is None else item["params"]
         # jsonrpcserver would spread params over the method's arguments; ours takes them as one
         request = Request(item["method"], [params], item.get("id", NOID))
@@ -228,8 +235,8 @@ class JsonRpc:
                     result = await run_method(request, context, entry.method)
                 finally:
                     in_flight.leave(request.id)
-        except GatewayError as exc:
-            result = Error(**exc.as_dict())
+        except GatewayError as exc:  # by us: a method's own become results before they get here
+            result = Error(**self._unsent(exc, item).as_dict())
         return to_serializable_one(to_response(request, result))  # type: ignore[return-value]  # a dict, for one response
 
     async def _notified(self, request: Request, call: Call) -> None:

@@ -194,9 +194,9 @@ class WebServer:
             return await self._answer(request, headers)
         except Refusal as refusal:
             note_request(self._audit, refusal.error)
-            return refuse(refusal, headers)
+            return refuse(_unsent(request, refusal), headers)
         except Unauthorized as error:
-            return refuse(unauthorized(error), headers)
+            return refuse(_unsent(request, unauthorized(error)), headers)
         except ThrottleExceeded:
             connection_of(request).abort()
             return web.Response()  # nobody gets to see it
@@ -264,6 +264,15 @@ def _refuser(
 ) -> Callable[[Refusal, Mapping[str, str]], web.Response]:
     """Return the maker of refusals in the form of the API that was meant."""
     return detail_response if request.raw_path.startswith(PREFIX) else refusal_response
+
+
+def _unsent(request: web.BaseRequest, refusal: Refusal) -> Refusal:
+    """Return the refusal of a request as its caller is told it: nobody has looked into what was
+    posted to be carried out, so if it was a trade, nothing was sent.
+    """
+    if request.method == "POST" and request.raw_path.partition("?")[0] in RPC_PATHS:
+        refusal.error.data["outcome"] = "not_sent"
+    return refusal
 
 
 def _note_nothing(_tid: str, _way: Way, _reason: str, _agent: str) -> None:

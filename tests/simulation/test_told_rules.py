@@ -61,6 +61,13 @@ def test_an_end_that_could_not_be_written_may_be_lost() -> None:
         assert caller.hear(missing, "get_order", life=life) is is_right
 
 
+def test_a_message_that_was_refused_unread_says_nothing_of_an_order(caller: Caller) -> None:
+    """Such as one whose body did not come in time: its id may stand for anything."""
+    assert caller.hear(DONE)
+    assert caller.hear({"id": None, **NOT_SENT})
+    assert not caller.hear(NOT_SENT)
+
+
 def done(order: int = 11, position: int | None = 12) -> dict[str, Any]:
     return {"result": {"order": {"order": order, "position": position, "deal": None}}}
 

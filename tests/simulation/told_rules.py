@@ -115,6 +115,8 @@ class ToldRules:
         id_ = params.get("client_order_id") if isinstance(params, dict) else None
         if id_ is None or params.get("validate_only"):
             return
+        if "error" in answer and answer["id"] is None:
+            return  # it was refused as a whole: nobody has looked into it
         told = told_of(message["method"], answer)
         if told is None:
             return

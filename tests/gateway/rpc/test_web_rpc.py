@@ -160,8 +160,40 @@ async def test_a_body_that_does_not_come_is_given_up(
     error = orjson.loads(body)["error"]
     assert (status, headers["connection"]) == (408, "close")
     assert (error["code"], error["data"]["timeout_ms"]) == (-32009, 100)
+    assert error["data"]["outcome"] == "not_sent"
     writer.close()
     assert house.doings.calls == []
+
+
+@pytest.mark.parametrize(
+    ("token", "more", "status"),
+    [
+        ("", f"Content-Length: {2**24}", 413),
+        ("mgt_wrong", "Content-Length: 2", 401),
+        ("", "Content-Length: 2\r\nContent-Encoding: gzip", 415),
+        ("", "Content-Length: 2\r\nReferer: http://a/", 403),
+    ],
+)
+async def test_who_may_have_traded_is_told_that_nothing_was_sent(
+    house: Server, token: str, more: str, status: int
+) -> None:
+    """A refusal before the body was read; others than /rpc take no trades in that form."""
+    for path, outcome in (("/rpc", "not_sent"), ("/v1/rpc", "not_sent"), ("/healthz", None)):
+        head = house.head(path, "POST", more, token=token)
+        got, _, body = split_response(await house.raw(head.encode() + b"\r\n{}"))
+        assert got == (status if outcome or status == 403 else 405)
+        assert orjson.loads(body)["error"]["data"].get("outcome") == outcome
+
+
+async def test_who_finds_no_room_has_sent_nothing() -> None:
+    """Nothing was read on a connection that is turned away."""
+    async with open_server(limits=Limits(max_connections=1)) as house:
+        _, writer = await asyncio.open_connection("127.0.0.1", house.port)
+        writer.write(house.head("/rpc", "POST", "Content-Length: 9").encode() + b"\r\n{")
+        await until(lambda: house.gate.admitted)
+        status, _, body = split_response(await house.raw(b""))
+        assert (status, orjson.loads(body)["error"]["data"]["outcome"]) == (503, "not_sent")
+        writer.close()
 
 
 async def test_a_client_that_waits_to_be_asked_is_asked(house: Server) -> None:

@@ -105,6 +105,15 @@ async def test_a_batch_over_the_limit_is_one_error_and_nothing_runs(front: Front
     assert len(front.doings.calls) == limit
 
 
+async def test_a_batch_over_the_limit_that_trades_was_not_sent(front: Front) -> None:
+    """Every error of a trade says what is known."""
+    batch = [request("sum", 1)] * front.limits.max_batch
+    assert "outcome" not in (await front.ask([*batch, request("sum", 1)]))["error"]["data"]
+    refused = await front.ask([*batch, request("trade", "a")])
+    assert refused["error"]["data"]["outcome"] == "not_sent"
+    assert front.doings.calls == []
+
+
 async def test_a_batch_that_trades_runs_in_order_one_after_the_other(front: Front) -> None:
     """Each item is done before the next begins, and answers are in order."""
     batch = [

@@ -33,6 +33,16 @@ async def test_two_requests_in_flight_cannot_share_an_id(house: Server) -> None:
         assert (await ws.json())["result"] == 1
 
 
+async def test_a_trade_whose_id_is_in_flight_was_not_sent(house: Server) -> None:
+    """Every error of a trade says what is known."""
+    async with raw_ws(house) as ws:
+        ws.send(request("wait", id="x"))
+        ws.send(request("trade", "a", id="x"))
+        data = (await ws.json())["error"]["data"]
+        assert (data["reason"], data["outcome"]) == ("duplicate_id", "not_sent")
+        house.doings.open.set()
+
+
 async def test_one_batch_cannot_use_an_id_twice_at_once(house: Server) -> None:
     """Reads of a batch run together, so the second of two equal ids is refused."""
     async with raw_ws(house) as ws:

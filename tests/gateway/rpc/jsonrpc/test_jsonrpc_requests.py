@@ -236,3 +236,15 @@ async def test_what_other_libraries_send_is_understood(ask: Ask) -> None:
     for sent in (body, b"\xef\xbb\xbf" + body):
         assert (await ask(sent))["result"] == ["hello", 5]
     assert (await ask(b"\xef\xbb\xbf\xef\xbb\xbf" + body))["error"]["code"] == -32700
+
+
+@pytest.mark.parametrize("spoilt", [{"jsonrpc": "1.0"}, {"params": 1}, {"id": True}, {"extra": 1}])
+async def test_who_trades_by_an_invalid_request_is_told_that_nothing_was_sent(
+    front: Front, spoilt: dict[str, Any]
+) -> None:
+    """Every error of a trade says what is known; one of a read speaks of no trade."""
+    for method, outcome in (("trade", "not_sent"), ("sum", None)):
+        item = request(method, "a") | spoilt
+        for answer in (await front.ask(item), (await front.ask([item]))[0]):
+            assert answer["error"]["data"].get("outcome") == outcome
+    assert front.doings.calls == []
