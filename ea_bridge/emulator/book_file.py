@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from ea_bridge.simulation.broker import Broker
-from ea_bridge.simulation.broker.rows import BookRows
+from ea_bridge.simulation.broker.broker import BookRows
 
 BUSY_S = 0.2
 """For one who looks at the file: nothing else of the terminal goes on meanwhile."""

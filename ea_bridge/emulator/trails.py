@@ -21,7 +21,7 @@ from ea_bridge.model import (
     TrailTerms,
 )
 from ea_bridge.simulation.broker import Broker
-from ea_bridge.simulation.broker.money import exact
+from ea_bridge.simulation.broker.prices import exact
 
 RETRY_MS = 1000
 """After a refusal: a broker that is asked on every tick soon refuses everything."""

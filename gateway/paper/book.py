@@ -10,7 +10,7 @@ import msgspec
 
 from ea_bridge.model import Account, TradeResult
 from ea_bridge.simulation.broker import Broker
-from ea_bridge.simulation.broker.rows import BookRows
+from ea_bridge.simulation.broker.broker import BookRows
 from gateway.storage.ledger import Ledger
 
 TABLE = """

@@ -13,9 +13,9 @@ from random import Random
 from msgspec.structs import replace
 
 from ea_bridge.model import DayOfWeek, SymbolInfo, Tick, TickFlag
+from ea_bridge.simulation.clock import Hours, SessionSpan
 from ea_bridge.simulation.market import Market
 from ea_bridge.simulation.market.bars import PriceSpan, join, span_of
-from ea_bridge.simulation.market.hours import Hours, SessionSpan
 from ea_bridge.simulation.market.market import MAX_TICKS_A_STEP
 from ea_bridge.simulation.specs import load_specs
 

@@ -3,22 +3,22 @@
 :class:`Broker` is the trade server with one account; it takes prices from whatever follows
 :class:`QuoteSource`. Layers, each on those below::
 
-    rows                         the books as somebody keeps them
-    broker                       the interface
-    matching  rollover           what ticks and midnights do
-    execution                    carrying out requests
-    checks                       refusing them, in MetaTrader's order
-    positions                    fills become positions and deals
-    valuation                    what they are worth, what they need
-    formulas  prices             arithmetic of one symbol, conversion
-    ledger  terms  money         the books, the rules, exact decimals
+    broker               the interface, the books as somebody keeps them
+    matching             what ticks and midnights do
+    execution            carrying out requests
+    checks               refusing them, in MetaTrader's order
+    requests             what they name, looked up; answers
+    positions            fills become positions and deals
+    valuation            what they are worth, what they need
+    ledger  terms        the books, the rules
+    prices               exact decimals, quotes, conversion
 """
 
-from .answers import COMMENTS
 from .broker import Broker, closes_nothing, past_orders
 from .demo import load_demo
 from .ledger import MAX_EVENTS, ClosedTrade, Holding, TradeEvent
 from .prices import QuoteSource
+from .requests import COMMENTS
 from .terms import Platform, Script, Switches, Terms, terms_of
 
 __all__ = [

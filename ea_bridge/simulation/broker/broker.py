@@ -1,14 +1,17 @@
-"""Broker: a trade server with one account, and the EA's rules around it."""
+"""Broker: a trade server with one account, and the rows that its books are stored as."""
 
 from __future__ import annotations
 
 import math
 import random
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from decimal import Decimal
+from itertools import islice
+from typing import Any, NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 
 from ea_bridge.model import (
@@ -28,23 +31,21 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 
-from .answers import COMMENTS, RequestRefused, answer
 from .checks import refusal, terminal_refusal
 from .execution import Execution
-from .inquiry import CheckContext, Inquiry, look_up
 from .ledger import (
     BrokerLedger,
     ClosedTrade,
+    Holding,
     TradeEvent,
     find_closed_trade,
     select_deals,
     select_orders,
 )
-from .matching import Matching
-from .money import exact, rounded
+from .matching import Matching, Rollover
 from .positions import Accounting, Hedging, Mt4, Netting
-from .prices import Prices, QuoteSource
-from .rollover import Rollover
+from .prices import Prices, QuoteSource, exact, rounded
+from .requests import COMMENTS, CheckContext, RequestRefused, ResolvedRequest, answer, look_up
 from .terms import Script, Switches, Terms, terms_of
 from .valuation import Valuation, margin_after
 
@@ -110,10 +111,10 @@ class Broker:
         self._requests += 1
         tick = self._prices.tick(request.symbol)
         try:
-            inquiry = self._checked(request, now_msc)
-            tick = inquiry.tick
+            resolved = self._checked(request, now_msc)
+            tick = resolved.tick
             self._refuse_by_server(now_msc)  # after the checks: OrderCheck knows nothing of it
-            result = self._carry_out[TradeAction(request.action)](inquiry)
+            result = self._carry_out[TradeAction(request.action)](resolved)
         except RequestRefused as refused:
             result = self._refusal(refused.retcode, tick)
         return replace(result, request_id=self._requests)
@@ -125,23 +126,23 @@ class Broker:
         margin that was too much.
         """
         try:
-            inquiry = self._checked(request, now_msc)
+            resolved = self._checked(request, now_msc)
         except RequestRefused as refused:
             if refused.retcode != TradeRetcode.NO_MONEY:
                 return CheckResult(retcode=refused.retcode, comment=COMMENTS[refused.retcode])
-            inquiry = look_up(request, self._valuation, now_msc)
-            return self._foreseen(inquiry, refused.retcode, COMMENTS[refused.retcode])
-        return self._foreseen(inquiry, 0, "Done")
+            resolved = look_up(request, self._valuation, now_msc)
+            return self._foreseen(resolved, refused.retcode, COMMENTS[refused.retcode])
+        return self._foreseen(resolved, 0, "Done")
 
-    def _checked(self, request: TradeRequest, now_msc: int) -> Inquiry:
+    def _checked(self, request: TradeRequest, now_msc: int) -> ResolvedRequest:
         refused = terminal_refusal(self._context)
         if refused is not None:
             raise RequestRefused(refused)
-        inquiry = look_up(request, self._valuation, now_msc)
-        refused = refusal(self._context, inquiry)
+        resolved = look_up(request, self._valuation, now_msc)
+        refused = refusal(self._context, resolved)
         if refused is not None:
             raise RequestRefused(refused)
-        return inquiry
+        return resolved
 
     def _refuse_by_server(self, now_msc: int) -> None:
         """Refuse for reasons that lie not in the request: too many of them, or the script."""
@@ -158,10 +159,10 @@ class Broker:
         priced = {TradeRetcode.REQUOTE, TradeRetcode.PRICE_CHANGED}
         return answer(retcode, tick if retcode in priced else None)
 
-    def _foreseen(self, inquiry: Inquiry, retcode: int, comment: str) -> CheckResult:
+    def _foreseen(self, resolved: ResolvedRequest, retcode: int, comment: str) -> CheckResult:
         used = self._valuation.used_margin()
-        if inquiry.request.action == TradeAction.DEAL:
-            after = margin_after(self._valuation, inquiry.trade)
+        if resolved.request.action == TradeAction.DEAL:
+            after = margin_after(self._valuation, resolved.trade)
             used = used if after is None else after  # 0 where the last position closes
         equity, balance = self._valuation.equity(), self._ledger.balance
         return CheckResult(
@@ -421,3 +422,98 @@ def past_orders(
         else order
         for order in orders
     ]
+
+
+KINDS: Mapping[str, Any] = {"order": Order, "past": Order, "holding": Holding, "deal": Deal}
+"""Kinds of rows."""
+_decoders = {kind: msgspec.json.Decoder(type_) for kind, type_ in KINDS.items()}
+
+
+class RowChanges(NamedTuple):
+    """Rows that are to be written."""
+
+    gone: list[tuple[str, int]]
+    """Kind and ticket of rows to delete."""
+    fresh: list[tuple[str, int, str]]
+    """Kind, ticket and text of rows to write, over those that are there."""
+
+
+class BookRows:
+    """The rows of one broker's books, as they were written last.
+
+    What is open is compared with what was written last; what is past is only ever added to, so
+    that its newest are what there is to write.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[str, dict[int, Any]] = {"order": {}, "holding": {}}
+        self._past = {"past": 0, "deal": 0}
+
+    def load(self, broker: Broker, rows: Iterable[tuple[str, str]], time_msc: int) -> bool:
+        """Put rows of kind and text into a new broker; return whether there were any.
+
+        Args:
+            time_msc: when they were written last; days that have ended since are charged for.
+
+        """
+        found: dict[str, list[Any]] = {kind: [] for kind in KINDS}
+        for kind, text in rows:
+            found[kind].append(_decoders[kind].decode(text))
+        if not any(found.values()):
+            return False
+        broker.books.restore(
+            orders=found["order"],
+            past_orders=found["past"],
+            holdings=found["holding"],
+            deals=found["deal"],
+        )
+        self._note(broker)
+        broker.on_time(time_msc)
+        return True
+
+    def changes(self, broker: Broker) -> RowChanges:
+        """Return what has changed since the last time; that counts as written from now on."""
+        changes = RowChanges(self._gone(broker), self._fresh(broker))
+        self._note(broker)
+        return changes
+
+    def _gone(self, broker: Broker) -> list[tuple[str, int]]:
+        now = _open(broker)
+        return [
+            (kind, ticket)
+            for kind, before in self._open.items()
+            for ticket in before
+            if ticket not in now[kind]
+        ]
+
+    def _fresh(self, broker: Broker) -> list[tuple[str, int, str]]:
+        books = broker.books
+        changed = [
+            (kind, ticket, _text(row))
+            for kind, open_ in _open(broker).items()
+            for ticket, row in open_.items()
+            if self._open[kind].get(ticket) is not row
+        ]
+        past = _newest(books.past_orders.values(), self._past["past"], len(books.past_orders))
+        deals = _newest(books.deals.values(), self._past["deal"], len(books.deals))
+        changed += [("past", order.ticket, _text(order)) for order in past]
+        changed += [("deal", deal.ticket, _text(deal)) for deal in deals]
+        return changed
+
+    def _note(self, broker: Broker) -> None:
+        self._open = {kind: dict(open_) for kind, open_ in _open(broker).items()}
+        books = broker.books
+        self._past = {"past": len(books.past_orders), "deal": len(books.deals)}
+
+
+def _open(broker: Broker) -> dict[str, dict[int, Any]]:
+    return {"order": broker.books.orders, "holding": broker.books.holdings}
+
+
+def _newest(values: Iterable[Any], known: int, count: int) -> list[Any]:
+    """Return the last of a dict's values, without a look at those before."""
+    return list(islice(reversed(values), count - known))  # type: ignore[call-overload]  # values of a dict can be reversed
+
+
+def _text(body: Any) -> str:
+    return msgspec.json.encode(body).decode()

@@ -28,8 +28,8 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 
-from .inquiry import LIMITS, MARKET, PENDINGS, STOP_LIMITS, STOPS, CheckContext, Inquiry
-from .money import ZERO, exact, on_grid, rounded
+from .prices import ZERO, exact, on_grid, rounded
+from .requests import LIMITS, MARKET, PENDINGS, STOP_LIMITS, STOPS, CheckContext, ResolvedRequest
 from .valuation import affordable, opened_volume
 
 _DAY_MS = 86_400_000
@@ -40,9 +40,9 @@ MT4_SHORTEST_LIFE_MS = 600_000
 # --- what is asked for: order type, trade mode, volume, filling, expiration ------------------
 
 
-def order_type_allowed(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def order_type_allowed(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10035: the type does not fit the action, the symbol forbids it, or MetaTrader 4 lacks it."""
-    request = inquiry.request
+    request = resolved.request
     if request.action == TradeAction.CLOSE_BY:
         flag = OrderFlag.CLOSE_BY
     else:
@@ -52,7 +52,7 @@ def order_type_allowed(context: CheckContext, inquiry: Inquiry) -> TradeRetcode 
         flag = _flag(request.type)
     if flag == OrderFlag.STOP_LIMIT and context.valuation.terms.platform == "mt4":
         return TradeRetcode.INVALID_ORDER
-    allowed = inquiry.symbol.order_mode
+    allowed = resolved.symbol.order_mode
     if allowed is not None and not allowed & flag:
         return TradeRetcode.INVALID_ORDER
     return None
@@ -66,39 +66,41 @@ def _flag(order_type: int) -> OrderFlag:
     return OrderFlag.STOP_LIMIT if order_type in STOP_LIMITS else OrderFlag.MARKET
 
 
-def symbol_open_for_change(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def symbol_open_for_change(
+    context: CheckContext, resolved: ResolvedRequest
+) -> TradeRetcode | None:
     """10017: trading in the symbol is disabled altogether."""
-    disabled = inquiry.symbol.trade_mode == SymbolTradeMode.DISABLED
+    disabled = resolved.symbol.trade_mode == SymbolTradeMode.DISABLED
     return TradeRetcode.TRADE_DISABLED if disabled else None
 
 
-def symbol_tradable(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def symbol_tradable(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10017, 10042, 10043, 10044: the symbol's trade mode. Closing is always allowed but in the
     first; without a quote nothing can be closed, and the next checks say so.
     """
-    mode = inquiry.symbol.trade_mode
+    mode = resolved.symbol.trade_mode
     if mode == SymbolTradeMode.DISABLED:
         return TradeRetcode.TRADE_DISABLED
-    if mode == SymbolTradeMode.FULL or _only_closes(context, inquiry):
+    if mode == SymbolTradeMode.FULL or _only_closes(context, resolved):
         return None
     if mode == SymbolTradeMode.CLOSEONLY:
         return TradeRetcode.CLOSE_ONLY
-    if mode == SymbolTradeMode.LONGONLY and not inquiry.buying:
+    if mode == SymbolTradeMode.LONGONLY and not resolved.buying:
         return TradeRetcode.LONG_ONLY
-    if mode == SymbolTradeMode.SHORTONLY and inquiry.buying:
+    if mode == SymbolTradeMode.SHORTONLY and resolved.buying:
         return TradeRetcode.SHORT_ONLY
     return None
 
 
-def _only_closes(context: CheckContext, inquiry: Inquiry) -> bool:
-    if inquiry.request.action != TradeAction.DEAL or inquiry.tick is None:
+def _only_closes(context: CheckContext, resolved: ResolvedRequest) -> bool:
+    if resolved.request.action != TradeAction.DEAL or resolved.tick is None:
         return False
-    return opened_volume(context.valuation, inquiry.trade) == 0
+    return opened_volume(context.valuation, resolved.trade) == 0
 
 
-def volume_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def volume_valid(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10014: below the minimum, above the maximum, or off the step."""
-    volume, symbol = inquiry.request.volume, inquiry.symbol
+    volume, symbol = resolved.request.volume, resolved.symbol
     good = (
         volume > 0
         and symbol.volume_min <= volume
@@ -108,14 +110,14 @@ def volume_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None
     return None if good else TradeRetcode.INVALID_VOLUME
 
 
-def filling_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def filling_valid(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10030: the filling mode, an enum, is not in the symbol's bit mask.
 
     RETURN has no bit: always allowed for pending orders, and for market orders in every
     execution mode but MARKET. REQUEST and INSTANT execution ignore the mode. BOC is for limit
     and stop-limit orders. MetaTrader 4 has no choice.
     """
-    symbol, request = inquiry.symbol, inquiry.request
+    symbol, request = resolved.symbol, resolved.request
     if symbol.filling_mode is None or context.valuation.terms.platform == "mt4":
         return None
     return None if _filling_allowed(symbol, request) else TradeRetcode.INVALID_FILL
@@ -145,11 +147,11 @@ _TIME_FLAGS = {
 }
 
 
-def expiration_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def expiration_valid(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10022: the lifetime is unknown, not allowed for the symbol, or over already. 10013: shorter
     than MetaTrader 4 takes it, which says "invalid trade parameters".
     """
-    request, allowed = inquiry.request, inquiry.symbol.expiration_mode
+    request, allowed = resolved.request, resolved.symbol.expiration_mode
     flag = _TIME_FLAGS.get(OrderTime(request.type_time)) if _known_time(request) else None
     if flag is None or (allowed is not None and not allowed & flag):
         return TradeRetcode.INVALID_EXPIRATION
@@ -158,12 +160,12 @@ def expiration_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | 
     end_msc = request.expiration * 1000
     if request.type_time == OrderTime.SPECIFIED_DAY:  # to the end of that day
         end_msc = (end_msc // _DAY_MS + 1) * _DAY_MS
-    if end_msc <= inquiry.now_msc:
+    if end_msc <= resolved.now_msc:
         return TradeRetcode.INVALID_EXPIRATION
     # MetaTrader 4 takes an old expiration back unchanged, however near it is by now
-    is_kept = inquiry.order is not None and inquiry.order.time_expiration == request.expiration
+    is_kept = resolved.order is not None and resolved.order.time_expiration == request.expiration
     if context.valuation.terms.platform == "mt4" and not is_kept:
-        too_short = end_msc < inquiry.now_msc + MT4_SHORTEST_LIFE_MS
+        too_short = end_msc < resolved.now_msc + MT4_SHORTEST_LIFE_MS
         return TradeRetcode.INVALID if too_short else None
     return None
 
@@ -175,49 +177,49 @@ def _known_time(request: TradeRequest) -> bool:
 # --- prices: quotes, the grid, the right side of the market, stops, freezing -----------------
 
 
-def quoted(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def quoted(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10021: nobody quotes the symbol."""
-    return TradeRetcode.PRICE_OFF if inquiry.tick is None else None
+    return TradeRetcode.PRICE_OFF if resolved.tick is None else None
 
 
-def session_runs(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def session_runs(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10018: outside the symbol's trade session."""
-    is_open = context.valuation.prices.is_open(inquiry.symbol.name, inquiry.now_msc)
+    is_open = context.valuation.prices.is_open(resolved.symbol.name, resolved.now_msc)
     return None if is_open else TradeRetcode.MARKET_CLOSED
 
 
-def deal_price_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def deal_price_valid(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10015, 10004: INSTANT and REQUEST execution want a price, within ``deviation`` points of
     the market. In the other modes the server takes its own price and the request's is ignored.
     """
-    symbol, request = inquiry.symbol, inquiry.request
+    symbol, request = resolved.symbol, resolved.request
     if symbol.trade_exemode not in (SymbolExecution.INSTANT, SymbolExecution.REQUEST):
         return None
     if request.price == 0 or not _on_grid(symbol, request.price):
         return TradeRetcode.INVALID_PRICE
-    away = abs(exact(request.price) - exact(inquiry.market_price))
+    away = abs(exact(request.price) - exact(resolved.market_price))
     near = round(away / exact(symbol.point)) <= request.deviation
     return None if near else TradeRetcode.REQUOTE
 
 
-def pending_price_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def pending_price_valid(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10015: off the grid, on the wrong side of the market, or nearer than the stops level.
 
     A buy limit waits below the ask and a buy stop above it; a sell limit above the bid and a
     sell stop below it. A buy stop-limit places its limit below its own price, a sell above.
     """
-    symbol, request = inquiry.symbol, inquiry.request
-    kind = request.type if inquiry.order is None else inquiry.order.type
+    symbol, request = resolved.symbol, resolved.request
+    kind = request.type if resolved.order is None else resolved.order.type
     if request.price <= 0 or not _on_grid(symbol, request.price):
         return TradeRetcode.INVALID_PRICE
     buying = kind in BUYS
-    tick = inquiry.known_tick
+    tick = resolved.known_tick
     market = _price(symbol, tick.ask if buying else tick.bid)
     below = buying == (kind in LIMITS)
     gap = market - exact(request.price) if below else exact(request.price) - market
     if not _far_enough(symbol, gap):
         return TradeRetcode.INVALID_PRICE
-    if kind in STOP_LIMITS and not _stoplimit_valid(inquiry, buying):
+    if kind in STOP_LIMITS and not _stoplimit_valid(resolved, buying):
         return TradeRetcode.INVALID_PRICE
     return None
 
@@ -226,8 +228,8 @@ def _far_enough(symbol: SymbolInfo, gap: Decimal) -> bool:
     return gap > 0 and gap >= exact(symbol.point) * symbol.trade_stops_level
 
 
-def _stoplimit_valid(inquiry: Inquiry, buying: bool) -> bool:
-    request, symbol = inquiry.request, inquiry.symbol
+def _stoplimit_valid(resolved: ResolvedRequest, buying: bool) -> bool:
+    request, symbol = resolved.request, resolved.symbol
     if request.stoplimit <= 0 or not _on_grid(symbol, request.stoplimit):
         return False
     gap = exact(request.price) - exact(request.stoplimit)
@@ -235,14 +237,14 @@ def _stoplimit_valid(inquiry: Inquiry, buying: bool) -> bool:
     return _far_enough(symbol, gap)
 
 
-def stops_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def stops_valid(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10016: SL or TP off the grid, on the wrong side, too near, or not allowed by the symbol.
 
     They are measured from the price that would close the position now (bid for a long one), or
     from the pending order's own price.
     """
-    symbol, request = inquiry.symbol, inquiry.request
-    long, base = _closing_base(inquiry)
+    symbol, request = resolved.symbol, resolved.request
+    long, base = _closing_base(resolved)
     for price, flag in ((request.sl, OrderFlag.SL), (request.tp, OrderFlag.TP)):
         if price == 0:
             continue
@@ -253,37 +255,37 @@ def stops_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
     return None
 
 
-def _closing_base(inquiry: Inquiry) -> tuple[bool, Decimal]:
+def _closing_base(resolved: ResolvedRequest) -> tuple[bool, Decimal]:
     """Return whether the position is (or would be) long, and what stops are measured from."""
-    request, tick = inquiry.request, inquiry.known_tick
+    request, tick = resolved.request, resolved.known_tick
     if request.action in (TradeAction.PENDING, TradeAction.MODIFY):
-        kind = request.type if inquiry.order is None else inquiry.order.type
+        kind = request.type if resolved.order is None else resolved.order.type
         own = request.stoplimit if kind in STOP_LIMITS else request.price
         return kind in BUYS, exact(own)
-    if request.action == TradeAction.SLTP and inquiry.target is not None:
-        long = inquiry.target.position.type == PositionType.BUY
+    if request.action == TradeAction.SLTP and resolved.target is not None:
+        long = resolved.target.position.type == PositionType.BUY
     else:
-        long = inquiry.buying
-    return long, _price(inquiry.symbol, tick.bid if long else tick.ask)
+        long = resolved.buying
+    return long, _price(resolved.symbol, tick.bid if long else tick.ask)
 
 
-def position_not_frozen(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def position_not_frozen(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10029: the market is within the freeze level of the position's SL or TP."""
-    target, symbol = inquiry.target, inquiry.symbol
+    target, symbol = resolved.target, resolved.symbol
     if target is None or symbol.trade_freeze_level == 0:
         return None
-    position, tick = target.position, inquiry.known_tick
+    position, tick = target.position, resolved.known_tick
     # a position closes at the other side: stops of a long one are compared with the bid
     now = _price(symbol, tick.bid if position.type == PositionType.BUY else tick.ask)
     return _frozen(symbol, now, (position.sl, position.tp))
 
 
-def order_not_frozen(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def order_not_frozen(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10029: the market is within the freeze level of the pending order's price."""
-    order, symbol = inquiry.order, inquiry.symbol
-    if order is None or inquiry.tick is None or symbol.trade_freeze_level == 0:
+    order, symbol = resolved.order, resolved.symbol
+    if order is None or resolved.tick is None or symbol.trade_freeze_level == 0:
         return None
-    now = _price(symbol, inquiry.tick.ask if order.type in BUYS else inquiry.tick.bid)
+    now = _price(symbol, resolved.tick.ask if order.type in BUYS else resolved.tick.bid)
     return _frozen(symbol, now, (order.price_open,))
 
 
@@ -293,23 +295,23 @@ def _frozen(symbol: SymbolInfo, now: Decimal, prices: tuple[float, ...]) -> Trad
     return TradeRetcode.FROZEN if near else None
 
 
-def stops_really_change(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def stops_really_change(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10025: the position has these stops already."""
-    if inquiry.target is None:
+    if resolved.target is None:
         return None
-    position, request = inquiry.target.position, inquiry.request
-    same = (position.sl, position.tp) == _normal(inquiry, request.sl, request.tp)
+    position, request = resolved.target.position, resolved.request
+    same = (position.sl, position.tp) == _normal(resolved, request.sl, request.tp)
     return TradeRetcode.NO_CHANGES if same else None
 
 
-def order_really_changes(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def order_really_changes(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10025: the order has all that already."""
-    order, request = inquiry.order, inquiry.request
+    order, request = resolved.order, resolved.request
     if order is None:
         return None
     ends = request.type_time in (OrderTime.SPECIFIED, OrderTime.SPECIFIED_DAY)
     wanted: tuple[float, ...] = (
-        *_normal(inquiry, request.price, request.sl, request.tp),
+        *_normal(resolved, request.price, request.sl, request.tp),
         request.type_time,
         request.expiration if ends else 0,
     )
@@ -321,13 +323,13 @@ def order_really_changes(context: CheckContext, inquiry: Inquiry) -> TradeRetcod
         order.time_expiration,
     )
     if order.type in STOP_LIMITS:
-        wanted = (*wanted, *_normal(inquiry, request.stoplimit))
+        wanted = (*wanted, *_normal(resolved, request.stoplimit))
         has = (*has, order.price_stoplimit)
     return TradeRetcode.NO_CHANGES if wanted == has else None
 
 
-def _normal(inquiry: Inquiry, *prices: float) -> tuple[float, ...]:
-    return tuple(float(_price(inquiry.symbol, price)) for price in prices)
+def _normal(resolved: ResolvedRequest, *prices: float) -> tuple[float, ...]:
+    return tuple(float(_price(resolved.symbol, price)) for price in prices)
 
 
 def _price(symbol: SymbolInfo, price: float) -> Decimal:
@@ -341,21 +343,21 @@ def _on_grid(symbol: SymbolInfo, price: float) -> bool:
 # --- the account: what it holds, what it may hold, what it can pay ---------------------------
 
 
-def close_volume_valid(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def close_volume_valid(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10038: more than the position holds."""
-    target = inquiry.target
-    if target is None or exact(inquiry.request.volume) <= target.volume:
+    target = resolved.target
+    if target is None or exact(resolved.request.volume) <= target.volume:
         return None
     return TradeRetcode.INVALID_CLOSE_VOLUME
 
 
-def close_order_free(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def close_order_free(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10039: orders already on their way close too much of the position for one more."""
-    for holding in (inquiry.target, inquiry.opposite):
+    for holding in (resolved.target, resolved.opposite):
         if holding is None:
             continue
         waiting = _closing_volume(context, holding.position.ticket)
-        asked = exact(inquiry.request.volume) if inquiry.opposite is None else ZERO
+        asked = exact(resolved.request.volume) if resolved.opposite is None else ZERO
         if waiting > 0 and waiting + (asked or holding.volume) > holding.volume:
             return TradeRetcode.CLOSE_ORDER_EXIST
     return None
@@ -373,29 +375,29 @@ def _closing_volume(context: CheckContext, ticket: int) -> Decimal:
     )
 
 
-def fifo_kept(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def fifo_kept(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10045: an older position of the symbol has to be closed first."""
-    target = inquiry.target
+    target = resolved.target
     if target is None or not context.valuation.terms.fifo_close:
         return None
     # the books keep positions in the order of their opening
-    oldest = context.valuation.ledger.held(inquiry.symbol.name)[0]
+    oldest = context.valuation.ledger.held(resolved.symbol.name)[0]
     same = oldest.position.ticket == target.position.ticket
     return None if same else TradeRetcode.FIFO_CLOSE
 
 
-def hedging_allowed(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def hedging_allowed(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10046: the account must not hold both directions of a symbol."""
     terms = context.valuation.terms
-    if not (terms.hedging and terms.hedging_prohibited) or inquiry.target is not None:
+    if not (terms.hedging and terms.hedging_prohibited) or resolved.target is not None:
         return None
-    opposite = PositionType.SELL if inquiry.buying else PositionType.BUY
-    held = context.valuation.ledger.held(inquiry.symbol.name)
+    opposite = PositionType.SELL if resolved.buying else PositionType.BUY
+    held = context.valuation.ledger.held(resolved.symbol.name)
     against = any(holding.position.type == opposite for holding in held)
     return TradeRetcode.HEDGE_PROHIBITED if against else None
 
 
-def orders_below_limit(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def orders_below_limit(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10033: ``ACCOUNT_LIMIT_ORDERS`` pending orders are there already."""
     limit = context.valuation.terms.limit_orders
     if limit == 0:
@@ -404,41 +406,41 @@ def orders_below_limit(context: CheckContext, inquiry: Inquiry) -> TradeRetcode 
     return TradeRetcode.LIMIT_ORDERS if pending >= limit else None
 
 
-def positions_below_limit(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def positions_below_limit(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10040: one position more would be too many."""
     valuation = context.valuation
     limit = valuation.terms.limit_positions
     if limit == 0 or len(valuation.ledger.holdings) < limit:
         return None
-    new = valuation.terms.hedging or not valuation.ledger.held(inquiry.symbol.name)
-    makes_one = new and opened_volume(valuation, inquiry.trade) > 0
+    new = valuation.terms.hedging or not valuation.ledger.held(resolved.symbol.name)
+    makes_one = new and opened_volume(valuation, resolved.trade) > 0
     return TradeRetcode.LIMIT_POSITIONS if makes_one else None
 
 
-def volume_below_limit(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def volume_below_limit(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10034: ``SYMBOL_VOLUME_LIMIT`` bounds positions and orders of one direction together."""
-    limit = inquiry.symbol.volume_limit
-    opened = opened_volume(context.valuation, inquiry.trade)
+    limit = resolved.symbol.volume_limit
+    opened = opened_volume(context.valuation, resolved.trade)
     if not limit or opened == 0:
         return None
-    taken = _volume_in_direction(context, inquiry)
+    taken = _volume_in_direction(context, resolved)
     return TradeRetcode.LIMIT_VOLUME if taken + opened > exact(limit) else None
 
 
-def _volume_in_direction(context: CheckContext, inquiry: Inquiry) -> Decimal:
-    legs = context.valuation.legs(inquiry.symbol.name)
-    held = legs.long.volume if inquiry.buying else legs.short.volume
+def _volume_in_direction(context: CheckContext, resolved: ResolvedRequest) -> Decimal:
+    legs = context.valuation.legs(resolved.symbol.name)
+    held = legs.long.volume if resolved.buying else legs.short.volume
 
     def counts(order: Order) -> bool:
-        return order.symbol == inquiry.symbol.name and (order.type in BUYS) == inquiry.buying
+        return order.symbol == resolved.symbol.name and (order.type in BUYS) == resolved.buying
 
     orders = filter(counts, context.valuation.ledger.orders.values())
     return held + sum((exact(order.volume_current) for order in orders), ZERO)
 
 
-def money_suffices(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def money_suffices(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10019: free margin would fall below zero. 10021: no rate into the account's currency."""
-    trade, valuation = inquiry.trade, context.valuation
+    trade, valuation = resolved.trade, context.valuation
     if valuation.margin_rate(trade.symbol, buying=trade.buying) is None:
         return TradeRetcode.PRICE_OFF
     if valuation.profit_rate(trade.symbol, long=trade.buying) is None:
@@ -446,12 +448,14 @@ def money_suffices(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | No
     return None if affordable(valuation, trade) else TradeRetcode.NO_MONEY
 
 
-def pending_margin_suffices(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def pending_margin_suffices(
+    context: CheckContext, resolved: ResolvedRequest
+) -> TradeRetcode | None:
     """10019 for a pending order: the share of the margin that orders reserve, often nothing."""
     share = context.valuation.terms.pending_margin_rate
     if share == 0:
         return None
-    trade, valuation = inquiry.trade, context.valuation
+    trade, valuation = resolved.trade, context.valuation
     alone = valuation.margin(trade.symbol, trade.volume, trade.price, buying=trade.buying)
     if alone is None:
         return TradeRetcode.PRICE_OFF
@@ -459,7 +463,7 @@ def pending_margin_suffices(context: CheckContext, inquiry: Inquiry) -> TradeRet
     return None if needed <= valuation.equity() else TradeRetcode.NO_MONEY
 
 
-Check = Callable[[CheckContext, Inquiry], TradeRetcode | None]
+Check = Callable[[CheckContext, ResolvedRequest], TradeRetcode | None]
 
 
 def terminal_refusal(context: CheckContext) -> TradeRetcode | None:
@@ -471,7 +475,9 @@ def terminal_refusal(context: CheckContext) -> TradeRetcode | None:
     return None
 
 
-def program_trading_allowed(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def program_trading_allowed(
+    context: CheckContext, resolved: ResolvedRequest
+) -> TradeRetcode | None:
     """10026: the broker lets no programs trade. 10017: nobody may trade this account."""
     if not context.switches.server_autotrading:
         return TradeRetcode.SERVER_DISABLES_AT
@@ -550,10 +556,10 @@ CHECKS: dict[int, tuple[Check, ...]] = {
 }
 
 
-def refusal(context: CheckContext, inquiry: Inquiry) -> TradeRetcode | None:
+def refusal(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """Return the first refusal that a request earns, ``None`` if it passes."""
-    for check in CHECKS[inquiry.request.action]:
-        retcode = check(context, inquiry)
+    for check in CHECKS[resolved.request.action]:
+        retcode = check(context, resolved)
         if retcode is not None:
             return retcode
     return None

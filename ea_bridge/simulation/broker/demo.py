@@ -21,10 +21,9 @@ from ea_bridge.model import (
 )
 
 from .broker import Broker
-from .formulas import profit
-from .money import exact, rounded
-from .prices import Prices, QuoteSource
-from .rollover import DAY_MS, weekday
+from .matching import DAY_MS, weekday
+from .prices import Prices, QuoteSource, exact, rounded
+from .valuation import profit
 
 _WEEKS = 6
 _TRADES = 24

@@ -23,11 +23,10 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 
-from .answers import RequestRefused, answer
-from .inquiry import MARKET, STOP_LIMITS, Inquiry
 from .ledger import Holding
-from .money import ONE, ZERO, exact, rounded
 from .positions import Accounting, Fill
+from .prices import ONE, ZERO, exact, rounded
+from .requests import MARKET, STOP_LIMITS, RequestRefused, ResolvedRequest, answer
 from .terms import Script
 
 T = TypeVar("T")
@@ -49,21 +48,21 @@ class Execution:
 
     # --- requests --------------------------------------------------------------------------
 
-    def deal(self, inquiry: Inquiry) -> TradeResult:
+    def deal(self, resolved: ResolvedRequest) -> TradeResult:
         """Fill a market order, wholly or (IOC, RETURN) in part.
 
         Raises:
             RequestRefused: nobody offers the volume (10006).
 
         """
-        order = self._market_order(inquiry)
+        order = self._market_order(resolved)
         if self._script.delays_ms and self._accounting.keeps_orders:
-            return self._delay(order, inquiry)
+            return self._delay(order, resolved)
         wanted = exact(order.volume_current)
-        fill, filled = self.fill(order, inquiry.now_msc)
+        fill, filled = self.fill(order, resolved.now_msc)
         return answer(
             TradeRetcode.DONE if filled == wanted else TradeRetcode.DONE_PARTIAL,
-            inquiry.tick,
+            resolved.tick,
             order=order.ticket,
             deal=fill.deal,
             position=fill.position,
@@ -71,68 +70,68 @@ class Execution:
             price=float(self._price(order)),
         )
 
-    def place(self, inquiry: Inquiry) -> TradeResult:
+    def place(self, resolved: ResolvedRequest) -> TradeResult:
         """Take a pending order into the book."""
-        request = inquiry.request
+        request = resolved.request
         order = replace(
-            self._order(inquiry, request.type, exact(request.volume)),
-            price_open=self._normal(inquiry.symbol, request.price),
-            price_stoplimit=self._stoplimit(inquiry, request.type),
+            self._order(resolved, request.type, exact(request.volume)),
+            price_open=self._normal(resolved.symbol, request.price),
+            price_stoplimit=self._stoplimit(resolved, request.type),
             type_time=request.type_time,
-            time_expiration=_expiration(inquiry),
+            time_expiration=_expiration(resolved),
         )
-        self._ledger.add_order(order, inquiry.now_msc)
+        self._ledger.add_order(order, resolved.now_msc)
         return answer(
-            TradeRetcode.DONE, inquiry.tick, order=order.ticket, volume=order.volume_initial
+            TradeRetcode.DONE, resolved.tick, order=order.ticket, volume=order.volume_initial
         )
 
-    def modify(self, inquiry: Inquiry) -> TradeResult:
+    def modify(self, resolved: ResolvedRequest) -> TradeResult:
         """Give a pending order another price, other stops, another lifetime."""
-        request, order = inquiry.request, _present(inquiry.order)
+        request, order = resolved.request, _present(resolved.order)
         changed = replace(
             order,
-            price_open=self._normal(inquiry.symbol, request.price),
-            price_stoplimit=self._stoplimit(inquiry, order.type),
-            sl=self._normal(inquiry.symbol, request.sl),
-            tp=self._normal(inquiry.symbol, request.tp),
+            price_open=self._normal(resolved.symbol, request.price),
+            price_stoplimit=self._stoplimit(resolved, order.type),
+            sl=self._normal(resolved.symbol, request.sl),
+            tp=self._normal(resolved.symbol, request.tp),
             type_time=request.type_time,
-            time_expiration=_expiration(inquiry),
+            time_expiration=_expiration(resolved),
         )
-        self._ledger.change_order(changed, inquiry.now_msc)
-        return answer(TradeRetcode.DONE, inquiry.tick, order=order.ticket)
+        self._ledger.change_order(changed, resolved.now_msc)
+        return answer(TradeRetcode.DONE, resolved.tick, order=order.ticket)
 
-    def remove(self, inquiry: Inquiry) -> TradeResult:
+    def remove(self, resolved: ResolvedRequest) -> TradeResult:
         """Take a pending order back."""
-        order = _present(inquiry.order)
-        self._ledger.finish_order(order, OrderState.CANCELED, inquiry.now_msc)
-        return answer(TradeRetcode.DONE, inquiry.tick, order=order.ticket)
+        order = _present(resolved.order)
+        self._ledger.finish_order(order, OrderState.CANCELED, resolved.now_msc)
+        return answer(TradeRetcode.DONE, resolved.tick, order=order.ticket)
 
-    def change_stops(self, inquiry: Inquiry) -> TradeResult:
+    def change_stops(self, resolved: ResolvedRequest) -> TradeResult:
         """Give a position other stops; 0 takes one away."""
-        holding, request = _present(inquiry.target), inquiry.request
+        holding, request = _present(resolved.target), resolved.request
         position = replace(
             holding.position,
-            sl=self._normal(inquiry.symbol, request.sl),
-            tp=self._normal(inquiry.symbol, request.tp),
+            sl=self._normal(resolved.symbol, request.sl),
+            tp=self._normal(resolved.symbol, request.tp),
         )
         self._ledger.change_position(
-            dataclasses.replace(holding, position=position), inquiry.now_msc
+            dataclasses.replace(holding, position=position), resolved.now_msc
         )
-        return answer(TradeRetcode.DONE, inquiry.tick, position=position.ticket)
+        return answer(TradeRetcode.DONE, resolved.tick, position=position.ticket)
 
-    def close_by(self, inquiry: Inquiry) -> TradeResult:
+    def close_by(self, resolved: ResolvedRequest) -> TradeResult:
         """Close two opposite positions by each other."""
-        first, second = _present(inquiry.target), _present(inquiry.opposite)
+        first, second = _present(resolved.target), _present(resolved.opposite)
         volume = min(first.volume, second.volume)
         order = replace(
-            self._order(inquiry, OrderType.CLOSE_BY, volume, closing=first),
+            self._order(resolved, OrderType.CLOSE_BY, volume, closing=first),
             position_by_id=second.position.identifier,
             price_open=second.position.price_open,
         )
-        fill = self._book_whole(order, first, second, inquiry.now_msc)
+        fill = self._book_whole(order, first, second, resolved.now_msc)
         return answer(
             TradeRetcode.DONE,
-            inquiry.tick,
+            resolved.tick,
             order=order.ticket,
             deal=fill.deal,
             position=fill.position,
@@ -190,11 +189,11 @@ class Execution:
 
     # --- parts -----------------------------------------------------------------------------
 
-    def _delay(self, order: Order, inquiry: Inquiry) -> TradeResult:
-        self.due_msc[order.ticket] = inquiry.now_msc + self._script.delays_ms.popleft()
-        self._ledger.add_order(order, inquiry.now_msc)
+    def _delay(self, order: Order, resolved: ResolvedRequest) -> TradeResult:
+        self.due_msc[order.ticket] = resolved.now_msc + self._script.delays_ms.popleft()
+        self._ledger.add_order(order, resolved.now_msc)
         return answer(
-            TradeRetcode.PLACED, inquiry.tick, order=order.ticket, volume=order.volume_initial
+            TradeRetcode.PLACED, resolved.tick, order=order.ticket, volume=order.volume_initial
         )
 
     def _settle(
@@ -228,24 +227,29 @@ class Execution:
             self._ledger.finish_order(done, OrderState.FILLED, now_msc)
         return fill
 
-    def _market_order(self, inquiry: Inquiry) -> Order:
+    def _market_order(self, resolved: ResolvedRequest) -> Order:
         """Return the order of a deal. Its price is the request's under INSTANT and REQUEST
         execution and 0 otherwise, as terminals show it.
         """
-        request, symbol = inquiry.request, inquiry.symbol
-        order = self._order(inquiry, request.type, exact(request.volume), closing=inquiry.target)
+        request, symbol = resolved.request, resolved.symbol
+        order = self._order(resolved, request.type, exact(request.volume), closing=resolved.target)
         asked = symbol.trade_exemode in (SymbolExecution.INSTANT, SymbolExecution.REQUEST)
         return replace(order, price_open=self._normal(symbol, request.price) if asked else 0.0)
 
     def _order(
-        self, inquiry: Inquiry, kind: int, volume: Decimal, *, closing: Holding | None = None
+        self,
+        resolved: ResolvedRequest,
+        kind: int,
+        volume: Decimal,
+        *,
+        closing: Holding | None = None,
     ) -> Order:
-        request, symbol = inquiry.request, inquiry.symbol
+        request, symbol = resolved.request, resolved.symbol
         lots = rounded(volume, _decimals(symbol.volume_step))
         return Order(
             ticket=self._ticket(closing),
-            time_setup=inquiry.now_msc // 1000,
-            time_setup_msc=inquiry.now_msc,
+            time_setup=resolved.now_msc // 1000,
+            time_setup_msc=resolved.now_msc,
             type=kind,
             type_filling=request.type_filling,
             state=OrderState.PLACED,
@@ -289,10 +293,10 @@ class Execution:
             raise RequestRefused(TradeRetcode.PRICE_OFF)
         return price
 
-    def _stoplimit(self, inquiry: Inquiry, kind: int) -> float:
+    def _stoplimit(self, resolved: ResolvedRequest, kind: int) -> float:
         if kind not in STOP_LIMITS:
             return 0.0
-        return self._normal(inquiry.symbol, inquiry.request.stoplimit)
+        return self._normal(resolved.symbol, resolved.request.stoplimit)
 
     def _normal(self, symbol: SymbolInfo, price: float) -> float:
         return float(rounded(exact(price), symbol.digits))
@@ -303,8 +307,8 @@ def is_market(order: Order) -> bool:
     return order.type in MARKET
 
 
-def _expiration(inquiry: Inquiry) -> int:
-    request = inquiry.request
+def _expiration(resolved: ResolvedRequest) -> int:
+    request = resolved.request
     ends = request.type_time in (OrderTime.SPECIFIED, OrderTime.SPECIFIED_DAY)
     return request.expiration if ends else 0
 

@@ -18,7 +18,7 @@ import msgspec
 
 from ea_bridge.model import Deal, DealType, Order, OrderState, Position
 
-from .money import ZERO, exact
+from .prices import ZERO, exact
 
 R = TypeVar("R")
 

@@ -30,7 +30,7 @@ from ea_bridge.model import (
 )
 
 from .ledger import Holding
-from .money import ONE, ZERO, exact
+from .prices import ONE, ZERO, exact
 from .valuation import Valuation
 
 

@@ -1,15 +1,52 @@
-"""Prices as the broker knows them: specifications, quotes, currency conversion."""
+"""Prices and sums as the broker knows them: exact decimals, quotes, currency conversion.
+
+Floats are only in the nouns that leave the broker.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
+from functools import cache, lru_cache
 from typing import Protocol
 
 from ea_bridge.model import SymbolInfo, Tick
 
-from .money import ONE, exact, rounded
+ZERO = Decimal(0)
+ONE = Decimal(1)
+
+
+@lru_cache(maxsize=8192, typed=True)
+def exact(value: float) -> Decimal:
+    """Return the decimal that the float was written as: 0.1 is a tenth.
+
+    Kept, because the same volumes and prices are valued at every tick.
+    """
+    return Decimal(repr(value))
+
+
+def rounded(amount: Decimal, digits: int) -> Decimal:
+    """Round to the digits of a currency or a price, half away from zero (``MathRound``).
+
+    The recorded history agrees to the cent, but holds no tie that would show the rule for halves.
+    """
+    return amount.quantize(_unit(digits), ROUND_HALF_UP)
+
+
+@cache
+def _unit(digits: int) -> Decimal:
+    return ONE.scaleb(-digits)
+
+
+def on_grid(value: float, step: float) -> bool:
+    """Whether a value is a multiple of the step, but for the noise of binary floats.
+
+    MetaTrader's own quotes carry that noise (1.1721300000000001), so it is forgiven.
+    """
+    steps = exact(value) / exact(step)
+    return abs(steps - steps.to_integral_value()) < Decimal("1e-6")
+
 
 VEHICLE = "USD"
 """The currency that two others are converted through when they have no pair of their own."""

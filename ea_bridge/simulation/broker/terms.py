@@ -10,7 +10,7 @@ from typing import Literal
 
 from ea_bridge.model import Account, MarginMode, StopoutMode, TradeRetcode
 
-from .money import exact
+from .prices import exact
 
 Platform = Literal["mt5", "mt4"]
 

@@ -5,14 +5,12 @@ minute can be asked for and always answers the same. :class:`Market` shows what 
 present and moves the present on; nothing is stored, so an hour takes no more memory than a minute,
 and history agrees with what was delivered. Layers, each on those below::
 
-    opening              packaged data, user's files and hours become a market
-    market               all symbols; the present moves
-    history              one symbol's ticks and bars by now
-    sources              ticks of any minute: made from bars, replayed, played once, spliced
-    minute_bars  tape    bars of four weeks: real, cut, drawn, computed; recorded ticks in a file
-    minute_tile          packed minutes
-    bars                 arithmetic of bars, alignment of timeframes, a bar followed tick by tick
-    hours                when symbols trade
+    opening       packaged data, user's files and hours become a market
+    market        all symbols; the present moves; one symbol's ticks and bars by now
+    sources       ticks of any minute: made from bars, replayed, played once, spliced
+    minute_bars   bars of four weeks: real, cut, drawn, computed
+    tape          recorded ticks in a file
+    bars          arithmetic of bars, timeframes, a bar followed tick by tick, packed minutes
 
 Data: EURUSD's live ticks are real (10,000, repeated forth and mirrored), as are the bars of EURUSD
 and GBPUSD (one minute) and XAUUSD (five minutes, cut into minutes). EURGBP and the other crosses
@@ -21,10 +19,10 @@ Four weeks of bars repeat for ever: where they begin anew, over a weekend, price
 ``data/ATTRIBUTION.md``.
 """
 
+from ea_bridge.simulation.clock import Hours, SessionSpan
+
 from .bars import BarBuilder
-from .history import FIRST_MINUTE, MAX_BARS, MAX_TICKS
-from .hours import Hours, SessionSpan
-from .market import MAX_TICKS_A_STEP, Market, UnknownSymbol
+from .market import FIRST_MINUTE, MAX_BARS, MAX_TICKS, MAX_TICKS_A_STEP, Market, UnknownSymbol
 from .opening import Sessions, open_market
 from .sources import CoarseStamps, TickSource, ZeroQuote
 from .tape import TickFileError, parse_ticks_option

@@ -24,10 +24,10 @@ from importlib.resources import files
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
+from ea_bridge.simulation.clock import DAY, MONDAY, hours_of
 from ea_bridge.simulation.specs import Cross, RealBars, Same, SymbolListing, Walk
 
-from .hours import DAY, MONDAY, hours_of
-from .minute_tile import MAX_TICKS_A_MINUTE, MinuteBar, MinuteTile
+from .bars import MAX_TICKS_A_MINUTE, MinuteBar, MinuteTile
 
 _COLUMNS = 7
 
@@ -128,7 +128,7 @@ class Tiles:
     Args:
         listings: what is known of the symbols.
         seed: of what is drawn.
-        weekends: quote Saturdays and Sundays too (:meth:`.minute_tile.MinuteTile.fill_weekends`).
+        weekends: quote Saturdays and Sundays too (:meth:`.bars.MinuteTile.fill_weekends`).
 
     """
 

@@ -18,10 +18,9 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from ea_bridge.model import TickFlag
-from ea_bridge.simulation.clock import left_out
+from ea_bridge.simulation.clock import MONDAY, WEEK, hours_of, left_out
 from ea_bridge.simulation.specs import SymbolListing, load_listings, unlisted
 
-from .hours import MONDAY, WEEK, hours_of
 from .market import Market
 from .minute_bars import Tiles
 from .sources import ModelledSource, PlayedOnce, RepeatedTape, Spliced, TickSource, WithoutMinutes
@@ -54,7 +53,7 @@ def open_market(
     Args:
         start_msc: the present in broker milliseconds.
         seed: of everything that is not recorded.
-        sessions: ``real``: the tables of :mod:`.hours`, and no ticks outside them. ``always``:
+        sessions: ``real``: the tables of :mod:`.clock`, and no ticks outside them. ``always``:
             every symbol trades around the clock, so that a first try on a Saturday meets no
             closed market; Saturdays and Sundays repeat the Thursdays and Fridays before them.
             Quiet times of the working week stay quiet (gold at midnight).

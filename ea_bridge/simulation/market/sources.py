@@ -18,10 +18,9 @@ from typing import Protocol
 import msgspec
 
 from ea_bridge.model import Tick, TickFlag
+from ea_bridge.simulation.clock import DAY, MONDAY, WEEK, Hours
 
-from .bars import PriceSpan, join
-from .hours import DAY, MONDAY, WEEK, Hours
-from .minute_tile import MinuteBar, MinuteTile, turning_points
+from .bars import MinuteBar, MinuteTile, PriceSpan, join, turning_points
 from .tape import RecordedTick, Tape, tile_of
 
 _MINUTE_MS = 60_000

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ea_bridge.model import TickFlag
+from ea_bridge.simulation.clock import DAY
 
-from .bars import PriceSpan
-from .hours import DAY
-from .minute_tile import MinuteTile
+from .bars import MinuteTile, PriceSpan
 
 HEADER = b"time_msc,bid,ask,flags"
 HEADER_WITHOUT_FLAGS = HEADER.removesuffix(b",flags")

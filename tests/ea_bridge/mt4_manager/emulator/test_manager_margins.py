@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from ea_bridge.mt4_manager import commands as c
 from ea_bridge.mt4_manager import model as mt4
 from ea_bridge.mt4_manager.model import LevelType, MarginCalculation, TradeCommand
-from ea_bridge.simulation.broker import formulas
-from ea_bridge.simulation.broker.money import exact, rounded
+from ea_bridge.simulation.broker import valuation as formulas
+from ea_bridge.simulation.broker.prices import exact, rounded
 
 TICKS = {"tick_value": 5.0, "tick_size": 0.5}
 BUY, SELL = TradeCommand.BUY, TradeCommand.SELL

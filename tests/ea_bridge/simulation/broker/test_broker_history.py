@@ -26,7 +26,7 @@ from broker_bench import ACCOUNT, DAY, Bench, Market, deal, pair
 from msgspec.structs import replace
 
 from ea_bridge.model import OrderType, SymbolSwapMode, TradeRetcode
-from ea_bridge.simulation.broker.money import rounded
+from ea_bridge.simulation.broker.prices import rounded
 
 HISTORY = Path(__file__).parents[3] / "data" / "history"
 LOT = 100_000

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ea_bridge.model import Tick
 from ea_bridge.simulation.market import Market
-from ea_bridge.simulation.market.minute_tile import MinuteBar, least_volume
+from ea_bridge.simulation.market.bars import MinuteBar, least_volume
 
 MINUTE, HOUR, DAY = 60_000, 3_600_000, 86_400_000
 WEDNESDAY = 1_795_003_200_000

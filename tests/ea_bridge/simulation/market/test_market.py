@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from market_parts import DAY, HOUR, MINUTE, SATURDAY, WEDNESDAY, advance_to, play
 
 from ea_bridge.model import BookType, Timeframe
+from ea_bridge.simulation.clock import hours_of
 from ea_bridge.simulation.market import (
     MAX_TICKS_A_STEP,
     CoarseStamps,
@@ -22,8 +23,7 @@ from ea_bridge.simulation.market import (
     UnknownSymbol,
     open_market,
 )
-from ea_bridge.simulation.market.hours import hours_of
-from ea_bridge.simulation.market.minute_tile import MAX_TICKS_A_MINUTE, MinuteBar, MinuteTile
+from ea_bridge.simulation.market.bars import MAX_TICKS_A_MINUTE, MinuteBar, MinuteTile
 from ea_bridge.simulation.market.sources import ModelledSource
 from ea_bridge.simulation.market.tape import HEADER, packaged_tape
 from ea_bridge.simulation.specs import load_specs

@@ -6,7 +6,7 @@ import pytest
 from market_parts import DAY, HOUR, MINUTE, SATURDAY, WEDNESDAY
 
 from ea_bridge.model import DayOfWeek
-from ea_bridge.simulation.market.hours import SessionSpan, hours_of
+from ea_bridge.simulation.clock import SessionSpan, hours_of
 
 FRIDAY_NIGHT = WEDNESDAY + 2 * DAY + 11 * HOUR + 57 * MINUTE
 MONDAY = WEDNESDAY + 4 * DAY + 12 * HOUR

@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_parts import MINUTE, minute_bars
 
-from ea_bridge.simulation.market.bars import join, span_of
+from ea_bridge.simulation.market.bars import MinuteBar, MinuteTile, join, span_of, turning_points
 from ea_bridge.simulation.market.minute_bars import BarRow, cut, packaged_bars
-from ea_bridge.simulation.market.minute_tile import MinuteBar, MinuteTile, turning_points
 from ea_bridge.simulation.market.sources import ticks_of
 
 SCALE = 100_000

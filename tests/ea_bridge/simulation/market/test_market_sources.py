@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_parts import DAY, HOUR, MINUTE, SATURDAY, WEDNESDAY
 
-from ea_bridge.simulation.market.bars import span_of
-from ea_bridge.simulation.market.hours import MONDAY, WEEK, hours_of
+from ea_bridge.simulation.clock import MONDAY, WEEK, hours_of
+from ea_bridge.simulation.market.bars import MAX_TICKS_A_MINUTE, MinuteTile, span_of
 from ea_bridge.simulation.market.minute_bars import BarRow, Tiles, packaged_bars
-from ea_bridge.simulation.market.minute_tile import MAX_TICKS_A_MINUTE, MinuteTile
 from ea_bridge.simulation.market.sources import (
     CoarseStamps,
     ModelledSource,

@@ -1,4 +1,7 @@
-"""Request with everything that it names looked up, for the checks."""
+"""Requests to the trade server: what they name is looked up, and they are refused or answered.
+
+Answers are in the words of MetaTrader 5.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,92 @@ from ea_bridge.model import (
     Tick,
     TradeAction,
     TradeRequest,
+    TradeResult,
     TradeRetcode,
 )
 
-from .answers import RequestRefused
 from .ledger import Holding
-from .money import exact
+from .prices import exact
 from .terms import Switches
 from .valuation import PossibleFill, Valuation
+
+COMMENTS = {
+    TradeRetcode.REQUOTE: "Requote",
+    TradeRetcode.REJECT: "Request rejected",
+    TradeRetcode.CANCEL: "Request canceled",
+    TradeRetcode.PLACED: "Order placed",
+    TradeRetcode.DONE: "Request executed",
+    TradeRetcode.DONE_PARTIAL: "Request executed partially",
+    TradeRetcode.ERROR: "Common error",
+    TradeRetcode.TIMEOUT: "Request timed out",
+    TradeRetcode.INVALID: "Invalid request",
+    TradeRetcode.INVALID_VOLUME: "Invalid volume",
+    TradeRetcode.INVALID_PRICE: "Invalid price",
+    TradeRetcode.INVALID_STOPS: "Invalid stops",
+    TradeRetcode.TRADE_DISABLED: "Trade disabled",
+    TradeRetcode.MARKET_CLOSED: "Market closed",
+    TradeRetcode.NO_MONEY: "No money",
+    TradeRetcode.PRICE_CHANGED: "Price changed",
+    TradeRetcode.PRICE_OFF: "No prices",
+    TradeRetcode.INVALID_EXPIRATION: "Invalid expiration",
+    TradeRetcode.ORDER_CHANGED: "Order changed",
+    TradeRetcode.TOO_MANY_REQUESTS: "Too many requests",
+    TradeRetcode.NO_CHANGES: "No changes",
+    TradeRetcode.SERVER_DISABLES_AT: "AutoTrading disabled by server",
+    TradeRetcode.CLIENT_DISABLES_AT: "AutoTrading disabled by client",
+    TradeRetcode.LOCKED: "Request locked",
+    TradeRetcode.FROZEN: "Order or position frozen",
+    TradeRetcode.INVALID_FILL: "Unsupported filling mode",
+    TradeRetcode.CONNECTION: "No connection",
+    TradeRetcode.ONLY_REAL: "Only real accounts allowed",
+    TradeRetcode.LIMIT_ORDERS: "Orders limit reached",
+    TradeRetcode.LIMIT_VOLUME: "Volume limit reached",
+    TradeRetcode.INVALID_ORDER: "Invalid order",
+    TradeRetcode.POSITION_CLOSED: "Position doesn't exist",
+    TradeRetcode.INVALID_CLOSE_VOLUME: "Invalid close volume",
+    TradeRetcode.CLOSE_ORDER_EXIST: "Close order already exists",
+    TradeRetcode.LIMIT_POSITIONS: "Positions limit reached",
+    TradeRetcode.REJECT_CANCEL: "Activation rejected, order canceled",
+    TradeRetcode.LONG_ONLY: "Only long positions allowed",
+    TradeRetcode.SHORT_ONLY: "Only short positions allowed",
+    TradeRetcode.CLOSE_ONLY: "Only position closing allowed",
+    TradeRetcode.FIFO_CLOSE: "Position closing by FIFO rule only",
+    TradeRetcode.HEDGE_PROHIBITED: "Hedging prohibited",
+}
+"""Texts that the terminal shows beside the number, one for every retcode."""
+
+
+class RequestRefused(Exception):
+    """The server says no. The only way in which a request fails."""
+
+    def __init__(self, retcode: TradeRetcode) -> None:
+        super().__init__(COMMENTS[retcode])
+        self.retcode = retcode
+
+
+def answer(
+    retcode: TradeRetcode,
+    tick: Tick | None = None,
+    *,
+    order: int = 0,
+    deal: int = 0,
+    position: int = 0,
+    volume: float = 0.0,
+    price: float = 0.0,
+) -> TradeResult:
+    """Return the result of a request; ``tick`` gives the bid and ask that it met."""
+    return TradeResult(
+        retcode=retcode,
+        order=order,
+        deal=deal,
+        position=position,
+        volume=volume,
+        price=price,
+        bid=tick.bid if tick else 0.0,
+        ask=tick.ask if tick else 0.0,
+        comment=COMMENTS[retcode],
+    )
+
 
 MARKET = {OrderType.BUY, OrderType.SELL}
 LIMITS = {OrderType.BUY_LIMIT, OrderType.SELL_LIMIT}
@@ -32,8 +113,11 @@ PENDINGS = LIMITS | STOPS | STOP_LIMITS
 
 
 @dataclass(frozen=True)
-class Inquiry:
-    """A request, looked up. ``order`` and the positions are there where the action needs them."""
+class ResolvedRequest:
+    """Request with everything that it names looked up.
+
+    ``order`` and the positions are there where the action needs them.
+    """
 
     request: TradeRequest
     now_msc: int
@@ -87,7 +171,7 @@ class CheckContext:
     switches: Switches
 
 
-def look_up(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inquiry:
+def look_up(request: TradeRequest, valuation: Valuation, now_msc: int) -> ResolvedRequest:
     """Find what a request names.
 
     Raises:
@@ -109,7 +193,7 @@ def _numbers_make_sense(request: TradeRequest) -> bool:
     return good_prices and math.isfinite(request.volume) and min(tickets) >= 0
 
 
-def _inquiry(
+def _resolve(
     request: TradeRequest,
     valuation: Valuation,
     now_msc: int,
@@ -118,12 +202,12 @@ def _inquiry(
     target: Holding | None = None,
     opposite: Holding | None = None,
     order: Order | None = None,
-) -> Inquiry:
+) -> ResolvedRequest:
     symbol = valuation.prices.symbol(name)
     if symbol is None:
         raise RequestRefused(TradeRetcode.INVALID)
     tick = valuation.prices.tick(name)
-    return Inquiry(request, now_msc, symbol, tick, target, opposite, order)
+    return ResolvedRequest(request, now_msc, symbol, tick, target, opposite, order)
 
 
 def _position(valuation: Valuation, ticket: int) -> Holding:
@@ -133,7 +217,7 @@ def _position(valuation: Valuation, ticket: int) -> Holding:
     return holding
 
 
-def _find_deal(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inquiry:
+def _find_deal(request: TradeRequest, valuation: Valuation, now_msc: int) -> ResolvedRequest:
     target = None
     if request.position and valuation.terms.hedging:
         target = _position(valuation, request.position)
@@ -141,14 +225,14 @@ def _find_deal(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inq
             raise RequestRefused(TradeRetcode.INVALID)
         if request.type in MARKET and request.type == target.position.type:
             raise RequestRefused(TradeRetcode.INVALID)
-    return _inquiry(request, valuation, now_msc, request.symbol, target=target)
+    return _resolve(request, valuation, now_msc, request.symbol, target=target)
 
 
-def _find_pending(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inquiry:
-    return _inquiry(request, valuation, now_msc, request.symbol)
+def _find_pending(request: TradeRequest, valuation: Valuation, now_msc: int) -> ResolvedRequest:
+    return _resolve(request, valuation, now_msc, request.symbol)
 
 
-def _find_stops(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inquiry:
+def _find_stops(request: TradeRequest, valuation: Valuation, now_msc: int) -> ResolvedRequest:
     """Stops belong to a position: by ticket, or on netting accounts by symbol."""
     if request.position:
         target = _position(valuation, request.position)
@@ -161,17 +245,17 @@ def _find_stops(request: TradeRequest, valuation: Valuation, now_msc: int) -> In
         target = held[0]
     if request.symbol not in ("", target.position.symbol):
         raise RequestRefused(TradeRetcode.INVALID)
-    return _inquiry(request, valuation, now_msc, target.position.symbol, target=target)
+    return _resolve(request, valuation, now_msc, target.position.symbol, target=target)
 
 
-def _find_order(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inquiry:
+def _find_order(request: TradeRequest, valuation: Valuation, now_msc: int) -> ResolvedRequest:
     order = valuation.ledger.orders.get(request.order)
     if order is None or order.type not in PENDINGS:
         raise RequestRefused(TradeRetcode.INVALID_ORDER)
-    return _inquiry(request, valuation, now_msc, order.symbol, order=order)
+    return _resolve(request, valuation, now_msc, order.symbol, order=order)
 
 
-def _find_close_by(request: TradeRequest, valuation: Valuation, now_msc: int) -> Inquiry:
+def _find_close_by(request: TradeRequest, valuation: Valuation, now_msc: int) -> ResolvedRequest:
     if not (valuation.terms.hedging and request.position and request.position_by):
         raise RequestRefused(TradeRetcode.INVALID)
     first = _position(valuation, request.position)
@@ -181,10 +265,10 @@ def _find_close_by(request: TradeRequest, valuation: Valuation, now_msc: int) ->
     if not same_symbol or types != {PositionType.BUY, PositionType.SELL}:
         raise RequestRefused(TradeRetcode.INVALID)
     name = first.position.symbol
-    return _inquiry(request, valuation, now_msc, name, target=first, opposite=second)
+    return _resolve(request, valuation, now_msc, name, target=first, opposite=second)
 
 
-_FINDERS: dict[int, Callable[[TradeRequest, Valuation, int], Inquiry]] = {
+_FINDERS: dict[int, Callable[[TradeRequest, Valuation, int], ResolvedRequest]] = {
     TradeAction.DEAL: _find_deal,
     TradeAction.PENDING: _find_pending,
     TradeAction.SLTP: _find_stops,
