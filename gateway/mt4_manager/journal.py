@@ -301,7 +301,7 @@ UNKNOWN = frozenset(
     {ReturnCode.TRADE_TIMEOUT, ReturnCode.TRADE_ACCEPTED, ReturnCode.TRADE_PROCESS}
 )
 """Refusals that leave open whether it was done; with any other it was not, as peers promise
-(:class:`ea_bridge.mt4_manager.conversation.CommandRefused`)."""
+(:class:`ea_bridge.mt4_manager.endpoint.CommandRefused`)."""
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
