@@ -31,7 +31,7 @@ from multidict import CIMultiDict
 from gateway.config import Limits
 from gateway.errors import InternalError, InvalidRequest, Overloaded
 from gateway.http.guard import Refusal
-from gateway.http.responses import raw_refusal, refusal_response
+from gateway.http.messages import raw_refusal, refusal_response
 from gateway.http.server import Handler, HttpConnection, HttpServer
 from gateway.http.websocket_frames import FrameHeads
 

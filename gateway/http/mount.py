@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from aiohttp import web
 
 from gateway.http.guard import Route
-from gateway.http.responses import json_response
+from gateway.http.messages import json_response
 
 CallerT_co = TypeVar("CallerT_co", covariant=True)
 """Holder of a token of a terminal, as the program that mounts has it."""

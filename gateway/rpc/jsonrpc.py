@@ -52,8 +52,8 @@ from gateway.errors import (
     Unauthorized,
     did_you_mean,
 )
+from gateway.http.messages import error_response
 from gateway.http.mount import LazyDocument
-from gateway.http.responses import error_response
 from gateway.rpc.audit_notes import note_call
 from gateway.rpc.catalogue import Call, Method
 from gateway.rpc.in_flight import Id, InFlight

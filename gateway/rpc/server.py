@@ -19,14 +19,13 @@ from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.credentials.daemon_api import Way
 from gateway.errors import ShuttingDown, Unauthorized
-from gateway.http.body import read_body
 from gateway.http.connections import Connections, connection_of
 from gateway.http.guard import Guard, Refusal, Route, unauthorized
+from gateway.http.messages import json_response, read_body, refusal_response
 from gateway.http.mount import LazyDocument, MountedApi
 from gateway.http.rate_limit import FAILURES_PER_S, FailureThrottle, ThrottleExceeded
-from gateway.http.responses import json_response, refusal_response
 from gateway.http.rest import PREFIX
-from gateway.http.rest.problem import detail_response
+from gateway.http.rest.models import detail_response
 from gateway.rpc.audit_notes import note_request
 from gateway.rpc.authentication import (
     Authenticator,

@@ -17,14 +17,13 @@ from aiohttp import web
 from gateway.auth.caller import Caller, Scope
 from gateway.credentials.secrets import SecretsError
 from gateway.errors import AccessDenied, GatewayError, Unauthorized
-from gateway.http.body import read_body
 from gateway.http.guard import Route
+from gateway.http.messages import json_response, read_body
 from gateway.http.mount import Credentials, LazyDocument
-from gateway.http.responses import json_response
 from gateway.http.rest import PREFIX
+from gateway.http.rest.models import Problem
 from gateway.http.rest.openapi import DocumentInfo, bearer, document
 from gateway.http.rest.operation import find
-from gateway.http.rest.problem import Problem
 from gateway.storage.store import StoreError
 
 from . import analytics, import_, reads, registration, rules

@@ -15,7 +15,7 @@ from gateway.accounts import RegisteredAccount
 from gateway.accounts.trades import OrderKind, Saved, Trade
 from gateway.broker_time.clock import BrokerClock
 from gateway.credentials.tier import Tier
-from gateway.http.rest.problem import Problem
+from gateway.http.rest.models import Problem
 from gateway.storage.store import StoreError
 from gateway.trading.round_trips import (
     closed_trade,

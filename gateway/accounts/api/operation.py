@@ -19,8 +19,8 @@ from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.credentials.tier import Tier
 from gateway.http.rest import operation
+from gateway.http.rest.models import Problem
 from gateway.http.rest.operation import Parameter, ParsedRequest
-from gateway.http.rest.problem import Problem
 from gateway.trading.kill_switch.switch import KillSwitch
 from gateway.trading.terminal import GuardedTerminal
 

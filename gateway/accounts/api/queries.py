@@ -14,7 +14,7 @@ from gateway.errors import (
     TerminalBusy,
     TerminalDisconnected,
 )
-from gateway.http.rest.problem import Problem
+from gateway.http.rest.models import Problem
 from gateway.trading.terminal import GuardedTerminal
 
 from .operation import AccountsCall

@@ -19,7 +19,7 @@ from gateway.accounts.equity import HOUR_MS, MAX_HOURS
 from gateway.accounts.peers import LoginRefused, LoginUntried, PathRefused
 from gateway.accounts.trades import StoredTrade
 from gateway.broker_time.clock import BrokerClock
-from gateway.http.rest.problem import Problem
+from gateway.http.rest.models import Problem
 from gateway.trading.terminal import GuardedTerminal
 
 from .models import AccountId, AccountInfo, AccountStats, Deal, EquityPoint, Symbol, TradeResponse

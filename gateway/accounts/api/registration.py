@@ -17,7 +17,7 @@ from gateway.accounts.peers import (
     NobodyAble,
     PathRefused,
 )
-from gateway.http.rest.problem import Problem
+from gateway.http.rest.models import Problem
 
 from .models import AccountCreate, AccountResponse, AccountUpdate
 from .operation import AccountsCall, Operation, not_found

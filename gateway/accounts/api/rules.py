@@ -9,7 +9,7 @@ from typing import Any
 from gateway.accounts.account import RiskSettings
 from gateway.credentials.tier import Tier
 from gateway.errors import Forbidden
-from gateway.http.rest.problem import Problem
+from gateway.http.rest.models import Problem
 from gateway.storage.store import StoreError
 from gateway.trading.kill_switch.halts import EVERYWHERE, Halt
 

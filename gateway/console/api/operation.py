@@ -25,7 +25,8 @@ from gateway.console.web.request_context import (
 )
 from gateway.console.web.security import CSRF_HEADER
 from gateway.http.guard import JSON
-from gateway.http.rest import operation, problem
+from gateway.http.rest import models as problem
+from gateway.http.rest import operation
 from gateway.http.rest.models import RequestModel
 from gateway.http.rest.openapi import DocumentInfo
 from gateway.http.rest.operation import Parameter, ParsedRequest

@@ -22,8 +22,8 @@ from aiohttp import web
 from ea_bridge import host
 from gateway.console.sessions import SessionInfo, csrf_token
 from gateway.console.user_info import UserInfo
-from gateway.http.body import read_body as read_bounded
 from gateway.http.guard import FORM, Refusal
+from gateway.http.messages import read_body as read_bounded
 
 from .problem import ConsoleProblem
 

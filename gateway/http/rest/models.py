@@ -1,11 +1,19 @@
-"""Models of bodies, answers and errors that all REST APIs have.
+"""Bodies, answers and errors that all REST APIs have.
 
-Bodies are strict: an unknown member is refused.
+Bodies are strict: an unknown member is refused. An error is ``{"detail": ...}``, as documented.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from aiohttp import web
 from pydantic import BaseModel, ConfigDict
+
+from gateway.http.guard import Refusal
+from gateway.http.messages import json_response
 
 
 class RequestModel(BaseModel):
@@ -48,3 +56,37 @@ class Faults(ResponseModel):
     """All that is wrong with a request."""
 
     detail: list[Fault]
+
+
+class Problem(Exception):
+    """Error that ends a REST request.
+
+    Args:
+        status: of HTTP.
+        detail: what is wrong and what to do; of a 422 a list, one object for each fault.
+
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str | Sequence[Mapping[str, Any]],
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(str(status))
+        self.status = status
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+    def response(self, headers: Mapping[str, str]) -> web.Response:
+        """Return the response that carries the problem."""
+        body = orjson.dumps({"detail": self.detail})
+        return json_response(body, {**headers, **self.headers}, self.status)
+
+
+def detail_response(refusal: Refusal, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Return the response that ends a request and its connection."""
+    problem = Problem(refusal.status, refusal.error.message, refusal.headers)
+    response = problem.response({**(headers or {}), "Connection": "close"})
+    response.force_close()
+    return response

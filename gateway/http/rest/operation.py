@@ -14,8 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.http.guard import Route
 
-from .models import RequestModel
-from .problem import Problem
+from .models import Problem, RequestModel
 
 A = TypeVar("A")
 B = TypeVar("B", bound=RequestModel)

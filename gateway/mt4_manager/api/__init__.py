@@ -24,14 +24,13 @@ from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager.model import ReturnCode
 from gateway.credentials.secrets import SecretsError
 from gateway.errors import Unauthorized
-from gateway.http.body import read_body
 from gateway.http.guard import Refusal, Route
+from gateway.http.messages import JSON_HEADERS, json_response, read_body
 from gateway.http.mount import Credentials, LazyDocument
-from gateway.http.responses import JSON_HEADERS, json_response
 from gateway.http.rest import PREFIX
+from gateway.http.rest.models import Problem
 from gateway.http.rest.openapi import document
 from gateway.http.rest.operation import find, read_header
-from gateway.http.rest.problem import Problem
 from gateway.mt4_manager import (
     ChangeUnknown,
     KeyReused,

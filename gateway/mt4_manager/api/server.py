@@ -22,7 +22,7 @@ from ea_bridge.mt4_manager.commands import (
     SYMBOLS_GET_ALL,
 )
 from ea_bridge.mt4_manager.model import ConnectParams, GroupFilter, ReturnCode, SymbolsFilter
-from gateway.http.rest.problem import Problem
+from gateway.http.rest.models import Problem
 from gateway.mt4_manager import PeerOffline, PeerRefused, Role
 
 from . import answers

@@ -24,7 +24,7 @@ from ea_bridge.mt4_manager.model import (
     ReturnCode,
     TradeChange,
 )
-from gateway.http.rest.problem import Problem
+from gateway.http.rest.models import Problem
 from gateway.mt4_manager import PeerRefused, Role
 
 from . import answers

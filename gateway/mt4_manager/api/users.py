@@ -39,7 +39,7 @@ from ea_bridge.mt4_manager.model import (
 )
 from ea_bridge.mt4_manager.model import UserUpdate as UserUpdateParams
 from gateway.errors import Unauthorized
-from gateway.http.rest.problem import Problem
+from gateway.http.rest.models import Problem
 from gateway.mt4_manager import PeerRefused, Role
 from gateway.mt4_manager.journal import tagged
 

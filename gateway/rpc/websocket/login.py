@@ -12,7 +12,7 @@ import orjson
 from gateway.auth.tickets import SUBPROTOCOL as TICKET
 from gateway.errors import GatewayError, InvalidRequest, NotReady, Unauthorized
 from gateway.http.guard import Refusal, unauthorized
-from gateway.http.responses import error_response
+from gateway.http.messages import error_response
 
 MAX_HELLO_BYTES = 4096
 """Before the login nobody may send more."""

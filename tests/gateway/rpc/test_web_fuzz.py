@@ -92,7 +92,7 @@ async def fuzz_ws(cases: int) -> None:
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """What mutilated messages leave unfinished is given up soon."""
-    monkeypatch.setattr("gateway.http.body.BODY_S", 0.05)
+    monkeypatch.setattr("gateway.http.messages.BODY_S", 0.05)
     monkeypatch.setattr("gateway.rpc.websocket.connection.CLOSE_S", 0.05)
     monkeypatch.setattr("gateway.rpc.websocket.connection.PING_EVERY_S", 0.1)
     monkeypatch.setattr("gateway.rpc.websocket.connection.PONG_WITHIN_S", 0.05)

@@ -120,7 +120,7 @@ async def test_a_broken_chunk_ends_the_request(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Unreadable, or never complete; nothing is carried out, nothing traced."""
-    monkeypatch.setattr("gateway.http.body.BODY_S", 0.1)
+    monkeypatch.setattr("gateway.http.messages.BODY_S", 0.1)
     head = house.head("/rpc", "POST", "Transfer-Encoding: chunked")
     raw = await house.raw(head.encode() + b"\r\n" + chunks)
     assert split_response(raw)[0] == status
@@ -145,7 +145,7 @@ async def test_a_body_that_does_not_come_is_given_up(
     house: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """408 after the deadline, however steadily it trickles, and the connection closes."""
-    monkeypatch.setattr("gateway.http.body.BODY_S", 0.1)
+    monkeypatch.setattr("gateway.http.messages.BODY_S", 0.1)
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
     writer.write(house.head("/rpc", "POST", "Content-Length: 1000").encode() + b"\r\n")
 
