@@ -48,8 +48,8 @@ from gateway.rpc.methods import (
 )
 from gateway.runtime import ConsoleView, RuntimeInfo
 from gateway.storage.ledger import Ledger
-from gateway.trading.contingent.orders import ContingentOrders
 from gateway.trading.contingent.records import OpenRows
+from gateway.trading.contingent.service import ContingentOrders
 from gateway.trading.journal import Account
 from gateway.trading.kill_switch.safeguards import Safeguards
 from gateway.trading.limits import TradingLimits

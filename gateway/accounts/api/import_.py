@@ -17,7 +17,7 @@ from gateway.broker_time.clock import BrokerClock
 from gateway.credentials.tier import Tier
 from gateway.http.rest.models import Problem
 from gateway.storage.store import StoreError
-from gateway.trading.round_trips import (
+from gateway.trading.history import (
     closed_trade,
     closes,
     history_position,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ea_bridge.model import Deal, DealEntry, DealType, Order, Position
-from gateway.trading.round_trips import is_closed_trade
+from gateway.trading.history import is_closed_trade
 
 _OPPOSITE = {DealType.BUY: DealType.SELL, DealType.SELL: DealType.BUY}
 

@@ -29,8 +29,8 @@ from gateway.schemas import convert
 from gateway.storage.store import CommitUnsure, StoreError
 from gateway.trading.contingent import trails
 from gateway.trading.contingent.oco import MAX_ORDERS, OcoLinks
-from gateway.trading.contingent.orders import ContingentOrders
 from gateway.trading.contingent.records import OcoLink
+from gateway.trading.contingent.service import ContingentOrders
 
 from .params import Points, Symbol, Ticket
 

@@ -26,14 +26,14 @@ from gateway.errors import (
 )
 from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
-from gateway.trading.receipts import DEAL_DELAYS_S
-from gateway.trading.round_trips import (
+from gateway.trading.history import (
     closed_trade,
     closes,
     history_position,
     is_closed_trade,
     round_trips,
 )
+from gateway.trading.receipts import DEAL_DELAYS_S
 from gateway.trading.terminal import GuardedTerminal
 
 from .params import Cursor, CursorText, Symbol, Ticket, Time, read_cursor

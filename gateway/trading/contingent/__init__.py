@@ -17,5 +17,5 @@ and the number of the attempt, which is on the disk before it is used: so a rest
 journal what became of that id, and cannot send it twice. Nothing is sent without the right to:
 a held order is its token's, and a token that may not trade any more triggers nothing.
 
-:class:`~.orders.ContingentOrders` has them all for one terminal, and :mod:`.service` for all.
+:mod:`.service` has them all: those of one terminal, and those of all.
 """

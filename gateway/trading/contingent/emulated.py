@@ -23,7 +23,6 @@ from ea_bridge import commands
 from ea_bridge.model import Order, OrderState, OrderType, SymbolInfo, TradeAction
 from gateway.errors import DeadlineExceeded, GatewayError, InvalidPrice
 from gateway.trading.journal import Account, CallKey
-from gateway.trading.locks import TicketLocks
 from gateway.trading.orders import check_complete, place, prepare
 from gateway.trading.price_grid import PriceGrid, exact, misplaced, price_grid
 from gateway.trading.requests import (
@@ -33,7 +32,7 @@ from gateway.trading.requests import (
     OrderRequest,
     PreparedOrder,
 )
-from gateway.trading.state import StateOf, TradingState
+from gateway.trading.state import StateOf, TicketLocks, TradingState
 from gateway.trading.terminal import GuardedTerminal
 
 from .oco import ActAs, account_of

@@ -17,8 +17,8 @@ from gateway.trading.price_grid import exact
 from gateway.trading.state import TradingState
 from gateway.trading.terminal import GuardedTerminal
 
-from .orders import ContingentOrders
 from .records import HeldOrder
+from .service import ContingentOrders
 
 
 def request_of(

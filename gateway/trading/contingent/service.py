@@ -1,34 +1,382 @@
-"""Service that keeps held orders, and the links between orders, for all terminals."""
+"""Held orders, and links between orders: those of one terminal, and the service for all.
+
+:class:`ContingentOrders` has them for one terminal. :class:`ContingentService` makes it, tells it
+what its terminal says, and says in whose name it may act.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from ea_bridge.commands import ORDERS_GET, Command
 from ea_bridge.host import wall_ms
-from ea_bridge.model import Order
+from ea_bridge.model import (
+    Order,
+    OrderFilling,
+    OrderReason,
+    OrderState,
+    OrderTime,
+    OrderType,
+    TradeAction,
+    TradeRequest,
+)
 from ea_bridge.model.struct import Struct
-from ea_bridge.protocol.messages import Event, Trade
+from ea_bridge.protocol.messages import Event, Lost, Ticks, Trade
 from ea_bridge.registry import ChangeKind, TerminalChange, TerminalRegistry
+from gateway import schemas as shapes
 from gateway.audit import Audit
 from gateway.auth.gate import Gate
 from gateway.broker_time.clock import BrokerClock
 from gateway.credentials.tier import Tier
-from gateway.errors import AccessDenied, Forbidden
+from gateway.errors import AccessDenied, DeadlineExceeded, Forbidden, OrderLimit, OrderNotFound
 from gateway.storage.ledger import Ledger
 from gateway.streams.channels import Channel
 from gateway.streams.service import Streams
-from gateway.trading.contingent.oco import account_of
-from gateway.trading.contingent.orders import ContingentOrders
-from gateway.trading.contingent.records import OpenRows
 from gateway.trading.journal import Account
-from gateway.trading.locks import TicketLocks
+from gateway.trading.orders import check_change
+from gateway.trading.price_grid import exact
+from gateway.trading.receipts import held_receipt
+from gateway.trading.requests import (
+    FIRST_HELD,
+    Deadline,
+    ExecutionOptions,
+    Keep,
+    OrderModification,
+    OrderRequest,
+    PreparedOrder,
+)
 from gateway.trading.session import Session
-from gateway.trading.state import Terminals, TradingState
+from gateway.trading.state import (
+    NullContingentOrders,
+    StateOf,
+    Terminals,
+    TicketLocks,
+    TradingState,
+)
 from gateway.trading.terminal import GuardedTerminal, unattended
+
+from .emulated import MAX_HELD, STOPS, EmulatedOrders, Tell, Watch, prepared
+from .oco import ActAs, OcoLinks, account_of
+from .records import ContingentBook, HeldOrder, OcoLink, OpenRows
+from .retrying_tasks import RetryingTasks
+
+
+class ContingentOrders(NullContingentOrders):
+    """Held orders and links of one terminal, in the ledger.
+
+    Args:
+        ledger: open.
+        terminal: name of the terminal.
+        at_start: rows of the daemon's start, among which are its own.
+        act_as, state_of, watch, tell, now_ms, to_broker_ms, locks: see
+            :class:`~.emulated.EmulatedOrders`.
+        counted: returns what all terminals together hold for an account, as :meth:`counted_for`
+            tells of one of them; ``None``: there is only one.
+        audit: each row is noted there, in its own transaction.
+
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        terminal: str,
+        at_start: OpenRows,
+        *,
+        act_as: ActAs,
+        state_of: StateOf,
+        watch: Watch,
+        tell: Tell,
+        now_ms: Callable[[], int],
+        to_broker_ms: Callable[[int], int],
+        locks: TicketLocks,
+        counted: Callable[[Account | None], list[Order]] | None = None,
+        audit: Audit | None = None,
+    ) -> None:
+        audit = audit or Audit()
+        self._tasks = RetryingTasks()
+        self._act_as = act_as
+        self._tell = tell
+        self._locks = locks
+        self._counted = counted or self.counted_for
+        self._held = EmulatedOrders(
+            ContingentBook(ledger, terminal, "held", HeldOrder, audit, at_start),
+            self._tasks,
+            act_as=act_as,
+            state_of=state_of,
+            watch=watch,
+            tell=self._changed,
+            now_ms=now_ms,
+            to_broker_ms=to_broker_ms,
+            locks=locks,
+        )
+        self.links: OcoLinks = OcoLinks(
+            ContingentBook(ledger, terminal, "oco", OcoLink, audit, at_start),
+            self._tasks,
+            self,
+            act_as,
+            state_of,
+            now_ms,
+        )
+        self._account: Account | None = None
+        """That the terminal is, or was last, logged in to."""
+
+    def close(self) -> None:
+        """Stop all that is under way; what was begun is in the ledger."""
+        self._tasks.stop()
+        self._held.stop()
+
+    # --- what the terminal tells -------------------------------------------------------------
+
+    def connected(self, account: Account, tid: str) -> None:
+        """The terminal is linked: look up what happened meanwhile."""
+        self._account = account
+        self._held.start()
+        self._tasks.hurry()
+        self._held.resume(account)
+        if len(self.links):
+            self._tasks.begin("look", partial(self._look, tid))
+            self.links.watch(tid)
+
+    def event(self, session: Session, event: Event) -> None:
+        """Take an event of the terminal's session."""
+        hello = session.hello
+        account = self._account or Account(hello.login, hello.server)
+        match event:
+            case Ticks() if len(self._held):
+                for sym, _, bid, ask, *_rest in event.d:
+                    symbol = session.symbol_of(sym)
+                    self._held.on_tick(account, symbol, float(bid), float(ask))
+            case Trade() if event.order and len(self.links):
+                self.links.on_order(account, event.op, event.order)
+            case Lost() if len(self.links):
+                self._tasks.begin("look", partial(self._look, session.hello.tid))
+
+    async def _look(self, tid: str) -> bool:
+        terminal = self._act_as(tid)
+        session = terminal.session
+        if session is not None and session.broker is not True:
+            return False  # its lists may be empty only because it knows nothing yet
+        if session is not None:
+            await self.links.look(terminal)
+        return True
+
+    def _changed(self, account: Account, op: str, order: Order) -> None:
+        self.links.on_order(account, op, order)
+        if account == self._account:
+            self._tell(account, op, order)
+
+    # --- held orders -------------------------------------------------------------------------
+
+    def emulates(self, terminal: GuardedTerminal, wish: OrderRequest) -> bool:
+        return wish.type in STOPS and terminal.is_mt4
+
+    def holds(self, ticket: int) -> bool:
+        held = self._held.find(ticket)
+        return held is not None and held.account == self._account
+
+    def orders(self, symbol: str | None = None, ticket: int | None = None) -> list[Order]:
+        return self._held.orders(self._account, symbol, ticket)
+
+    def counted(self) -> list[Order]:
+        return self._counted(self._account)
+
+    def counted_for(self, account: Account | None) -> list[Order]:
+        """Return what this terminal holds for an account, linked to it or not."""
+        return self._held.counted(account)
+
+    def known(self, terminal: GuardedTerminal, client_order_id: str) -> Order | None:
+        held = self.kept(terminal, client_order_id)
+        return None if held is None else held.order
+
+    def kept(self, terminal: GuardedTerminal, client_order_id: str) -> HeldOrder | None:
+        side = terminal.trading_account
+        return None if side is None else self._held.known(side, client_order_id)
+
+    def receipt(
+        self, terminal: GuardedTerminal, order: Order, client_order_id: str
+    ) -> shapes.OrderReceipt:
+        deadline = Deadline.of(terminal.now_ms, None, None)
+        options = ExecutionOptions(client_order_id=client_order_id, deadline=deadline)
+        return _receipt(terminal, order, options, changed=True)
+
+    def past(self, ticket: int) -> Order | None:
+        return self._held.past(self._account, ticket)
+
+    async def place(
+        self,
+        terminal: GuardedTerminal,
+        state: TradingState,
+        wish: OrderRequest,
+        options: ExecutionOptions,
+    ) -> shapes.OrderReceipt:
+        with options.before_sending():
+            account = account_of(terminal)
+            trade = await prepared(terminal, state, wish, options)
+            going = await state.admit(terminal, trade)
+        with going.watched(), options.before_sending():
+            terminal.check_tradable(Tier.FULL)
+            if len(self._held) >= MAX_HELD:
+                raise OrderLimit(f"The gateway holds {MAX_HELD} orders already", limit=MAX_HELD)
+            new = _new(terminal, account, wish, trade)
+            if options.validate_only:
+                return held_receipt(terminal, trade, new.order, changed=False)
+            options.deadline.remaining_ms()
+            held = await self._held.add(new)
+        going.shown()
+        return held_receipt(terminal, trade, held.order, changed=True)
+
+    async def modify(
+        self,
+        terminal: GuardedTerminal,
+        state: TradingState,
+        change: OrderModification,
+        options: ExecutionOptions,
+    ) -> shapes.OrderReceipt:
+        with options.before_sending():
+            check_change(change)
+        async with self._locks.of(options, change.ticket):
+            with options.before_sending():
+                held = self._waiting(terminal, change.ticket)
+                wish = _changed(held, change)
+                trade = await prepared(terminal, state, wish, options, held.order)
+                await state.admit(terminal, trade)
+                terminal.check_tradable(Tier.FULL)
+                order = _priced(held.order, trade)
+                order = replace(order, time_expiration=trade.request.expiration)
+            is_other = (order, wish.expiration_ms) != (held.order, held.expiration_ms)
+            if is_other and not options.validate_only:
+                await self._held.change(
+                    replace(held, order=order, expiration_ms=wish.expiration_ms)
+                )
+        changed = is_other and not options.validate_only
+        return held_receipt(terminal, trade, order, changed=changed)
+
+    async def cancel(
+        self, terminal: GuardedTerminal, ticket: int, options: ExecutionOptions
+    ) -> shapes.OrderReceipt:
+        async with self._locks.of(options, ticket):
+            with options.before_sending():
+                held = self._waiting(terminal, ticket)
+                terminal.check_last(Tier.REDUCE)
+            if not options.validate_only:
+                await self._held.end(held, OrderState.CANCELED)
+        order = replace(held.order, state=int(OrderState.CANCELED))
+        return _receipt(terminal, order, options, changed=not options.validate_only)
+
+    def _waiting(self, terminal: GuardedTerminal, ticket: int) -> HeldOrder:
+        held = self._held.find(ticket)
+        if held is None or held.account != account_of(terminal):
+            raise OrderNotFound(ticket=ticket)
+        if held.stage == "sending":
+            raise DeadlineExceeded(
+                "The order is being triggered: it is found out whether it was placed",
+                ticket=ticket,
+                outcome="not_sent",
+            )
+        return held
+
+
+def _new(
+    terminal: GuardedTerminal, account: Account, wish: OrderRequest, trade: PreparedOrder
+) -> HeldOrder:
+    request, now_ms = trade.request, terminal.now_ms()
+    broker_ms = terminal.clock.to_broker_ms(now_ms)
+    order = Order(
+        ticket=FIRST_HELD,
+        time_setup=broker_ms // 1000,
+        time_setup_msc=broker_ms,
+        time_expiration=request.expiration,
+        type=request.type,
+        type_time=request.type_time,
+        type_filling=int(OrderFilling.RETURN),
+        state=int(OrderState.PLACED),
+        magic=request.magic,
+        reason=int(OrderReason.EXPERT),
+        volume_initial=request.volume,
+        volume_current=request.volume,
+        price_open=request.price,
+        symbol=request.symbol,
+        comment=request.comment,
+        emulated=True,
+        paper=terminal.is_paper,
+    )
+    return HeldOrder(
+        account=account,
+        tid=trade.options.tid,
+        client_order_id=trade.options.client_order_id,
+        order=_priced(order, trade),
+        words=wish.comment,
+        created_ms=now_ms,
+        expiration_ms=wish.expiration_ms,
+        asked=terminal.journal.asked_for(trade.options.client_order_id),
+    )
+
+
+def _priced(order: Order, trade: PreparedOrder) -> Order:
+    request = trade.request
+    return replace(
+        order,
+        price_open=request.price,
+        price_stoplimit=request.stoplimit,
+        sl=request.sl,
+        tp=request.tp,
+        type_time=request.type_time,
+    )
+
+
+def _changed(held: HeldOrder, change: OrderModification) -> OrderRequest:
+    """Return the order that a held one is to be."""
+    order = held.order
+
+    def stop(given: Decimal | Keep | None, present: float) -> Decimal | None:
+        if given == "keep":
+            return exact(present) if present else None
+        return given if isinstance(given, Decimal) and given else None
+
+    expiration_ms = held.expiration_ms if change.expiration_ms is None else change.expiration_ms
+    if change.lifetime == OrderTime.GTC:
+        expiration_ms = None
+    return OrderRequest(
+        symbol=order.symbol,
+        type=OrderType(order.type),
+        volume=exact(order.volume_initial),
+        price=change.price or exact(order.price_open),
+        stoplimit=change.stoplimit or exact(order.price_stoplimit),
+        sl=stop(change.sl, order.sl),
+        tp=stop(change.tp, order.tp),
+        magic=order.magic,
+        comment=held.words,
+        lifetime=change.lifetime,
+        expiration_ms=expiration_ms,
+    )
+
+
+def _receipt(
+    terminal: GuardedTerminal, order: Order, options: ExecutionOptions, *, changed: bool
+) -> shapes.OrderReceipt:
+    """Return the receipt of what is known of an order already."""
+    request = TradeRequest(
+        action=TradeAction.PENDING,
+        magic=order.magic,
+        symbol=order.symbol,
+        volume=order.volume_initial,
+        price=order.price_open,
+        stoplimit=order.price_stoplimit,
+        sl=order.sl,
+        tp=order.tp,
+        type=order.type,
+        comment=order.comment,
+    )
+    trade = PreparedOrder(request=request, options=options, price=order.price_open)
+    return held_receipt(terminal, trade, order, changed=changed)
+
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")

@@ -20,9 +20,8 @@ from typing import Any, Literal, Protocol, TypeVar
 from ea_bridge import commands
 from ea_bridge.model import Account, Deal, DealType, Order, OrderType, Position
 from gateway.errors import GatewayError, RiskLimit
-from gateway.trading.history import fetch_history
+from gateway.trading.history import fetch_history, is_closed_trade
 from gateway.trading.requests import PreparedOrder
-from gateway.trading.round_trips import is_closed_trade
 from gateway.trading.symbols import SymbolNames
 from gateway.trading.terminal import GuardedTerminal
 

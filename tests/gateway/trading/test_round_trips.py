@@ -6,7 +6,7 @@ import pytest
 
 from ea_bridge.model import Deal, DealEntry, DealType, Order, OrderState, OrderType
 from gateway.broker_time.clock import BrokerClock
-from gateway.trading.round_trips import closes, history_position, is_closed_trade, round_trips
+from gateway.trading.history import closes, history_position, is_closed_trade, round_trips
 
 BUY, SELL = DealType.BUY, DealType.SELL
 IN, OUT, REVERSE = DealEntry.IN, DealEntry.OUT, DealEntry.INOUT

@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from gateway.errors import DeadlineExceeded
-from gateway.trading.locks import LockTable, TicketLocks
 from gateway.trading.requests import Deadline, ExecutionOptions
+from gateway.trading.state import LockTable, TicketLocks
 
 
 def options(ttl_ms: int = 60_000) -> ExecutionOptions:

@@ -157,7 +157,7 @@ JOURNAL = (
         "Two callers change one position at the same time, each by what it looked like before.",
         (
             Change(
-                "gateway.trading.locks",
+                "gateway.trading.state",
                 "        key = (self._account(), ticket)\n",
                 "        key = (object(), ticket)\n",
             ),

@@ -18,7 +18,7 @@ from ea_bridge.protocol.messages import Trade
 from gateway.audit import Audit
 from gateway.home.ledger import TABLES
 from gateway.storage.ledger import Ledger
-from gateway.trading.contingent.orders import ContingentOrders
+from gateway.trading.contingent.service import ContingentOrders
 from gateway.trading.journal import Account, OrderLog, SqliteJournal
 
 TIMEOUT_S = 20.0

@@ -13,7 +13,7 @@ from ea_bridge.errors import NotSent
 from ea_bridge.model import TradeResult
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
-from gateway.trading.journal import unwritten
+from gateway.trading.journal import log as unwritten
 
 
 def break_disk(monkeypatch: pytest.MonkeyPatch) -> None:
