@@ -27,16 +27,15 @@ from gateway.errors import (
     TerminalNotFound,
     did_you_mean,
 )
-from gateway.trading.client_ids import new_client_order_id
 from gateway.trading.contingent.recall import recall
 from gateway.trading.journal import CallKey, canonical
-from gateway.trading.requests import blame
+from gateway.trading.requests import blame, new_client_order_id
 
 if TYPE_CHECKING:
     from gateway.auth.tickets import Tickets
     from gateway.runtime import RuntimeInfo
     from gateway.streams import Listener, Streams
-    from gateway.trading.kill_switch.safeguards import Safeguards
+    from gateway.trading.kill_switch.service import Safeguards
     from gateway.trading.state import TradingState
     from gateway.trading.terminal import GuardedTerminal
 

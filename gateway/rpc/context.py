@@ -13,7 +13,7 @@ from gateway.rpc.catalogue import Call, Transport
 from gateway.rpc.jsonrpc import JsonRpc
 from gateway.runtime import RuntimeInfo
 from gateway.streams import Listener, Streams
-from gateway.trading.kill_switch.safeguards import Safeguards
+from gateway.trading.kill_switch.service import Safeguards
 from gateway.trading.state import StateOf
 from gateway.trading.terminal import GuardedTerminal
 

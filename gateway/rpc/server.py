@@ -39,7 +39,7 @@ from gateway.rpc.jsonrpc import HTTP_STATUS, JsonRpc
 from gateway.rpc.websocket.endpoint import WebSocketEndpoint
 from gateway.runtime import RuntimeInfo
 from gateway.streams import Streams
-from gateway.trading.kill_switch.safeguards import Safeguards
+from gateway.trading.kill_switch.service import Safeguards
 from gateway.trading.state import StateOf
 from gateway.trading.terminal import GuardedTerminal
 

@@ -17,7 +17,7 @@ trades are checked there once more right before their bytes are written.
 ====================  ==========================================================================
 
 Beside them stand small rules: :mod:`.price_grid` and :mod:`.filling` (what a symbol takes),
-:mod:`.client_ids`, :mod:`.history` (an account's past), :mod:`.results` (the
-meaning of the broker's answers), :mod:`.symbols` (the broker's name of what a caller means) and
-:mod:`.trade_sessions` (when it trades).
+:mod:`.history` (an account's past), :mod:`.results` (the meaning of the broker's answers),
+:mod:`.symbols` (the broker's name of what a caller means) and :mod:`.trade_sessions` (when it
+trades).
 """

@@ -29,10 +29,16 @@ from gateway.errors import (
 )
 from gateway.trading.requests import CloseRequest
 
-from .client_ids import new_client_order_id
 from .journal import Account
 from .orders import cancel, close
-from .requests import DEFAULT_DEVIATION, Action, Deadline, ExecutionOptions, OrderFilter
+from .requests import (
+    DEFAULT_DEVIATION,
+    Action,
+    Deadline,
+    ExecutionOptions,
+    OrderFilter,
+    new_client_order_id,
+)
 from .state import TradingState
 from .terminal import GuardedTerminal
 

@@ -52,7 +52,6 @@ from gateway.errors import (
 )
 from gateway.schemas.convert import refused_check
 
-from .client_ids import tagged_comment
 from .filling import AT_MARKET, allowed_fillings
 from .price_grid import Name, PriceGrid, exact
 from .receipts import checked_only, receipt_for
@@ -64,6 +63,7 @@ from .requests import (
     OrderModification,
     OrderRequest,
     PreparedOrder,
+    tagged_comment,
 )
 from .risk.checker import OrderAdmission
 from .state import TradingState

@@ -14,10 +14,17 @@ nothing. A request passes through it in this order:
 ==========================  =================================================================
 
 :class:`OrderFilter` selects orders and positions for requests about more than one.
+
+Each request has a *client order id*, the caller's own name for it. It is known before the order
+is sent, so it tells orders apart when tickets are not known yet. The terminal gets a short
+:func:`tag` of it in the order's comment.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,8 +47,41 @@ from ea_bridge.model.struct import Struct
 from gateway.credentials.tier import Tier
 from gateway.errors import DeadlineExceeded, GatewayError, Outcome
 
-from .client_ids import is_tagged
 from .price_grid import Name
+
+CLIENT_ORDER_ID = r"^[A-Za-z0-9._:-]{1,64}$"
+MAX_COMMENT = 31
+"""Characters of a comment that MetaTrader keeps."""
+TAG_LENGTH = 10
+
+_TAG = re.compile(r"g[A-Z2-7]{9}(?: |\Z)")
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def new_client_order_id(now_ms: int) -> str:
+    """Return ``gw-`` and a ULID: 48 bits of time, then 80 random ones; sorts by time."""
+    number = (now_ms & (2**48 - 1)) << 80 | host.randbits(80)
+    return "gw-" + "".join(_CROCKFORD[number >> 5 * place & 31] for place in range(25, -1, -1))
+
+
+def tag(login: int, server: str, client_order_id: str) -> str:
+    """Return ``g`` and nine base32 characters of SHA-256(login|server|client_order_id).
+
+    A hint for finding the order again, not a proof: brokers may overwrite comments.
+    """
+    digest = hashlib.sha256(f"{login}|{server}|{client_order_id}".encode()).digest()
+    return "g" + base64.b32encode(digest).decode("ascii")[: TAG_LENGTH - 1]
+
+
+def is_tagged(comment: str) -> bool:
+    """Whether a comment begins with a tag."""
+    return _TAG.match(comment) is not None
+
+
+def tagged_comment(login: int, server: str, client_order_id: str, comment: str) -> str:
+    """Return the tag, and the caller's comment cut to the room that is left."""
+    return f"{tag(login, server, client_order_id)} {comment}".rstrip()[:MAX_COMMENT].rstrip()
+
 
 DEFAULT_TTL_MS = 5000
 """Of a trade whose caller names neither ``ttl_ms`` nor ``deadline_ms``."""
@@ -286,7 +326,7 @@ class OrderFilter:
     magic: int | None = None
     side: Literal["buy", "sell"] | None = None
     tags: Collection[str] | None = None
-    """Of the comments of those that are meant; see :func:`.client_ids.tag`."""
+    """Of the comments of those that are meant; see :func:`tag`."""
     tickets: Collection[int] = ()
     """Beside those with one of the tags."""
     other_tags: Collection[str] | None = None
@@ -305,8 +345,10 @@ class OrderFilter:
 
     def _is_known(self, item: Order | Position) -> bool:
         own = {item.ticket, item.identifier} if isinstance(item, Position) else {item.ticket}
-        tag = item.comment.partition(" ")[0]
-        if any(number in self.tickets for number in own) or (tag and tag in (self.tags or ())):
+        first_word = item.comment.partition(" ")[0]
+        if any(number in self.tickets for number in own) or (
+            first_word and first_word in (self.tags or ())
+        ):
             return True
         others = self.other_tags
-        return others is not None and is_tagged(item.comment) and tag not in others
+        return others is not None and is_tagged(item.comment) and first_word not in others

@@ -26,8 +26,7 @@ from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError
 from gateway.storage.ledger import Ledger
 from gateway.trading.journal import Account, OrderLog, SqliteJournal
-from gateway.trading.risk.rate import sent_orders
-from gateway.trading.risk.reservations import CounterBook, Unresolved
+from gateway.trading.risk.counters import CounterBook, Unresolved, sent_orders
 
 from .filling import FillingMemory
 from .journal import Journal

@@ -6,7 +6,7 @@ import pytest
 from product import Client, Json, Product, WsClient
 
 from ea_bridge.model.lease import MAX_LEASE_MS
-from gateway.trading.kill_switch import lease_keeper
+from gateway.trading.kill_switch import service as kill_switch_service
 
 FAR = {"EURUSD": 0.5, "BTCUSD": 100.0}
 """Where a limit order waits for ever."""
@@ -15,7 +15,7 @@ FAR = {"EURUSD": 0.5, "BTCUSD": 100.0}
 @pytest.fixture(autouse=True)
 def patient_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that is busy for some seconds is no dead gateway."""
-    monkeypatch.setattr(lease_keeper, "LEASE_MS", MAX_LEASE_MS)
+    monkeypatch.setattr(kill_switch_service, "LEASE_MS", MAX_LEASE_MS)
 
 
 async def wait(client: Client, symbol: str = "EURUSD", side: str = "buy", magic: int = 0) -> int:

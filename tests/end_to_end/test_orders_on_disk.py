@@ -18,7 +18,7 @@ from simulation.run import Life
 
 from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.link import EmulatedLink
-from gateway.trading.client_ids import tag
+from gateway.trading.requests import tag
 
 Record = Callable[[str, object], None]
 ALONE, TOGETHER = 5, 20

@@ -10,7 +10,8 @@ from safety_scene import fired, listen, patient_terminals, wait  # noqa: F401 (a
 
 from ea_bridge.emulator.factory import build_terminal
 from gateway.home.ledger import open_ledger_store
-from gateway.trading.kill_switch import disconnects, lease_keeper
+from gateway.trading.kill_switch import disconnects
+from gateway.trading.kill_switch import service as kill_switch_service
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-safety")]
 
@@ -19,7 +20,7 @@ async def test_the_ea_gets_out_when_the_gateway_is_dead(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is armed is told to the EA with a lease; a gateway that comes back hears of it."""
-    monkeypatch.setattr(lease_keeper, "LEASE_MS", 2000)
+    monkeypatch.setattr(kill_switch_service, "LEASE_MS", 2000)
     async with daemon(tmp_path) as running:
         machine = build_terminal()
         await running.link("main", machine)

@@ -10,7 +10,7 @@ from product import Json, WsClient, product, until
 
 from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.model.lease import MAX_LEASE_MS
-from gateway.trading.kill_switch import lease_keeper
+from gateway.trading.kill_switch import service as kill_switch_service
 
 FAR = 0.5
 """Where an order to buy EURUSD waits for ever."""
@@ -19,7 +19,7 @@ FAR = 0.5
 @pytest.fixture(autouse=True)
 def patient_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that is busy for some seconds is no dead gateway."""
-    monkeypatch.setattr(lease_keeper, "LEASE_MS", MAX_LEASE_MS)
+    monkeypatch.setattr(kill_switch_service, "LEASE_MS", MAX_LEASE_MS)
 
 
 async def wait(client: WsClient) -> int:

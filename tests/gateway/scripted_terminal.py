@@ -51,7 +51,7 @@ from gateway.storage.ledger import Ledger
 from gateway.trading.contingent.records import OpenRows
 from gateway.trading.contingent.service import ContingentOrders
 from gateway.trading.journal import Account
-from gateway.trading.kill_switch.safeguards import Safeguards
+from gateway.trading.kill_switch.service import Safeguards
 from gateway.trading.limits import TradingLimits
 from gateway.trading.state import TradingState
 from gateway.trading.terminal import GuardedTerminal

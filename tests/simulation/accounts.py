@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Iterable, Iterator
 
 from ea_bridge.simulation.broker import Broker
-from gateway.trading.reconcile.reconciler import PAUSES_S
-from gateway.trading.reconcile.retry_schedule import MAX_DENSE_S
+from gateway.trading.reconcile.patience import MAX_DENSE_S
+from gateway.trading.reconcile.service import PAUSES_S
 
 from .believed_holdings import BelievedHoldings
 from .bots import TerminalClient, now_s

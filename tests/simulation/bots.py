@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
 
-from gateway.trading.client_ids import tag
+from gateway.trading.requests import tag
 
 from .believed_holdings import BelievedHoldings
 from .bot_requests import BotRequest, Habits, RequestGenerator

@@ -11,10 +11,9 @@ import msgspec
 from ea_bridge.model import Order, OrderState
 from ea_bridge.simulation.broker import Broker
 from gateway.storage.ledger import Ledger
-from gateway.trading.client_ids import tag
 from gateway.trading.contingent.emulated import LIMITS, is_reached, takes_limit
 from gateway.trading.contingent.records import HeldOrder, OcoLink
-from gateway.trading.requests import FIRST_HELD
+from gateway.trading.requests import FIRST_HELD, tag
 
 from .truth import Executed, Truth
 

@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 from ea_bridge.model import Order
 from gateway.trading import flatten
-from gateway.trading.client_ids import TAG_LENGTH, is_tagged
 from gateway.trading.kill_switch.disconnects import RESTART_GRACE_S
+from gateway.trading.requests import TAG_LENGTH, is_tagged
 
 from .intents import Json
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from ea_bridge.model import OrderType, PositionType, TradeAction, TradeRequest
 from ea_bridge.simulation.broker import Broker
 from gateway.credentials.record import TradeLimits
-from gateway.trading.client_ids import TAG_LENGTH
+from gateway.trading.requests import TAG_LENGTH
 
 from .intents import Json
 

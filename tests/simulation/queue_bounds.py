@@ -21,7 +21,7 @@ from gateway.trading.contingent.emulated import MAX_HELD
 from gateway.trading.contingent.oco import MAX_LINKS
 from gateway.trading.kill_switch.disconnects import MAX_PLACED
 from gateway.trading.reconcile import reported_results
-from gateway.trading.risk.reservations import MAX_IDLE
+from gateway.trading.risk.counters import MAX_IDLE
 
 from .invariants import Invariants
 

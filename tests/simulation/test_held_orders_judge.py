@@ -11,9 +11,9 @@ from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.model import OrderState, TradeRequest, TradeResult
 from gateway.home.ledger import TABLES
 from gateway.storage.ledger import Ledger
-from gateway.trading.client_ids import tag
 from gateway.trading.contingent.records import HeldOrder
 from gateway.trading.journal import Account
+from gateway.trading.requests import tag
 
 from .contingent_truth import HeldTruth
 from .intents import Intent, Reply

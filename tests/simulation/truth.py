@@ -16,7 +16,7 @@ from ea_bridge.model import (
     TradeResult,
 )
 from ea_bridge.simulation.broker import Broker
-from gateway.trading.client_ids import TAG_LENGTH
+from gateway.trading.requests import TAG_LENGTH
 
 TAGGED = frozenset({TradeAction.DEAL, TradeAction.PENDING, TradeAction.CLOSE_BY})
 """What carries the tag of its own id in the comment; any other carries that of what it changes."""

@@ -19,7 +19,7 @@ from gateway.storage.store import StoreError
 from gateway.trading.contingent.recall import request_of
 from gateway.trading.journal import Intent, Stage
 from gateway.trading.journal.views import record
-from gateway.trading.reconcile.manual_settlement import SettlementClaim, settle
+from gateway.trading.reconcile.settlement import SettlementClaim, settle
 from gateway.trading.terminal import GuardedTerminal
 
 from .params import ClientOrderId, Ticket

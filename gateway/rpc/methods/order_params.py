@@ -10,8 +10,14 @@ from ea_bridge.model import OrderFilling, OrderTime, OrderType
 from gateway import schemas as shapes
 from gateway.errors import InvalidParams
 from gateway.rpc.catalogue import Call, ParamGroup
-from gateway.trading.client_ids import new_client_order_id, tag
-from gateway.trading.requests import DEFAULT_DEVIATION, Deadline, ExecutionOptions, OrderRequest
+from gateway.trading.requests import (
+    DEFAULT_DEVIATION,
+    Deadline,
+    ExecutionOptions,
+    OrderRequest,
+    new_client_order_id,
+    tag,
+)
 
 from .params import (
     Comment,

@@ -26,7 +26,7 @@ from pydantic_core import PydanticCustomError
 from gateway.errors import InvalidParams
 from gateway.schemas import enums as shapes
 from gateway.schemas.convert import enums
-from gateway.trading.client_ids import PATTERN
+from gateway.trading.requests import CLIENT_ORDER_ID
 
 _CURSOR = re.compile(r"c(-?[0-9]{1,14})\.([0-9]{1,9})", re.ASCII)
 MAX_SKIP = 1_000_000
@@ -309,7 +309,7 @@ Ticket = Annotated[int, Field(gt=0, lt=2**63, description="MetaTrader's ticket."
 ClientOrderId = Annotated[
     str,
     Field(
-        pattern=PATTERN,
+        pattern=CLIENT_ORDER_ID,
         description="Your name for this request; the gateway makes one if absent. The same "
         "request with the same name is carried out once, for good. It is echoed in the answer and "
         "in errors, and a tag of it stands in the order's comment.",

@@ -14,10 +14,9 @@ from ea_bridge.model import Order, OrderState
 from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError, InvalidParams, OrderNotFound
 from gateway.storage.store import StoreError
-from gateway.trading.client_ids import new_client_order_id
 from gateway.trading.journal import Account
 from gateway.trading.orders import cancel
-from gateway.trading.requests import Deadline, ExecutionOptions
+from gateway.trading.requests import Deadline, ExecutionOptions, new_client_order_id
 from gateway.trading.state import NullContingentOrders, StateOf
 from gateway.trading.terminal import GuardedTerminal
 

@@ -6,7 +6,7 @@
 :mod:`.dead_man`     ``cancel_all_after``: a program that calls nothing is taken for dead
 :mod:`.disconnects`  cancel on disconnect: a connection that is lost takes its orders with it
 :mod:`.armed`        what waits for a program's silence, in the ledger
-:mod:`.lease_keeper` the same, told to the EA, for the case that the daemon itself dies
+:mod:`.service`      carries it out, and tells the EA the same, lest the daemon itself dies
 ==================== =============================================================================
 
 A halt stops *new exposure*. Closing positions, cancelling orders and moving a stop loss closer to

@@ -3,6 +3,10 @@
 A program falls silent (:mod:`.dead_man`, :mod:`.disconnects`), and what it has armed is carried
 out: its orders are cancelled, its positions closed. That is tried until the terminal is there and
 everything is settled, for the account that it was armed for and no other.
+
+All of that ends with the daemon. So whatever is armed is also told to each EA, as one policy with
+a lease (:class:`LeaseKeeper`), which our heartbeats renew. When they stay away, because the daemon
+was killed or hangs, the EA carries the policy out by itself.
 """
 
 from __future__ import annotations
@@ -11,12 +15,16 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from ea_bridge.commands import LEASE_GET, LEASE_SET, NoParams
+from ea_bridge.errors import BridgeError
 from ea_bridge.host import wall_ms
-from ea_bridge.model import Lease
+from ea_bridge.model import Lease, LeaseTerms
 from ea_bridge.registry import ChangeKind, TerminalChange, TerminalFacts, TerminalRegistry
+from ea_bridge.session import TerminalSession
 from gateway import schemas as shapes
 from gateway.audit import Audit
 from gateway.credentials.tier import Tier
@@ -43,11 +51,109 @@ from gateway.trading.kill_switch.armed import (
 from gateway.trading.kill_switch.dead_man import DeadMan
 from gateway.trading.kill_switch.disconnects import Disconnects
 from gateway.trading.kill_switch.halts import EVERYWHERE
-from gateway.trading.kill_switch.lease_keeper import LeaseKeeper
-from gateway.trading.kill_switch.safeguards import Safeguards
 from gateway.trading.kill_switch.switch import KillSwitch, SwitchChanged
 from gateway.trading.state import Terminals
 from gateway.trading.terminal import GuardedTerminal
+
+from .disconnects import ClientConnection
+
+LEASE_MS = 5_000
+"""Five heartbeats."""
+LEASE_RETRY_S = 1.0
+
+
+class LeaseKeeper:
+    """The policies of all terminals.
+
+    Args:
+        session: look up a terminal's live session.
+        policy: return what shall be done with a terminal; ``None``: nothing.
+        fired: told what an EA has done by itself.
+
+    """
+
+    def __init__(
+        self,
+        session: Callable[[str], TerminalSession | None],
+        policy: Callable[[str], LeasePolicy | None],
+        fired: Callable[[str, Lease], None],
+    ) -> None:
+        self._session = session
+        self._policy = policy
+        self._fired = fired
+        self._told: dict[str, tuple[TerminalSession, LeasePolicy | None]] = {}
+        self._had: set[str] = set()
+        """Terminals whose EA has been given a policy, and not been told that it is over."""
+        self._telling: dict[str, asyncio.Task[None]] = {}
+
+    def is_held(self, terminal: str) -> bool:
+        """Whether the EA has the policy that is in force now."""
+        session, policy = self._session(terminal), self._policy(terminal)
+        return policy is not None and self._told.get(terminal) == (session, policy)
+
+    def look(self, terminal: str) -> None:
+        """Tell the EA what is armed: that has changed, or the terminal has a new link."""
+        if self._policy(terminal) is None and (session := self._session(terminal)) is not None:
+            session.lease_ms = 0  # even where the EA cannot be told: it ends by itself then
+        # one task a terminal: two that tell at once could leave the older policy at the EA
+        if terminal not in self._telling:
+            task = asyncio.create_task(self._tell(terminal))
+            self._telling[terminal] = task
+            task.add_done_callback(lambda _: self._telling.pop(terminal, None))
+
+    def close(self) -> None:
+        """Tell nobody any more; the leases run out by themselves."""
+        for task in self._telling.values():
+            task.cancel()
+
+    async def _tell(self, terminal: str) -> None:
+        while True:
+            session, policy = self._session(terminal), self._policy(terminal)
+            if session is None or "lease" not in session.caps:
+                return  # a new link looks again
+            if self._told.get(terminal) == (session, policy):
+                return
+            try:
+                await self._say(terminal, session, policy)
+            except BridgeError as error:
+                logger.warning("terminal %s has not taken its lease: %s", terminal, error)
+                await asyncio.sleep(LEASE_RETRY_S)
+
+    async def _say(
+        self, terminal: str, session: TerminalSession, policy: LeasePolicy | None
+    ) -> None:
+        if policy is not None:
+            self._had.add(terminal)
+            terms = LeaseTerms(lease_ms=LEASE_MS, action=policy.action, own=policy.own)
+            lease = await session.request(LEASE_SET, terms)
+            session.lease_ms = LEASE_MS
+        elif terminal in self._had:
+            lease = await session.request(LEASE_SET, LeaseTerms(lease_ms=0))
+            session.lease_ms = 0
+            self._had.discard(terminal)
+        else:
+            # of a lease that a daemon before us has given we know nothing: it may run out
+            lease = await session.request(LEASE_GET, NoParams())
+        self._told[terminal] = (session, policy)
+        if lease.fired_msc:
+            self._fired(terminal, lease)
+
+
+@dataclass(kw_only=True)
+class Safeguards:
+    """The kill switch and the timers that sweep for programs that fall silent."""
+
+    switch: KillSwitch = field(default_factory=KillSwitch)
+    """Trading is halted there."""
+    dead_man: DeadMan = field(default_factory=DeadMan)
+    """Programs that are taken for dead when they say nothing for too long."""
+    disconnects: Disconnects = field(default_factory=Disconnects)
+    """Connections, and what becomes of their orders when they are lost."""
+
+    def heard(self, terminal: str, tid: str, connection: ClientConnection | None) -> None:
+        """Note that a program is alive: it has made a call, on a connection or over ``/rpc``."""
+        self.dead_man.heard(terminal, tid, self.disconnects.session_of(connection))
+
 
 RETRY_S = 0.5
 MAX_SWEEPS = 20

@@ -35,8 +35,8 @@ from dataclasses import replace
 
 from ea_bridge.model import LEASE_COMMENT, OrderType, TradeAction
 
-from ..client_ids import TAG_LENGTH
 from ..journal.intents import CommandRecord
+from ..requests import TAG_LENGTH
 from .observed_order import ObservedOrder, OrderMark, OrderMarks, is_of_part
 
 SKEW_MS = 120_000

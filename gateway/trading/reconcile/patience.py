@@ -1,10 +1,16 @@
-"""Time that a command may go without a trace before it is taken for not executed.
+"""Pauses between looks for a command, and the time after which one without a trace is given up.
 
-Its five minutes begin when nothing of it can be on its way any more: on a later link than the one
-that it was written to; as soon as the terminal has answered it, whatever that was; and otherwise
-when its time to begin is over. They are five minutes of one link, with the broker there all the
-time: lists are empty for a while after a login, and what one link lacked says nothing on the next.
-A computer that sleeps in between lets nothing of them pass: what is on its way sleeps as well.
+To look for it is to read the account's past since it was sent, and that grows for as long as the
+account trades. So it is looked for often at first, and then ever less (:class:`RetrySchedule`):
+all looks together cost no more than a few at the end would.
+
+The five minutes after which a command without a trace is taken for not executed
+(:class:`Patience`) begin when nothing of it can be on its way any more: on a later link than the
+one that it was written to; as soon as the terminal has answered it, whatever that was; and
+otherwise when its time to begin is over. They are five minutes of one link, with the broker there
+all the time: lists are empty for a while after a login, and what one link lacked says nothing on
+the next. A computer that sleeps in between lets nothing of them pass: what is on its way sleeps as
+well.
 """
 
 from __future__ import annotations
@@ -15,6 +21,76 @@ from ea_bridge import host
 
 from ..journal.intents import CommandRecord
 from ..session import Session
+
+DENSE_S = 600.0
+"""For so long the pauses stay under a minute: histories lag by seconds, seldom by minutes."""
+MAX_DENSE_S = 60.0
+MAX_PAUSE_S = 3600.0
+OLD = 0.01
+"""Share of its age that one waits after the first look, which mostly tells already."""
+SPARSE = 0.1
+"""Share of the time since the first look, in the long run."""
+
+
+class RetrySchedule:
+    """Due times of commands that are looked for.
+
+    Args:
+        now_ms: UTC, as in the times of commands.
+        monotonic_s: seconds that only grow.
+
+    """
+
+    def __init__(
+        self, now_ms: Callable[[], int], monotonic_s: Callable[[], float] = host.monotonic_s
+    ) -> None:
+        self._now_ms = now_ms
+        self._monotonic_s = monotonic_s
+        self._scene: Hashable = None
+        self._looks: dict[int, tuple[float, float, float]] = {}
+
+    def due(self, sends: Iterable[CommandRecord], scene: Hashable) -> list[CommandRecord]:
+        """Return the commands to look for now.
+
+        Args:
+            scene: what everybody is due again after a change of: a new link, or a broker that is
+                back, may show what was not there before.
+
+        """
+        if scene != self._scene:
+            self._scene = scene
+            self._looks.clear()
+        now_s = self._monotonic_s()
+        return [send for send in sends if now_s >= self._due_s(send)]
+
+    def looked(self, sends: Iterable[CommandRecord]) -> None:
+        """Note that it was looked for these."""
+        now_s = self._monotonic_s()
+        for send in sends:
+            age_s = (self._now_ms() - send.created_ms) / 1000
+            first_s, _, age_s = self._looks.get(send.command_id, (now_s, now_s, age_s))
+            self._looks[send.command_id] = (first_s, now_s, age_s)
+
+    def forget(self, send: CommandRecord) -> None:
+        """It has ended."""
+        self._looks.pop(send.command_id, None)
+
+    def keep(self, command_ids: Collection[int]) -> None:
+        """Forget all others: they have ended."""
+        for command_id in self._looks.keys() - command_ids:
+            del self._looks[command_id]
+
+    def _due_s(self, send: CommandRecord) -> float:
+        if send.command_id not in self._looks:
+            return 0.0
+        first_s, last_s, age_s = self._looks[send.command_id]
+        # each pause is a share of the time that has passed: all looks together cost no more than
+        # a few of the last one, however much past there is to read
+        passed_s = last_s - first_s
+        if passed_s >= DENSE_S:
+            return last_s + min(SPARSE * passed_s, MAX_PAUSE_S)
+        return last_s + min(max(passed_s, OLD * age_s), MAX_DENSE_S)
+
 
 GONE_S = 300.0
 """After so long a command that left no trace is taken for not executed."""

@@ -24,9 +24,9 @@ from ea_bridge.model import (
 )
 from gateway.broker_time.clock import GRID_S, MAX_RESIDUE_S
 
-from ..client_ids import TAG_LENGTH
 from ..history import fetch_history
 from ..journal.intents import CommandRecord
+from ..requests import TAG_LENGTH
 from ..terminal import GuardedTerminal
 from .matching import (
     AROUND_MS,

@@ -25,10 +25,10 @@ from gateway.errors import (
 )
 from gateway.storage.store import StoreError
 
-from ..client_ids import TAG_LENGTH, is_tagged, tag
 from ..history import fetch_history
 from ..journal.intents import Account
 from ..journal.log import OrderLog
+from ..requests import TAG_LENGTH, is_tagged, tag
 from ..state import Terminals
 from ..terminal import GuardedTerminal, unattended
 

@@ -8,7 +8,7 @@
     The input of a check: the order, the limits, the facts.
 ``facts``
     The terminal's word on the account. A fact that cannot be had refuses the order.
-``reservations``, ``rate``
+``counters``
     Orders on their way take their part of the limits, and come at some rate.
 ``checker``
     Puts it together: ask, check, reserve.

@@ -18,9 +18,8 @@ from gateway.trading.trade_sessions import SessionTables
 
 from ..limits import TradingLimits
 from .context import OrderEffect, RiskContext, StaleFacts, tickets
+from .counters import PAST_MS, AccountCounters, CounterBook, End, RateEntry, Reservation, SentOrder
 from .facts import AccountFacts, FactSources, Flights, HeldOrderList, learn
-from .rate import PAST_MS, RateEntry, SentOrder
-from .reservations import AccountCounters, CounterBook, End, Reservation
 from .rules import Plan, Plans
 
 MAX_LOOKS = 20

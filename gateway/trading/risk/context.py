@@ -25,9 +25,8 @@ from gateway.trading.trade_sessions import Week
 
 from ..limits import TradingLimits
 from . import order_math
+from .counters import DAY_MS, OrderRate, OrderStamp, Reservation
 from .facts import AccountFacts
-from .rate import DAY_MS, OrderRate, OrderStamp
-from .reservations import Reservation
 
 
 class OrderEffect(enum.Enum):

@@ -2,7 +2,7 @@
 
 Facts are asked for anew for each order. Where many orders are checked at once, those who come
 while an answer is on its way take that answer: a hundred parallel orders cost one question. Each
-answer knows the moment at which it was asked for, so that :mod:`.reservations` can tell what it
+answer knows the moment at which it was asked for, so that :mod:`.counters` can tell what it
 may not show yet.
 
 A fact that could not be had is kept as the error that it met: the check that needs it raises it,
@@ -44,7 +44,7 @@ class AccountFacts:
     """Facts for one order; each member raises the error that its question met."""
 
     asked: int
-    """The moment before the first question, as :mod:`.reservations` counts them."""
+    """The moment before the first question, as :mod:`.counters` counts them."""
     _values: Mapping[Need, Any]
 
     def has(self, need: Need) -> bool:
@@ -111,7 +111,7 @@ class Flights:
     """The shared questions of one terminal.
 
     Args:
-        moment: tells when it is, as :mod:`.reservations` counts.
+        moment: tells when it is, as :mod:`.counters` counts.
 
     """
 

@@ -32,8 +32,8 @@ from gateway.trading.price_grid import exact
 from gateway.trading.trade_sessions import is_closed, opening
 
 from .context import Exposure, OrderEffect, RiskContext, StaleFacts
+from .counters import MAX_COUNTED, MAX_OF_SYMBOL, MINUTE_S
 from .order_math import STOP_LIMITS, WITH_STOPS
-from .rate import MAX_COUNTED, MAX_OF_SYMBOL, MINUTE_S
 
 Number = Decimal | int | float | None
 

@@ -21,7 +21,7 @@ from gateway.http.mount import LazyDocument
 from gateway.rpc.server import WebServer
 from gateway.runtime import RuntimeInfo
 from gateway.streams import Event, Listener
-from gateway.trading.kill_switch.safeguards import Safeguards
+from gateway.trading.kill_switch.service import Safeguards
 from gateway.trading.state import TradingState
 
 

@@ -19,8 +19,8 @@ from gateway.credentials.tier import Tier
 from gateway.errors import GatewayError
 from gateway.storage.ledger import DATABASE, Ledger
 from gateway.trading.journal import SETTLEMENTS, TABLE, Account, Intent, OrderLog, SqliteJournal
-from gateway.trading.reconcile.reconciler import Reconciler
-from gateway.trading.reconcile.retry_schedule import RetrySchedule
+from gateway.trading.reconcile.patience import RetrySchedule
+from gateway.trading.reconcile.service import Reconciler
 from gateway.trading.state import TradingState
 from gateway.trading.terminal import GuardedTerminal
 

@@ -14,15 +14,16 @@ from scripted_answers import EURUSD
 from ea_bridge.model import OrderFilling, OrderType, SymbolExecution
 from gateway.errors import DeadlineExceeded, InvalidPrice, InvalidVolume
 from gateway.rpc.methods.params import read_decimal
-from gateway.trading.client_ids import (
+from gateway.trading.filling import allowed_fillings
+from gateway.trading.price_grid import PriceGrid, exact, nearest, tick_size
+from gateway.trading.requests import (
+    DEFAULT_TTL_MS,
     PATTERN,
+    Deadline,
     new_client_order_id,
     tag,
     tagged_comment,
 )
-from gateway.trading.filling import allowed_fillings
-from gateway.trading.price_grid import PriceGrid, exact, nearest, tick_size
-from gateway.trading.requests import DEFAULT_TTL_MS, Deadline
 
 STEPS = st.sampled_from(["0.01", "0.1", "1", "0.001", "0.25", "0.00001", "0.5"])
 

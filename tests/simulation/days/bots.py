@@ -15,7 +15,7 @@ from ea_bridge.token import parse_token
 from gateway.console.approvals import RequestGone, WrongCode
 from gateway.console.service import Console
 from gateway.credentials.tier import Tier
-from gateway.trading.client_ids import tag
+from gateway.trading.requests import tag
 
 from ..bots import Address
 from ..prices import drawn_market

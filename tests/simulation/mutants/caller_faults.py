@@ -45,7 +45,7 @@ CALLER_FAULTS = (
         "The orders of the last minute do not count for a daemon that was started since.",
         (
             Change(
-                "gateway.trading.risk.rate",
+                "gateway.trading.risk.counters",
                 "        self._entries = deque((*before, *self._entries), maxlen=MAX_COUNTED)\n",
                 "",
             ),
@@ -81,12 +81,12 @@ CALLER_FAULTS = (
         "A person may settle an order whose end is known.",
         (
             Change(
-                "gateway.trading.reconcile.manual_settlement",
+                "gateway.trading.reconcile.settlement",
                 "    if intent.stage in ENDS:\n",
                 "    if False:\n",
             ),
             Change(
-                "gateway.trading.reconcile.manual_settlement",
+                "gateway.trading.reconcile.settlement",
                 "    left = [send for send in intent.sends if send.stage not in ENDS]\n",
                 "    left = list(intent.sends)\n",
             ),
@@ -98,7 +98,7 @@ CALLER_FAULTS = (
         "What a person has said of an order is not compared with what the terminal says later.",
         (
             Change(
-                "gateway.trading.reconcile.settlement_check",
+                "gateway.trading.reconcile.settlement",
                 "        settled = [intent for intent in self._log.watched(account) "
                 "if not intent.is_paper]\n",
                 "        settled: list[Intent] = []\n",

@@ -6,8 +6,8 @@ import asyncio
 import itertools
 from random import Random
 
-from gateway.trading.client_ids import tag
 from gateway.trading.kill_switch.disconnects import REPLACED
+from gateway.trading.requests import tag
 
 from ..bot_requests import FAR_ABOVE, FAR_BELOW, BotRequest
 from ..disconnect_rules import Rule, Session

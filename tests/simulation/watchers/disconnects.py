@@ -9,7 +9,7 @@ import msgspec
 
 from ea_bridge.model import TradeAction
 from gateway.storage.ledger import Ledger
-from gateway.trading.client_ids import TAG_LENGTH
+from gateway.trading.requests import TAG_LENGTH
 
 from ..command_rules import ORDER_SEND
 from ..disconnect_rules import DisconnectRules

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gateway.trading.client_ids import tag
+from gateway.trading.requests import tag
 
 from ..limit_rules import LimitRules, Moment
 from ..plugins import Watcher, watcher

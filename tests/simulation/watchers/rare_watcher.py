@@ -7,7 +7,7 @@ from logging import LogRecord
 from typing import TYPE_CHECKING, Any
 
 from gateway.storage.ledger import Ledger
-from gateway.trading.client_ids import is_tagged
+from gateway.trading.requests import is_tagged
 
 from ..plugins import Watcher, watcher
 from ..rare_points import (

@@ -17,7 +17,7 @@ from gateway.rpc.catalogue import Call
 from gateway.rpc.in_flight import InFlight
 from gateway.rpc.jsonrpc import Answer, JsonRpc
 from gateway.runtime import RuntimeInfo
-from gateway.trading.kill_switch.safeguards import Safeguards
+from gateway.trading.kill_switch.service import Safeguards
 from gateway.trading.state import TradingState
 
 Ask = Callable[[bytes], Awaitable[Any]]

@@ -23,7 +23,7 @@ from gateway.errors import (
 from gateway.rpc.catalogue import Call, Catalogue, result_adapter
 from gateway.rpc.methods import subscriptions
 from gateway.streams import Event, Outbox, Streams
-from gateway.trading.kill_switch.safeguards import Safeguards
+from gateway.trading.kill_switch.service import Safeguards
 from gateway.trading.state import TradingState
 
 CATALOGUE = Catalogue(subscriptions)

@@ -17,7 +17,7 @@ from gateway.home.home import Home
 from gateway.storage.reserve import Reserve
 from gateway.storage.store import CommitUnsure, DiskFull, Store, StoreError
 from gateway.trading.journal import OrderLog, SqliteJournal
-from gateway.trading.reconcile.reconciler import Reconciler
+from gateway.trading.reconcile.service import Reconciler
 
 
 def fail_writes(stand: Stand, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:

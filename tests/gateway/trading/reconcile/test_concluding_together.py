@@ -10,7 +10,7 @@ from ea_bridge.commands import HistoryParams, ResultsParams, StoredResult
 from ea_bridge.errors import NotSent
 from ea_bridge.model import Deal, TradeResult
 from gateway.trading import receipts
-from gateway.trading.reconcile.reconciler import MAX_TOGETHER
+from gateway.trading.reconcile.service import MAX_TOGETHER
 
 FILLS = 50
 

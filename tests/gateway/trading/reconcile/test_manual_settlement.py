@@ -23,7 +23,7 @@ from gateway.storage.store import StoreError
 from gateway.trading.journal import Stage
 from gateway.trading.journal.intents import ENDS
 from gateway.trading.journal.views import noted, settled
-from gateway.trading.reconcile.retry_schedule import RetrySchedule
+from gateway.trading.reconcile.patience import RetrySchedule
 
 
 @pytest.fixture(name="lost")

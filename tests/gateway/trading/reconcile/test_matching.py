@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from scripted_answers import DEAL, ORDER
 
 from ea_bridge.model import LEASE_COMMENT, DealEntry, TradeAction, TradeRequest
-from gateway.trading.client_ids import tag
 from gateway.trading.journal import CommandRecord
 from gateway.trading.reconcile.matching import (
     AROUND_MS,
@@ -22,7 +21,7 @@ from gateway.trading.reconcile.matching import (
 )
 from gateway.trading.reconcile.observed_order import ObservedOrder
 from gateway.trading.reconcile.snapshot import AccountSnapshot
-from gateway.trading.requests import ReceiptContext
+from gateway.trading.requests import ReceiptContext, tag
 
 AT_MS = 1_780_000_000_000
 

@@ -14,9 +14,9 @@ from ea_bridge.errors import CommandFailed, NotSent
 from ea_bridge.model import Order, Position, TradeAction, TradeRequest, TradeResult
 from ea_bridge.session import LateResult
 from gateway import errors
-from gateway.trading.client_ids import tag
 from gateway.trading.journal import Stage
 from gateway.trading.reconcile import patience
+from gateway.trading.requests import tag
 
 HERE_MS = NOW_MS + OFFSET_MS
 

@@ -14,13 +14,12 @@ from scripted_answers import DEAL, DONE, NOW_MS, OFFSET_MS, ORDER
 from ea_bridge.model import Order, TradeResult
 from gateway.errors import DeadlineExceeded, OrderRejected
 from gateway.storage.store import StoreError
-from gateway.trading.client_ids import tag
 from gateway.trading.limits import TradingLimits
-from gateway.trading.reconcile import patience, reconciler
-from gateway.trading.requests import Deadline
+from gateway.trading.reconcile import patience
+from gateway.trading.reconcile import service as reconciler
+from gateway.trading.requests import Deadline, tag
 from gateway.trading.risk.checker import RiskChecker
-from gateway.trading.risk.rate import sent_orders
-from gateway.trading.risk.reservations import CounterBook
+from gateway.trading.risk.counters import CounterBook, sent_orders
 
 HERE_MS = NOW_MS + OFFSET_MS
 

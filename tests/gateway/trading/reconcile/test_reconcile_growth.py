@@ -18,15 +18,10 @@ from ea_bridge.commands import TOO_LARGE, HistoryParams
 from ea_bridge.errors import ResultTooLarge
 from ea_bridge.model import Deal, Order, TradeResult, TradeRetcode
 from gateway import errors
-from gateway.trading.client_ids import tag
 from gateway.trading.reconcile.matching import LATEST_MS, SKEW_MS, match, may_be
-from gateway.trading.reconcile.retry_schedule import (
-    DENSE_S,
-    MAX_DENSE_S,
-    MAX_PAUSE_S,
-    RetrySchedule,
-)
+from gateway.trading.reconcile.patience import DENSE_S, MAX_DENSE_S, MAX_PAUSE_S, RetrySchedule
 from gateway.trading.reconcile.snapshot import CandidateFilter
+from gateway.trading.requests import tag
 from gateway.trading.risk.facts import _brought_today
 from gateway.trading.terminal import was_refused
 

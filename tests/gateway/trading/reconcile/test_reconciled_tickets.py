@@ -11,8 +11,8 @@ from ea_bridge.errors import NotSent
 from ea_bridge.model import Deal, DealEntry, Order, Position
 from gateway import errors
 from gateway.trading import receipts
-from gateway.trading.client_ids import tag
 from gateway.trading.reconcile import patience
+from gateway.trading.requests import tag
 
 HERE_MS = NOW_MS + OFFSET_MS
 LOTS = 0.1

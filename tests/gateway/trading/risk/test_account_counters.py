@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from gateway.trading.journal import Account
-from gateway.trading.risk import reservations as module
-from gateway.trading.risk.reservations import (
+from gateway.trading.risk import counters as module
+from gateway.trading.risk.counters import (
     SETTLE_S,
     AccountCounters,
     CounterBook,

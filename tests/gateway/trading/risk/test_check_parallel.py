@@ -13,7 +13,7 @@ from scripted_terminal import CATALOGUE, Scene
 
 from gateway.errors import LimitExceeded, RiskLimit
 from gateway.trading.limits import TradingLimits
-from gateway.trading.risk.reservations import SETTLE_S, Reservation
+from gateway.trading.risk.counters import SETTLE_S, Reservation
 
 RUSH = 100
 BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}

@@ -8,8 +8,7 @@ from scripted_answers import BROKER_NOW_S
 from ea_bridge import host
 from gateway.trading.limits import TradingLimits
 from gateway.trading.risk.checker import RiskChecker
-from gateway.trading.risk.rate import sent_orders
-from gateway.trading.risk.reservations import CounterBook
+from gateway.trading.risk.counters import CounterBook, sent_orders
 
 
 def begin_anew(kept: Kept) -> None:

@@ -17,9 +17,8 @@ from gateway.credentials.tier import Tier
 from gateway.trading.limits import TradingLimits
 from gateway.trading.requests import Deadline, ExecutionOptions, PreparedOrder
 from gateway.trading.risk.context import Exposure, OrderEffect, RiskContext, StaleFacts, tickets
+from gateway.trading.risk.counters import OrderRate, Reservation
 from gateway.trading.risk.facts import AccountFacts
-from gateway.trading.risk.rate import OrderRate
-from gateway.trading.risk.reservations import Reservation
 
 OPTIONS = ExecutionOptions(client_order_id="a", deadline=Deadline.of(lambda: 0, None, None))
 LOTS = st.integers(1, 50).map(lambda count: Decimal(count) / 10)
