@@ -1,4 +1,4 @@
-"""Host computer as the code sees it: its clocks, its randomness and its sockets.
+"""Host computer as the code sees it: its clocks, its randomness, its sockets and shared memory.
 
 The daemon, the console and the emulators ask here, and nowhere else. So a simulation hands in a
 host of its own with :func:`handed_in`, and whatever runs in that context, tasks and callbacks
@@ -8,14 +8,79 @@ included, lives by its clocks and its dice. Without that it is the computer itse
 from __future__ import annotations
 
 import base64
+import mmap
 import os
 import random
 import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+class MappedFile(Protocol):
+    """Beginning of a file as memory, which shows what any process writes there."""
+
+    view: memoryview
+    """Its bytes; they cannot be written."""
+
+    def close(self) -> None:
+        """Let go of it; the view must not be used any more."""
+
+
+@dataclass(eq=False)
+class _Mapping:
+    """Mapping of a file, shared by all of this process who want it."""
+
+    memory: mmap.mmap
+    view: memoryview
+    descriptors: list[int] = field(default_factory=list)
+    users: int = 0
+
+
+class _MappedFile:
+    """One user of a mapping.
+
+    POSIX drops all locks of a process on a file when it closes any descriptor of the file, and
+    SQLite would lose its own. So no descriptor is closed before the last user lets go.
+    """
+
+    _mappings: dict[tuple[int, int], _Mapping] = {}  # noqa: RUF012 (all of this process)
+    _lock = threading.Lock()
+
+    def __init__(self, path: Path, size: int) -> None:
+        with self._lock:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            found = os.fstat(descriptor)
+            self._key = found.st_dev, found.st_ino
+            mapping = self._mappings.get(self._key)
+            if mapping is None:
+                try:
+                    memory = mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
+                except BaseException:
+                    os.close(descriptor)
+                    raise
+                mapping = self._mappings[self._key] = _Mapping(memory, memoryview(memory))
+            mapping.descriptors.append(descriptor)
+            mapping.users += 1
+            self.view = mapping.view
+
+    def close(self) -> None:
+        with self._lock:
+            mapping = self._mappings[self._key]
+            mapping.users -= 1
+            if mapping.users:
+                return
+            del self._mappings[self._key]
+            mapping.view.release()
+            mapping.memory.close()
+            for descriptor in mapping.descriptors:
+                os.close(descriptor)
 
 
 class Host:
@@ -52,6 +117,18 @@ class Host:
     def new_socket(self, family: socket.AddressFamily) -> socket.socket:
         """Return a TCP socket that is not bound yet."""
         return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+
+    def map_file(self, path: Path, size: int) -> MappedFile:
+        """Return the first bytes of a file as memory.
+
+        Raises:
+            OSError: it cannot be mapped; on Windows none is, since a file that is mapped cannot be
+                removed there by the program that it belongs to.
+
+        """
+        if os.name != "posix":
+            raise OSError("files are not mapped on this system")
+        return _MappedFile(path, size)
 
 
 _HOST: ContextVar[Host] = ContextVar("host", default=Host())  # noqa: B039 - it has no state
@@ -156,3 +233,11 @@ uniform = _RANDOM.uniform
 def new_socket(family: socket.AddressFamily) -> socket.socket:
     """Return a TCP socket that is not bound yet."""
     return _HOST.get().new_socket(family)
+
+
+# --- shared memory -----------------------------------------------------------------------------
+
+
+def map_file(path: Path, size: int) -> MappedFile:
+    """Return the first bytes of a file as memory; see :meth:`Host.map_file`."""
+    return _HOST.get().map_file(path, size)

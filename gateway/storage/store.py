@@ -25,7 +25,7 @@ from typing import Any
 from ea_bridge import host
 from gateway.storage import reserve
 from gateway.storage.private import UnsafePlace, check_folder, make_file
-from gateway.storage.wal import begin_wal
+from gateway.storage.wal import WalIndex, begin_wal
 
 DATABASE = "gateway.db"
 LEDGER = "ledger.db"
@@ -40,7 +40,8 @@ meanwhile is found where it is read."""
 OLDEST_SQLITE = (3, 37, 0)
 """The first with STRICT tables."""
 
-Version = tuple[int, int]
+Version = bytes | tuple[int, int]
+"""Another value after each commit; see :meth:`Store.data_version`."""
 
 _CHECKED = """
 CREATE TABLE IF NOT EXISTS store_checked (one INTEGER PRIMARY KEY, at_s INTEGER NOT NULL) STRICT
@@ -125,6 +126,7 @@ class Store:
                 self._prepare(migrations, check=check)
                 if not checkpoints:
                     self._connection.execute("PRAGMA wal_autocheckpoint=0")
+                self._index = self._map_index()
         except BaseException:
             self._connection.close()
             raise
@@ -132,6 +134,17 @@ class Store:
     def close(self) -> None:
         """Close the connection; committed data is safe with or without it."""
         self._connection.close()
+        if self._index is not None:
+            self._index.close()
+            self._index = None
+
+    def _map_index(self) -> WalIndex | None:
+        """Map what tells of commits; it is there once something was read."""
+        self._connection.execute("PRAGMA data_version").fetchone()
+        try:
+            return WalIndex(self.path)
+        except (OSError, ValueError):  # not on this system: the database is asked at each look
+            return None
 
     def all(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         """Return all rows of a query."""
@@ -206,7 +219,9 @@ class Store:
             other.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def data_version(self) -> Version:
-        """What is another value after each commit, of this connection or any other."""
+        """Return what is another value after each commit, of this connection or any other."""
+        if self._index is not None:
+            return self._index.header()
         try:
             version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
         except sqlite3.DatabaseError as error:  # no context manager: this is asked at every call

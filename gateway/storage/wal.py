@@ -1,12 +1,16 @@
-"""Switch of a new SQLite database to write-ahead logging, however many open it at once."""
+"""Write-ahead log of a SQLite database: the switch to it, and the index that tells of commits."""
 
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
 from ea_bridge import host
 
 RETRY_S = 0.01
+HEADER_BYTES = 48
+"""First copy of the header of the index, with a counter, the length of the log and checksums:
+https://www.sqlite.org/walformat.html, section 2.1."""
 
 
 def begin_wal(connection: sqlite3.Connection, wait_ms: int) -> bool:
@@ -37,3 +41,30 @@ def begin_wal(connection: sqlite3.Connection, wait_ms: int) -> bool:
             host.sleep(RETRY_S)
         else:
             return mode == "wal"
+
+
+class WalIndex:
+    """Header of the WAL index of a database, mapped into memory; any thread may read it.
+
+    SQLite writes it at each commit, of any process, before anybody can see what was committed. So
+    whoever finds it unchanged knows without a system call that nothing was.
+
+    Args:
+        database: a connection to it is open, and is closed before this is.
+
+    Raises:
+        OSError: it cannot be mapped here.
+
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._page = host.map_file(database.with_name(database.name + "-shm"), HEADER_BYTES)
+        self._bytes = self._page.view
+
+    def header(self) -> bytes:
+        """Return the header as it is now. It may be half written: then the next one differs."""
+        return bytes(self._bytes)
+
+    def close(self) -> None:
+        """Let go of it."""
+        self._page.close()

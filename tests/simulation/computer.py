@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextvars
+import os
 import socket
+from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any, cast
 
 from ea_bridge import host
-from ea_bridge.host import Host
+from ea_bridge.host import Host, MappedFile
 
 from .clocks import PcClocks
 from .handles import LIFE
 from .loop import Killed, SimulatedLoop
 from .network import NODE, Network
+from .sqlite_vfs import sqlite_vfs
 
 
 def move_in(node: str, computer: SimulatedHost) -> None:
@@ -27,6 +31,16 @@ def context_of(node: str, computer: SimulatedHost) -> contextvars.Context:
     context = contextvars.copy_context()
     context.run(move_in, node, computer)
     return context
+
+
+@dataclass(frozen=True)
+class _MappedMemory:
+    """Shared memory of a database; it is there as long as somebody looks at it."""
+
+    view: memoryview
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 class SimulatedHost(Host):
@@ -72,3 +86,11 @@ class SimulatedHost(Host):
     def new_socket(self, family: socket.AddressFamily) -> socket.socket:
         """Return a socket of the simulated network."""
         return cast(Any, self._network.socket(family))
+
+    def map_file(self, path: Path, size: int) -> MappedFile:
+        """Return the shared memory of a database on the simulated disk."""
+        disk = sqlite_vfs().disk
+        if disk is None:
+            raise OSError("there is no simulated disk")
+        database = os.fsencode(path).removesuffix(b"-shm")
+        return _MappedMemory(disk.memory(database).view(size))

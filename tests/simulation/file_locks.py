@@ -75,6 +75,17 @@ class SharedMemory:
             self.regions.append(ctypes.create_string_buffer(size))
         return ctypes.addressof(self.regions[number])
 
+    def view(self, size: int) -> memoryview:
+        """Return the first bytes, which change as connections write to them.
+
+        Raises:
+            OSError: no connection has written to it yet.
+
+        """
+        if not self.regions:
+            raise OSError("the shared memory is empty")
+        return memoryview(self.regions[0]).cast("B")[:size].toreadonly()
+
 
 class SlotHolder:
     """What one connection holds of the slots."""
