@@ -10,6 +10,8 @@ import enum
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from operator import attrgetter
+from weakref import WeakValueDictionary
 
 from .protocol.messages import Hello
 from .session import SessionState, TerminalSession
@@ -67,6 +69,23 @@ class TerminalChange:
 Subscriber = Callable[[TerminalChange], None]
 
 
+class TerminalEntry:
+    """Entry of one terminal: its live session and what is known of it, as they are now.
+
+    There is one a name for as long as anybody holds it. So who asks often keeps it, and is told of
+    each change by its attributes.
+    """
+
+    __slots__ = ("__weakref__", "facts", "name", "session")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.session: TerminalSession | None = None
+        """The live one."""
+        self.facts: TerminalFacts | None = None
+        """``None`` if it was never here."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingTerminal:
     """A terminal that waits until somebody approves its token on this machine."""
@@ -90,10 +109,19 @@ class TerminalRegistry:
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
+        self._entries: WeakValueDictionary[str, TerminalEntry] = WeakValueDictionary()
+        """All that anybody holds; :attr:`_known` holds those that were here."""
         self._live: dict[str, TerminalSession] = {}
-        self._facts: dict[str, TerminalFacts] = {}
+        self._known: dict[str, TerminalEntry] = {}
         self._pending: dict[str, PendingTerminal] = {}
         self._subscribers: list[Subscriber] = []
+
+    def terminal(self, name: str) -> TerminalEntry:
+        """Return the entry of a terminal, which need not have been here yet."""
+        entry = self._entries.get(name)
+        if entry is None:
+            entry = self._entries[name] = TerminalEntry(name)
+        return entry
 
     def get(self, terminal: str) -> TerminalSession | None:
         """Return the live session of a terminal, ``None`` if there is none."""
@@ -105,11 +133,12 @@ class TerminalRegistry:
 
     def facts(self, terminal: str) -> TerminalFacts | None:
         """Return what is known of a terminal, ``None`` if it was never here."""
-        return self._facts.get(terminal)
+        entry = self._known.get(terminal)
+        return None if entry is None else entry.facts
 
     def all_facts(self) -> list[TerminalFacts]:
         """Return what is known of every terminal."""
-        return list(self._facts.values())
+        return [entry.facts for entry in self._known.values() if entry.facts is not None]
 
     def pending(self) -> list[PendingTerminal]:
         """Return the terminals that wait for approval; no subscriber hears of them."""
@@ -118,7 +147,7 @@ class TerminalRegistry:
     def discard(self, terminal: str) -> None:
         """Drop what is known of a terminal that is gone; a live one is kept."""
         if terminal not in self._live:
-            self._facts.pop(terminal, None)
+            self._forget(terminal)
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Call ``subscriber`` with each :class:`TerminalChange`; return what ends that.
@@ -142,7 +171,7 @@ class TerminalRegistry:
         Of a run that we have not met we want nothing that lies before now: whoever listens
         begins with a snapshot. ``hello.q`` bounds what an EA can claim to have told us.
         """
-        known = self._facts.get(terminal)
+        known = self.facts(terminal)
         if known is None or known.hello.boot != hello.boot:
             return hello.q
         live = self._live.get(terminal)
@@ -151,12 +180,14 @@ class TerminalRegistry:
     def join(self, session: TerminalSession) -> None:
         """Enter a session; an older one of the same terminal is told ``bye: replaced``."""
         terminal = session.terminal
-        previous = self._facts.get(terminal)
+        entry = self.terminal(terminal)
+        previous = entry.facts
         older = self._live.pop(terminal, None)
-        self._live[terminal] = session
-        self._facts.pop(terminal, None)
+        entry.session = self._live[terminal] = session
+        self._known.pop(terminal, None)
         self._make_room()
-        facts = self._facts[terminal] = self._observe(session, session.state, "")
+        facts = entry.facts = self._observe(session, session.state, "")
+        self._known[terminal] = entry
         if older is not None:
             older.close("replaced")
         if previous is not None and _account(previous) != _account(facts):
@@ -170,16 +201,19 @@ class TerminalRegistry:
         terminal = session.terminal
         if self._live.get(terminal) is not session:
             return
-        previous = self._facts[terminal]
+        entry = self._known[terminal]
+        previous = entry.facts
+        assert previous is not None
         facts = self._observe(session, session.state, session.end_reason)
         kind = ChangeKind.FLAGS
         if facts.state is previous.state:
             facts = replace(facts, since_ms=previous.since_ms)
         else:
             kind = ChangeKind(facts.state.value)
-        self._facts[terminal] = facts
+        entry.facts = facts
         if facts.state is SessionState.DISCONNECTED:
             del self._live[terminal]
+            entry.session = None
         self._notify(TerminalChange(kind, facts, previous))
 
     def await_approval(self, pending: PendingTerminal) -> None:
@@ -206,9 +240,14 @@ class TerminalRegistry:
         )
 
     def _make_room(self) -> None:
-        gone = [terminal for terminal in self._facts if terminal not in self._live]
-        if len(self._facts) >= MAX_TERMINALS and gone:
-            del self._facts[min(gone, key=lambda terminal: self._facts[terminal].since_ms)]
+        gone = [facts for facts in self.all_facts() if facts.terminal not in self._live]
+        if len(self._known) >= MAX_TERMINALS and gone:
+            self._forget(min(gone, key=attrgetter("since_ms")).terminal)
+
+    def _forget(self, terminal: str) -> None:
+        entry = self._known.pop(terminal, None)
+        if entry is not None:
+            entry.facts = None
 
     def _notify(self, change: TerminalChange) -> None:
         for subscriber in tuple(self._subscribers):

@@ -12,7 +12,13 @@ from functools import partial
 from ea_bridge.host import wall_ms
 from ea_bridge.model import Tick
 from ea_bridge.protocol.messages import AccountEvent, Event, Hello, Pnl, Ticks, Trade
-from ea_bridge.registry import ChangeKind, TerminalChange, TerminalFacts, TerminalRegistry
+from ea_bridge.registry import (
+    ChangeKind,
+    TerminalChange,
+    TerminalEntry,
+    TerminalFacts,
+    TerminalRegistry,
+)
 from ea_bridge.session import TerminalSession
 from gateway.accounts import RegisteredAccount
 from gateway.audit import Audit
@@ -96,15 +102,16 @@ class PaperService:
 
     def is_on(self, terminal: str) -> bool:
         """Whether a terminal's account trades on paper now; tells everybody if that is new."""
-        facts = self._registry.facts(terminal)
-        account = None if facts is None else self._account(facts)
-        key = None if account is None or not account.paper_trade_enabled else _key(account)
-        if key != self._on.get(terminal):
-            self._switch(terminal, key)
-        return key is not None
+        return self.is_on_at(self._registry.terminal(terminal))
 
-    def _account(self, facts: TerminalFacts) -> RegisteredAccount | None:
-        return self._registered(facts.hello)
+    def is_on_at(self, terminal: TerminalEntry) -> bool:
+        """Return the same for a terminal that the caller has looked up before."""
+        facts = terminal.facts
+        account = None if facts is None else self._registered(facts.hello)
+        key = None if account is None or not account.paper_trade_enabled else _key(account)
+        if key != self._on.get(terminal.name):
+            self._switch(terminal.name, key)
+        return key is not None
 
     def _switch(self, terminal: str, key: BookKey | None) -> None:
         before = self._on.pop(terminal, None)
@@ -142,18 +149,20 @@ class PaperService:
 
     # --- for those who trade and ask ---------------------------------------------------------
 
-    def looking(self, terminal: str, allowed: Callable[[Tier], None]) -> Callable[[Tier], None]:
+    def looking(
+        self, terminal: TerminalEntry, allowed: Callable[[Tier], None]
+    ) -> Callable[[Tier], None]:
         """Have the switch looked at whenever it is asked what a caller may do, as it is right
         before the bytes of a trade are written.
         """
 
         def look_and_ask(tier: Tier) -> None:
-            self.is_on(terminal)
+            self.is_on_at(terminal)
             allowed(tier)
 
         return look_and_ask
 
-    def session(self, terminal: str, *, paper: bool, forced: bool) -> Session | None:
+    def session(self, terminal: TerminalEntry, *, paper: bool, forced: bool) -> Session | None:
         """Return the way to a terminal's market or to its paper broker.
 
         Args:
@@ -165,8 +174,8 @@ class PaperService:
             somebody has looked; who trades looks right before.
 
         """
-        real = self._registry.get(terminal)
-        if real is None or (not forced and (terminal in self._on) != paper):
+        real = terminal.session
+        if real is None or (not forced and (terminal.name in self._on) != paper):
             return None
         return self._paper_session(real) if paper else real
 
@@ -180,9 +189,9 @@ class PaperService:
             found = self._states[terminal] = fresh
         return found
 
-    def facts(self, terminal: str, *, paper: bool) -> TerminalFacts | None:
+    def facts(self, terminal: TerminalEntry, *, paper: bool) -> TerminalFacts | None:
         """Return what is known of a terminal, as it is at the market or on paper."""
-        facts = self._registry.facts(terminal)
+        facts = terminal.facts
         if facts is None or not paper:
             return facts
         return replace(facts, hello=paper_hello(facts.hello))

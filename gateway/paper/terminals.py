@@ -163,17 +163,18 @@ class GuardedTerminals:
         """Make the way to a terminal: to its market or its paper broker as the switch stands now,
         or (``paper``) to one of them however it stands.
         """
-        on_paper = self.paper.is_on(name) if paper is None else paper
+        entry = self._registry.terminal(name)
+        on_paper = self.paper.is_on_at(entry) if paper is None else paper
         state = self.state(name)
         return GuardedTerminal(
             name,
-            session=partial(self.paper.session, name, paper=on_paper, forced=paper is not None),
-            facts=partial(self.paper.facts, name, paper=on_paper),
+            session=partial(self.paper.session, entry, paper=on_paper, forced=paper is not None),
+            facts=partial(self.paper.facts, entry, paper=on_paper),
             clock=self.clocks.of(name),
             journal=state.journal,
             switch=self.kill_switch.switch.of(name),
-            still_allowed=self.paper.looking(name, still_allowed),
-            limits=lambda: self._limits.of(self._registry.facts(name), tid),
+            still_allowed=self.paper.looking(entry, still_allowed),
+            limits=lambda: self._limits.of(entry.facts, tid),
             paper=on_paper,
         )
 

@@ -161,6 +161,23 @@ def test_a_terminal_can_be_forgotten_once_it_is_gone(fixture):
     assert fixture.registry.facts("demo") is None
 
 
+def test_an_entry_follows_its_terminal(fixture):
+    """From before it was here until after it was forgotten and came again."""
+    entry = fixture.registry.terminal("demo")
+    assert (entry.session, entry.facts) == (None, None)
+    for live in (fixture.join(), fixture.join()):  # the second replaces the first
+        assert entry.session is live.session
+        assert entry.facts is fixture.registry.facts("demo")
+    live.say(m.State(broker=True, q=1))
+    assert entry.facts.broker is True
+    live.session.end("the link was lost")
+    assert (entry.session, entry.facts.state) == (None, SessionState.DISCONNECTED)
+    fixture.registry.discard("demo")
+    assert entry.facts is None
+    assert fixture.join().session is entry.session is not None
+    assert fixture.registry.terminal("demo") is entry
+
+
 def test_a_subscriber_that_fails_does_not_keep_the_news_from_others(fixture, caplog):
     """Its fault is logged."""
 

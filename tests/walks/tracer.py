@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 APP = "gateway/app/"
 """The wiring: it builds the parts and calls them; a call into it is a climb."""
 PACKAGES = ("gateway", "ea_bridge")
-LOOKUPS = ("get", "sessions", "facts", "all_facts", "pending")
+LOOKUPS = ("terminal", "get", "sessions", "facts", "all_facts", "pending")
 """Methods of the terminal registry that look something up."""
 READ, WRITTEN = frozenset({"recv", "recv_into"}), frozenset({"send", "sendmsg"})
 """Methods of sockets."""

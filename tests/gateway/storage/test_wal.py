@@ -1,14 +1,18 @@
-"""A new database that several open at once."""
+"""Write-ahead log of a database: several open it at once, and hear of commits."""
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from ea_bridge.host import Host, MappedFile, handed_in
 from gateway.console.database import open_database
 from gateway.storage.store import Store
 from gateway.storage.wal import begin_wal
@@ -81,3 +85,77 @@ async def test_the_console_s_database_waits(waits: list[float], tmp_path: Path) 
     async with open_database(f"sqlite:///{tmp_path / 'some.db'}"):
         pass
     assert len(waits) == 3
+
+
+# --- the index that tells of commits ---------------------------------------------------------
+
+ONE_TABLE = ("CREATE TABLE halts (terminal TEXT) STRICT;",)
+ANOTHER_PROCESS = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+print(connection.execute(sys.argv[2]).fetchall())
+"""
+
+
+def elsewhere(store: Store, sql: str) -> str:
+    """Run a statement in another process; return its rows."""
+    done = subprocess.run(
+        [sys.executable, "-c", ANOTHER_PROCESS, store.path, sql],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_the_version_is_another_after_each_commit_of_anybody(tmp_path: Path) -> None:
+    """Of this connection, of another one and of another process; reading changes nothing."""
+    with (
+        closing(Store(tmp_path, ONE_TABLE)) as store,
+        closing(Store(tmp_path, ONE_TABLE)) as other,
+    ):
+        versions = [store.data_version()]
+        for commit in (
+            lambda: insert(store),
+            lambda: insert(other),
+            lambda: elsewhere(store, "INSERT INTO halts VALUES ('c')"),
+        ):
+            commit()
+            assert store.data_version() not in versions
+            versions.append(store.data_version())
+            assert store.all("SELECT * FROM halts")
+            elsewhere(store, "SELECT * FROM halts")
+            assert store.data_version() == versions[-1]
+
+
+def insert(store: Store) -> None:
+    with store.transaction() as connection:
+        connection.execute("INSERT INTO halts VALUES ('x')")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX alone drops locks so")
+def test_a_connection_that_is_closed_takes_no_locks_of_another_away(tmp_path: Path) -> None:
+    """Both map the index; what one reads may not be overwritten after the other was closed."""
+    with closing(Store(tmp_path, ONE_TABLE)) as reader:
+        insert(reader)
+        with reader.transaction() as reading:  # what it reads stays in the log
+            reading.execute("SELECT * FROM halts").fetchall()
+            Store(tmp_path, ONE_TABLE, check=False).close()
+            assert elsewhere(reader, "PRAGMA wal_checkpoint(TRUNCATE)").startswith("[(1,")
+        assert elsewhere(reader, "PRAGMA wal_checkpoint(TRUNCATE)").startswith("[(0,")
+
+
+def test_where_nothing_can_be_mapped_the_database_is_asked(tmp_path: Path) -> None:
+    """It is so on Windows."""
+    with handed_in(Unmapped()), closing(Store(tmp_path, ONE_TABLE)) as store:
+        before = store.data_version()
+        assert isinstance(before, tuple)
+        insert(store)
+        assert store.data_version() != before
+
+
+class Unmapped(Host):
+    """Computer that maps no file."""
+
+    def map_file(self, path: Path, size: int) -> MappedFile:
+        raise OSError("files are not mapped on this system")
