@@ -208,8 +208,11 @@ class SqliteJournal(Journal):
         known = None if asked.is_new else self._known(asked)
         if _is_free(known) and not asked.is_new and await self._has_waited(asked):
             known = self._known(asked)  # the same call may have come meanwhile
-        if known is not None and not _is_free(known):
-            return await self._again(known, asked)
+        while known is not None and not _is_free(known):
+            await _wait_for_end(known, asked)
+            if known.answer is not None or not _is_free(known):
+                return _again(known)
+            known = self._known(asked)  # its call was given up before anything was sent
         if not asked.is_new:
             self._check_forgotten(asked)
         # no await since the id was looked up: a second call of it finds this one under way
@@ -286,19 +289,6 @@ class SqliteJournal(Journal):
                 reason="journal_restored",
                 duplicate=True,
             )
-
-    async def _again(self, known: Intent, asked: CallKey) -> Any:
-        """Answer what was answered, or will be."""
-        if not is_same(known, asked):
-            raise answers.conflict(
-                known.asked.method, known.asked.params, known.stage_now, asked.client_order_id
-            )
-        # shielded: a caller that leaves must not end the wait of the others
-        if known.over is not None:
-            await asyncio.shield(known.over)
-        if known.answer is None:
-            raise unknown(known)
-        return answers.replay(known.answer)
 
     async def begin(self, account: Account, client_order_id: str, send: CommandRecord) -> None:
         await super().begin(account, client_order_id, send)
@@ -398,6 +388,29 @@ def _is_free(known: Intent | None) -> bool:
     way, and whoever read it would have its end written once more, over that of the next request.
     """
     return known is None or (known.stage is Stage.NOT_SENT and not known.is_under_way)
+
+
+async def _wait_for_end(known: Intent, asked: CallKey) -> None:
+    """Wait until an id that is used has its end.
+
+    Raises:
+        ClientOrderIdConflict: it stands for something else.
+
+    """
+    if not is_same(known, asked):
+        raise answers.conflict(
+            known.asked.method, known.asked.params, known.stage_now, asked.client_order_id
+        )
+    # shielded: a caller that leaves must not end the wait of the others
+    if known.over is not None:
+        await asyncio.shield(known.over)
+
+
+def _again(known: Intent) -> Any:
+    """Answer what was answered."""
+    if known.answer is None:
+        raise unknown(known)
+    return answers.replay(known.answer)
 
 
 def unknown(intent: Intent) -> OrderUnresolved:

@@ -377,6 +377,10 @@ class OrderLog:
             if stage is Stage.UNKNOWN:
                 self.on_unresolved(intent)
             return
+        # shielded: if its caller leaves, the id is not let go before this is on the disk
+        await asyncio.shield(self._write_end(intent))
+
+    async def _write_end(self, intent: Intent) -> None:
         try:
             intent.row = await self._ledger.write(self._ending(intent))
         except (StoreError, rows.IdTaken) as error:

@@ -15,6 +15,7 @@ from ea_bridge.errors import NotSent
 from ea_bridge.model import TradeResult
 from gateway import errors
 from gateway.storage.store import StoreError
+from gateway.trading.journal import CallKey
 from gateway.trading.orders import close
 from gateway.trading.requests import CloseRequest, Deadline, ExecutionOptions
 
@@ -137,6 +138,55 @@ async def test_an_id_is_free_once_that_is_written(
     assert kept.log.doubtful(kept.here()) == []
     kept.scene.script.answers["order_send"] = DONE
     assert (await kept.buy("a", volume=0.2))["duplicate"] is False
+
+
+async def test_a_caller_who_leaves_while_that_is_written_leaves_nobody_in_doubt(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next call waits until the id is free, and is told that nothing was sent."""
+    kept.scene.script.answers["order_send"] = NotSent("gone")
+    write, begun, may_go_on = kept.ledger.write, asyncio.Event(), asyncio.Event()
+
+    async def slow(work: Any, **more: bool) -> Any:
+        if kept.rows():  # the row is there: this is its end
+            begun.set()
+            await may_go_on.wait()
+        return await write(work, **more)
+
+    monkeypatch.setattr(kept.ledger, "write", slow)
+    leaving = asyncio.create_task(kept.fail("a"))
+    await begun.wait()
+    leaving.cancel()
+    waiting = asyncio.create_task(kept.fail("a"))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    may_go_on.set()
+    assert (await waiting).data["outcome"] == "not_sent"
+    assert leaving.cancelled()
+    assert [row["stage"] for row in kept.rows()] == ["not_sent"]
+    assert kept.log.doubtful(kept.here()) == []
+
+
+async def test_a_call_that_was_given_up_unsent_lets_the_next_one_go_on(kept: Kept) -> None:
+    """Which has waited for its end, and finds the id free; of several one is carried out."""
+    journal, may_go_on = kept.scene.guarded.journal, asyncio.Event()
+    asked, done = CallKey(kept.here(), "a", "place_order", "{}"), list[int]()
+
+    async def wait() -> None:
+        await may_go_on.wait()
+
+    async def trade() -> dict[str, Any]:
+        done.append(1)
+        return {"duplicate": False}
+
+    leaving = asyncio.create_task(journal.once(asked, wait))
+    await asyncio.sleep(0)
+    waiting = [asyncio.create_task(journal.once(asked, trade)) for _ in range(3)]
+    await asyncio.sleep(0)
+    leaving.cancel()
+    answers = await asyncio.gather(*waiting)
+    assert sorted(one["duplicate"] for one in answers) == [False, True, True]
+    assert done == [1]
 
 
 async def test_the_unknown_is_said_again_and_never_sent_again(kept: Kept) -> None:
