@@ -394,7 +394,7 @@ class AccountCounters:
     """Counters of one account: its rate and its reservations.
 
     Args:
-        unresolved: as of :class:`~.reservations.Reservations`.
+        unresolved: as of :class:`Reservations`.
 
     """
 
@@ -412,7 +412,7 @@ class CounterBook:
     orders carry: its limits are about all of them together.
 
     Args:
-        unresolved: makes of an account what :class:`~.reservations.Reservations` asks; ``None``
+        unresolved: makes of an account what :class:`Reservations` asks; ``None``
             where there is no journal.
 
     """

@@ -31,7 +31,7 @@ FOUND = (
         "though another close of it is under way.",
         (
             Change(
-                f"{RECONCILE}.reconciler",
+                f"{RECONCILE}.service",
                 "                if self._open_exits(account, exited) - ids:\n"
                 "                    continue",
                 "                if False:\n                    continue",

@@ -6,7 +6,7 @@ from .mutation import Change, Mutant
 
 JOURNAL = "gateway.trading.journal"
 RECONCILE = "gateway.trading.reconcile"
-RECONCILER = f"{RECONCILE}.reconciler"
+RECONCILER = f"{RECONCILE}.service"
 OCO = "gateway.trading.contingent.oco"
 
 BEFORE = (
