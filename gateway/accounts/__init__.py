@@ -14,13 +14,13 @@ from gateway.lazy import names_of
 if TYPE_CHECKING:
     from .account import AccountLimits, AccountType, Changes, NewAccount, RegisteredAccount
     from .book import AccountBook, AlreadyRegistered, UnknownAccount
-    from .schema import LEDGER_TABLES
+    from .history import LEDGER_TABLES
 else:
     __getattr__ = names_of(
         __name__,
         account="AccountLimits AccountType Changes NewAccount RegisteredAccount",
         book="AccountBook AlreadyRegistered UnknownAccount",
-        schema="LEDGER_TABLES",
+        history="LEDGER_TABLES",
     )
 
 __all__ = [

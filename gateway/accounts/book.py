@@ -1,21 +1,64 @@
-"""The registered accounts: kept in the home's database, and in memory for those who trade."""
+"""Registered accounts: kept in the home's database, and in memory for those who trade."""
 
 from __future__ import annotations
 
-import json
 import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
+import orjson
+
 from ea_bridge import host
 from ea_bridge.protocol.messages import Hello
+from gateway.credentials.sealed import SealedColumn
 from gateway.credentials.secrets import SecretBox
 from gateway.storage.store import Store, StoreError, Version
 
 from .account import Changes, NewAccount, RegisteredAccount, RiskSettings
-from .schema import PASSWORDS
+
+TABLES = """
+-- accounts registered with their password, which is sealed; that of a deleted one is gone
+CREATE TABLE accounts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    ref TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    name TEXT NOT NULL,
+    broker TEXT NOT NULL,
+    login INTEGER NOT NULL,
+    server TEXT NOT NULL,
+    server_key TEXT NOT NULL,
+    is_live INTEGER NOT NULL CHECK (is_live IN (0, 1)),
+    is_active INTEGER NOT NULL DEFAULT 1 CHECK (is_active IN (0, 1)),
+    allowed_symbols TEXT NOT NULL,
+    max_lot_size REAL NOT NULL,
+    risk_pct REAL NOT NULL,
+    auto_trade_enabled INTEGER NOT NULL CHECK (auto_trade_enabled IN (0, 1)),
+    paper_trade_enabled INTEGER NOT NULL CHECK (paper_trade_enabled IN (0, 1)),
+    mt5_path TEXT NOT NULL,
+    account_type TEXT NOT NULL CHECK (account_type IN ('USD', 'USC')),
+    created_at INTEGER NOT NULL,
+    password TEXT
+) STRICT;
+CREATE UNIQUE INDEX one_active_account ON accounts (login, server_key) WHERE is_active = 1;
+
+-- rules for all accounts of an owner
+CREATE TABLE risk_settings (
+    owner TEXT PRIMARY KEY,
+    settings TEXT NOT NULL
+) STRICT;
+"""
+
+ONCE_AN_OWNER = """
+-- nobody's registration stands in the way of another owner's
+DROP INDEX one_active_account;
+CREATE UNIQUE INDEX one_active_account_an_owner ON accounts (owner, login, server_key)
+WHERE is_active = 1;
+"""
+
+PASSWORDS = SealedColumn("accounts", "ref", "password")
+
 
 logger = logging.getLogger(__name__)
 
@@ -186,7 +229,7 @@ class AccountBook:
             "INSERT INTO risk_settings (owner, settings) VALUES (?, ?) "
             "ON CONFLICT (owner) DO UPDATE SET settings = excluded.settings",
             owner,
-            json.dumps(asdict(settings)),
+            orjson.dumps(asdict(settings)).decode(),
         )
         return self.risk(owner)
 
@@ -223,7 +266,7 @@ class AccountBook:
         if version == self._version:
             return
         risk = {
-            row["owner"]: RiskSettings(**json.loads(row["settings"]))
+            row["owner"]: RiskSettings(**orjson.loads(row["settings"]))
             for row in self._store.all("SELECT owner, settings FROM risk_settings")
         }
         rows = self._store.all("SELECT * FROM accounts ORDER BY id")
@@ -241,7 +284,7 @@ def _columns(fields: dict[str, Any]) -> dict[str, Any]:
     """Turn fields into what the table's columns hold."""
     columns = dict(fields)
     if "allowed_symbols" in columns:
-        columns["allowed_symbols"] = json.dumps(columns["allowed_symbols"])
+        columns["allowed_symbols"] = orjson.dumps(columns["allowed_symbols"]).decode()
     if "server" in columns:
         columns["server_key"] = columns["server"].casefold()
     return columns
@@ -253,6 +296,6 @@ def _account(row: sqlite3.Row, risk: RiskSettings | None) -> RegisteredAccount:
         del fields[name]
     for name in _SWITCHES:
         fields[name] = bool(fields[name])
-    symbols = tuple(json.loads(fields.pop("allowed_symbols")))
+    symbols = tuple(orjson.loads(fields.pop("allowed_symbols")))
     account = RegisteredAccount(**fields, risk=risk or RiskSettings())
     return replace(account, allowed_symbols=symbols)

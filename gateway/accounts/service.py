@@ -13,10 +13,8 @@ from ea_bridge.model import Account
 from ea_bridge.registry import TerminalRegistry
 from gateway.accounts import AccountBook, RegisteredAccount
 from gateway.accounts.api import AccountsServices
-from gateway.accounts.equity import EquityBook, Sample
+from gateway.accounts.history import EquityBook, Sample, SwitchLine, SwitchLog, TradeBook
 from gateway.accounts.peers import Peers
-from gateway.accounts.switch_log import SwitchLine, SwitchLog
-from gateway.accounts.trades import TradeBook
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.auth.gate import Gate

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ea_bridge import host
-from gateway.accounts import schema as accounts
+from gateway.accounts import book as accounts
 from gateway.auth import console_book, console_clock, version_watermarks
 from gateway.auth.version_watermarks import Tombstones, VersionWatermarks
 from gateway.config import Console, Secrets

@@ -10,7 +10,7 @@ from accounts_house import AccountsHouse, open_house
 from product import Refused
 
 from ea_bridge.token import parse_token
-from gateway.accounts.equity import Sample
+from gateway.accounts.history import Sample
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-accounts")]
 

@@ -12,7 +12,7 @@ from ea_bridge.commands import FilterParams, HistoryParams
 from ea_bridge.model import BUYS, Deal, Order, OrderState, OrderType, Position
 from gateway import schemas as shapes
 from gateway.accounts import RegisteredAccount
-from gateway.accounts.trades import OrderKind, Saved, Trade
+from gateway.accounts.history import OrderKind, Saved, Trade
 from gateway.broker_time.clock import BrokerClock
 from gateway.credentials.tier import Tier
 from gateway.http.rest.models import Problem
@@ -27,8 +27,7 @@ from gateway.trading.history import (
 from gateway.trading.terminal import GuardedTerminal
 
 from .models import FullSync, HistorySync, OrdersSync, SyncAll
-from .operation import AccountsCall, Operation
-from .queries import question, terminal_of
+from .operation import AccountsCall, Operation, question, terminal_of
 from .reads import DAYS, history_params
 from .registration import ACCOUNTS, ONE, account_of
 

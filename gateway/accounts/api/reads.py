@@ -1,8 +1,14 @@
-"""Operations that look at an account: its money, symbols, past, and what was imported of it."""
+"""Operations that look at an account: its money, symbols, past, and what was imported of it.
+
+MetaTrader 4 keeps no deals. There a trade is one order from its opening to its close. What
+MetaTrader 5 would have kept of it are two deals: one that opened it, and one that closed it and
+carries its money. Both have the number of the order, as ``ticket``, ``order`` and ``position_id``.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -11,21 +17,31 @@ from msgspec.structs import asdict
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from ea_bridge import commands, model
+from ea_bridge import commands
 from ea_bridge.commands import FilterParams, HistoryParams, NoParams, SymbolsParams
+from ea_bridge.model import Deal, DealEntry, DealType, Order, Position
 from ea_bridge.model.login import LoginParams
 from gateway.accounts import RegisteredAccount, UnknownAccount
-from gateway.accounts.equity import HOUR_MS, MAX_HOURS
+from gateway.accounts.history import HOUR_MS, MAX_HOURS, StoredTrade
 from gateway.accounts.peers import LoginRefused, LoginUntried, PathRefused
-from gateway.accounts.trades import StoredTrade
 from gateway.broker_time.clock import BrokerClock
 from gateway.http.rest.models import Problem
+from gateway.trading.history import is_closed_trade
 from gateway.trading.terminal import GuardedTerminal
 
-from .models import AccountId, AccountInfo, AccountStats, Deal, EquityPoint, Symbol, TradeResponse
-from .mt4_deals import deals_of
-from .operation import AccountsCall, Operation, Parameter, not_found
-from .queries import OFFLINE, RETRY, find_terminal, question, terminal_of
+from .models import AccountId, AccountInfo, AccountStats, EquityPoint, Symbol, TradeResponse
+from .models import Deal as DealResponse
+from .operation import (
+    OFFLINE,
+    RETRY,
+    AccountsCall,
+    Operation,
+    Parameter,
+    find_terminal,
+    not_found,
+    question,
+    terminal_of,
+)
 from .registration import ONE, WRONG_PATH, account_of, log_in
 
 _PATTERN = r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?Z?)?$"
@@ -118,7 +134,7 @@ async def _history(call: AccountsCall) -> list[dict[str, Any]]:
     return [_deal(one, terminal.clock) for one in deals]
 
 
-async def _deals(terminal: GuardedTerminal, params: HistoryParams) -> list[model.Deal]:
+async def _deals(terminal: GuardedTerminal, params: HistoryParams) -> list[Deal]:
     if terminal.can("deals"):
         return await question(terminal, commands.HISTORY_DEALS_GET, params)
     # in this order: what is closed in between must not be in neither
@@ -138,7 +154,7 @@ def history_params(call: AccountsCall, terminal: GuardedTerminal) -> HistoryPara
     return HistoryParams(from_s=first_ms // 1000, to_s=last_ms // 1000)
 
 
-def _deal(one: model.Deal, clock: BrokerClock) -> dict[str, Any]:
+def _deal(one: Deal, clock: BrokerClock) -> dict[str, Any]:
     at_ms = clock.to_utc_ms(one.time_msc or one.time * 1000)
     return asdict(one) | {"time": at_ms // 1000, "time_msc": at_ms}
 
@@ -195,6 +211,82 @@ def _shown(stored: StoredTrade) -> dict[str, Any]:
     }
 
 
+# --- deals on MetaTrader 4 ----------------------------------------------------------------------
+
+
+_OPPOSITE = {DealType.BUY: DealType.SELL, DealType.SELL: DealType.BUY}
+
+
+def deals_of(
+    past: Iterable[Order], positions: Iterable[Position], from_s: int, to_s: int
+) -> list[Deal]:
+    """Return the deals within a time, oldest first.
+
+    Args:
+        past: the orders that ended within it: closed trades count, deleted orders do not.
+        positions: those that are open.
+        from_s: seconds of the broker's clock, included.
+        to_s: the same.
+
+    """
+    closed = {one.ticket: one for one in past if is_closed_trade(one)}
+    # one that was closed between the two questions is in both answers
+    still_open = [one for one in positions if one.ticket not in closed]
+    deals = [
+        *map(_opening_deal, still_open),
+        *(deal for one in closed.values() for deal in _deals_of_order(one)),
+    ]
+    within = [one for one in deals if from_s <= one.time <= to_s]
+    return sorted(within, key=lambda one: (one.time_msc, one.ticket, one.entry))
+
+
+def _opening_deal(position: Position) -> Deal:
+    return Deal(
+        ticket=position.ticket,
+        order=position.ticket,
+        position_id=position.ticket,
+        time=position.time,
+        time_msc=position.time_msc or position.time * 1000,
+        type=position.type,
+        entry=DealEntry.IN,
+        magic=position.magic,
+        volume=position.volume,
+        price=position.price_open,
+        symbol=position.symbol,
+        comment=position.comment,
+        paper=position.paper,
+    )
+
+
+def _deals_of_order(order: Order) -> Iterator[Deal]:
+    def deal(entry: DealEntry, at_s: int, at_msc: int, type_: int, price: float) -> Deal:
+        is_out = entry == DealEntry.OUT
+        return Deal(
+            ticket=order.ticket,
+            order=order.ticket,
+            position_id=order.ticket,
+            time=at_s,
+            time_msc=at_msc or at_s * 1000,
+            type=type_,
+            entry=entry,
+            magic=order.magic,
+            volume=order.volume_initial,
+            price=price,
+            commission=(order.commission or 0.0) if is_out else 0.0,
+            swap=(order.swap or 0.0) if is_out else 0.0,
+            profit=(order.profit or 0.0) if is_out else 0.0,
+            symbol=order.symbol,
+            comment=order.comment,
+            paper=order.paper,
+        )
+
+    yield deal(DealEntry.IN, order.time_setup, order.time_setup_msc, order.type, order.price_open)
+    way_out = _OPPOSITE[DealType(order.type)]
+    yield deal(DealEntry.OUT, order.time_done, order.time_done_msc, way_out, order.price_current)
+
+
+# --- operations ----------------------------------------------------------------------------------
+
 OPERATIONS = (
     Operation(
         "get_account_info",
@@ -229,7 +321,7 @@ OPERATIONS = (
         ONE + "/history",
         "The deals of the last days, as MetaTrader tells of them; times are UTC.",
         _history,
-        list[Deal],
+        list[DealResponse],
         query=(DAYS,),
         errors=(502,),
     ),

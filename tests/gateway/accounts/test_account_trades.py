@@ -9,8 +9,18 @@ from pathlib import Path
 import pytest
 
 from gateway.accounts import LEDGER_TABLES
-from gateway.accounts.equity import HOUR_MS, MAX_HOURS, MAX_POINTS, EquityBook, Sample
-from gateway.accounts.trades import MAX_GROUP, Saved, Stats, Trade, TradeBook
+from gateway.accounts.history import (
+    HOUR_MS,
+    MAX_GROUP,
+    MAX_HOURS,
+    MAX_POINTS,
+    EquityBook,
+    Sample,
+    Saved,
+    Stats,
+    Trade,
+    TradeBook,
+)
 from gateway.storage.ledger import Ledger
 
 OPEN = Trade(ticket=5, symbol="EURUSD", direction="BUY", volume=0.1, opened_ms=1_000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from ea_bridge.model import Order, OrderState, OrderType, Position
-from gateway.accounts.api.mt4_deals import deals_of
+from gateway.accounts.api.reads import deals_of
 
 CLOSED = Order(
     ticket=7,

@@ -1,16 +1,20 @@
-"""The trades of registered accounts, as they were imported from their terminals."""
+"""History of registered accounts in the ledger: trades, samples of money, turns of the switch.
+
+Trades are those that were imported from terminals. The money is sampled once a minute and kept
+for thirty days. The log of the kill switch tells when trading was stopped and went on again.
+"""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from functools import partial
 from typing import Literal
 
 from gateway.storage.ledger import Ledger
 
-TABLE = """
+TRADES_TABLE = """
 -- positions and pending orders of registered accounts, as their terminals told of them; a netting
 -- position that was reversed counts once for each way
 CREATE TABLE account_trades (
@@ -240,3 +244,136 @@ def _trade(row: sqlite3.Row) -> Trade:
     values = {name: row[name] for name in _NAMES}
     values["is_paper_trade"] = bool(values["is_paper_trade"])
     return Trade(**values)
+
+
+# --- samples of money ---------------------------------------------------------------------------
+
+
+EQUITY_TABLE = """
+CREATE TABLE account_equity (
+    account_id INTEGER NOT NULL,
+    ts_ms INTEGER NOT NULL,
+    equity REAL NOT NULL,
+    balance REAL NOT NULL,
+    PRIMARY KEY (account_id, ts_ms)
+) STRICT, WITHOUT ROWID;
+"""
+HOUR_MS = 3_600_000
+MAX_HOURS = 720
+"""Older samples are thrown away."""
+MAX_POINTS = 2_000
+"""In one answer: of a longer time fewer are told, the last one of each equal part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The money of an account at a time: UTC milliseconds, in the account's own currency."""
+
+    account_id: int
+    ts_ms: int
+    equity: float
+    balance: float
+
+
+class EquityBook:
+    """The samples in the ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def note(self, samples: Sequence[Sample]) -> None:
+        """Enter samples with the next group, and throw away those of their accounts that are too
+        old."""
+        rows = [(one.account_id, one.ts_ms, one.equity, one.balance) for one in samples]
+        old = [(one.account_id, one.ts_ms - MAX_HOURS * HOUR_MS) for one in samples]
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.executemany(
+                "INSERT OR REPLACE INTO account_equity VALUES (?, ?, ?, ?)", rows
+            )
+            connection.executemany(
+                "DELETE FROM account_equity WHERE account_id = ? AND ts_ms < ?", old
+            )
+
+        self._ledger.write_soon(work)
+
+    def since(self, account_id: int, from_ms: int, to_ms: int) -> list[Sample]:
+        """Return at most :data:`MAX_POINTS` samples of a time, the oldest first."""
+        step = max(1, (to_ms - from_ms) // MAX_POINTS + 1)
+        rows = self._ledger.reader.all(
+            "SELECT max(ts_ms) AS ts_ms, equity, balance FROM account_equity "
+            "WHERE account_id = ?1 AND ts_ms BETWEEN ?2 AND ?3 "
+            "GROUP BY (ts_ms - ?2) / ?4 ORDER BY ts_ms",
+            account_id,
+            from_ms,
+            to_ms,
+            step,
+        )
+        return [Sample(account_id, row["ts_ms"], row["equity"], row["balance"]) for row in rows]
+
+
+# --- turns of the kill switch -------------------------------------------------------------------
+
+
+SWITCH_TABLE = """
+CREATE TABLE kill_switch_log (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    action TEXT NOT NULL,
+    terminal TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    triggered_by TEXT NOT NULL,
+    at_ms INTEGER NOT NULL
+) STRICT;
+"""
+MAX_LINES = 100
+"""In one answer."""
+
+Action = Literal["activate", "deactivate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchLine:
+    """One turn of the kill switch; ``at_ms`` is UTC."""
+
+    id: int = 0
+    action: Action
+    terminal: str
+    """Empty: of all."""
+    reason: str
+    triggered_by: str
+    at_ms: int
+
+
+class SwitchLog:
+    """The lines in the ledger; there they stay."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def note(self, line: SwitchLine) -> None:
+        """Enter a line with the next group."""
+        values = (line.action, line.terminal, line.reason, line.triggered_by, line.at_ms)
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "INSERT INTO kill_switch_log (action, terminal, reason, triggered_by, at_ms) "
+                "VALUES (?, ?, ?, ?, ?)",
+                values,
+            )
+
+        self._ledger.write_soon(work)
+
+    def newest(self, terminals: Collection[str]) -> list[SwitchLine]:
+        """Return the last lines about some terminals, the newest first."""
+        marks = ", ".join("?" * len(terminals))
+        rows = self._ledger.reader.all(
+            f"SELECT * FROM kill_switch_log WHERE terminal IN ({marks}) "  # noqa: S608 - marks
+            f"ORDER BY id DESC LIMIT {MAX_LINES}",
+            *terminals,
+        )
+        return [SwitchLine(**{name: row[name] for name in row.keys()}) for row in rows]  # noqa: SIM118 - a row iterates over values
+
+
+# --- tables -------------------------------------------------------------------------------------
+
+LEDGER_TABLES = TRADES_TABLE + EQUITY_TABLE + SWITCH_TABLE
