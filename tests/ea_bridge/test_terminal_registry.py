@@ -165,7 +165,8 @@ def test_an_entry_follows_its_terminal(fixture):
     """From before it was here until after it was forgotten and came again."""
     entry = fixture.registry.terminal("demo")
     assert (entry.session, entry.facts) == (None, None)
-    for live in (fixture.join(), fixture.join()):  # the second replaces the first
+    for _ in range(2):  # the second replaces the first
+        live = fixture.join()
         assert entry.session is live.session
         assert entry.facts is fixture.registry.facts("demo")
     live.say(m.State(broker=True, q=1))

@@ -44,7 +44,7 @@ def of_ledger(gateway: Gateway) -> Iterator[Count]:
 def of_sessions(gateway: Gateway) -> Iterator[Count]:
     """Count what is on its way to terminals, and from them."""
     registry = gateway.registry
-    yield "registry: terminals", len(registry._facts), MAX_TERMINALS
+    yield "registry: terminals", len(registry._known), MAX_TERMINALS
     yield "registry: subscribers", len(registry._subscribers), MAX_SUBSCRIBERS
     for session in registry.sessions():
         yield from _of_session(session)
