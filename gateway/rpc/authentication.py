@@ -17,10 +17,9 @@ from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.auth.tickets import Tickets
 from gateway.credentials.daemon_api import Way
-from gateway.errors import Unauthorized
+from gateway.errors import AccessDenied, GatewayError, Unauthorized
 from gateway.http.connections import connection_of
 from gateway.http.rate_limit import FailureThrottle
-from gateway.rpc.audit_notes import note_request
 
 log = logging.getLogger(__name__)
 
@@ -163,6 +162,13 @@ class RequestCredentials:
     async def slow_down(self) -> None:
         """Wait for the turn of a failure."""
         await self._authenticator.slow_down()
+
+
+def note_request(audit: Audit, error: GatewayError) -> None:
+    """Note that a request was not let in; a malformed one is no matter of access."""
+    if isinstance(error, AccessDenied):
+        reason = error.data.get("reason")
+        audit.often("request_refused", outcome="refused", reason=reason)
 
 
 def _tid_of(token: str) -> str:

@@ -35,8 +35,10 @@ from jsonrpcserver.sentinels import NOID
 
 from ea_bridge import host
 from gateway.audit import Audit
+from gateway.auth.caller import Caller
 from gateway.config import Limits
 from gateway.errors import (
+    AccessDenied,
     Cancelled,
     GatewayError,
     InternalError,
@@ -54,7 +56,6 @@ from gateway.errors import (
 )
 from gateway.http.messages import error_response
 from gateway.http.mount import LazyDocument
-from gateway.rpc.audit_notes import note_call
 from gateway.rpc.catalogue import Call, Method
 from gateway.rpc.in_flight import Id, InFlight
 from gateway.storage.store import StoreError
@@ -74,6 +75,9 @@ R = TypeVar("R")
 
 MAX_ERROR_BYTES = 4096
 """An error up to this size is sent even where the rest of its batch has filled the answer."""
+NOTED = ("rule", "limit", "value", "armed_by", "scope", "tier", "client_order_id")
+"""Members of an error's data that the trail keeps: none holds free text of a caller."""
+
 Response = dict[str, Any]
 Params = dict[str, Any] | list[Any]
 
@@ -425,6 +429,21 @@ def _from_catalogue(
             raise
 
     return answer
+
+
+def note_call(audit: Audit, method: Method, caller: Caller, error: GatewayError) -> None:
+    """Note that a caller may not do something, or that a trade was refused before it was sent."""
+    is_unsent = method.mutates and error.data.get("outcome") == "not_sent"
+    if is_unsent or isinstance(error, AccessDenied):
+        audit.often(
+            "call_refused",
+            outcome="refused",
+            reason=error.name(),
+            actor=caller.tid,
+            terminal=caller.terminal,
+            object=method.name,
+            **{name: error.data[name] for name in NOTED if name in error.data},
+        )
 
 
 async def _cancel_request(context: MethodContext, params: Params) -> dict[str, bool]:

@@ -26,12 +26,12 @@ from gateway.http.mount import LazyDocument, MountedApi
 from gateway.http.rate_limit import FAILURES_PER_S, FailureThrottle, ThrottleExceeded
 from gateway.http.rest import PREFIX
 from gateway.http.rest.models import detail_response
-from gateway.rpc.audit_notes import note_request
 from gateway.rpc.authentication import (
     Authenticator,
     Gatekeeper,
     NoteLogin,
     RequestCredentials,
+    note_request,
 )
 from gateway.rpc.catalogue import Call, Method
 from gateway.rpc.context import RpcContext
