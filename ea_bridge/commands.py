@@ -15,9 +15,10 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
+from ea_bridge.model.account import CheckedLogin, LoginParams
+
 from . import model
 from .model import TradeRequest, TradeResult
-from .model.login import CheckedLogin, LoginParams
 from .model.struct import Digits, Integer, Name, Struct
 
 P = TypeVar("P", bound=Struct)

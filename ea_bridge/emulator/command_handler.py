@@ -13,14 +13,13 @@ from ea_bridge.model import (
     MT4_TIMEFRAMES,
     Timeframe,
 )
-from ea_bridge.model.login import CheckedLogin, LoginParams
+from ea_bridge.model.account import CheckedLogin, LoginParams
 from ea_bridge.model.struct import Struct
 from ea_bridge.simulation.broker import COMMENTS, Broker, closes_nothing, past_orders
 from ea_bridge.simulation.market import Market
 
-from .conditions import OWN_PASSWORD
+from .conditions import OWN_PASSWORD, KnownLogins, LoginFailed
 from .lease import LeaseGuard
-from .logins import KnownLogins, LoginFailed
 from .trails import RunningTrails
 
 MAX_ROWS = 100_000

@@ -10,10 +10,15 @@ import msgspec
 
 from ea_bridge import commands
 from ea_bridge.commands import COMMANDS, MAX_RESULTS, TOO_LATE, StoredResult
-from ea_bridge.endpoint.chunking import split_result
-from ea_bridge.endpoint.idempotency import LINES_PER_RESULT, ResultStore, execute_once, parse_ids
+from ea_bridge.endpoint.results import (
+    LINES_PER_RESULT,
+    ResultStore,
+    execute_once,
+    parse_ids,
+    split_result,
+)
 from ea_bridge.model import History, TradeResult, TradeRetcode
-from ea_bridge.model.login import NO_CONNECTION
+from ea_bridge.model.account import NO_CONNECTION
 from ea_bridge.protocol.messages import Cmd, Res
 from ea_bridge.simulation.faults import EmulatedFaults
 

@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ea_bridge import host
-from ea_bridge.endpoint.device_pin import DevicePin
+from ea_bridge.endpoint.conversation import DevicePin
 from ea_bridge.model import (
     Account,
     AccountTradeMode,

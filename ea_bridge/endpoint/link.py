@@ -93,7 +93,7 @@ class PeerLink(Generic[C]):
         self._conversation: C | None = None
         self._refusal: LinkRefused | None = None
         self._replaced = False
-        self._patience = ReconnectDelays(monotonic_s)
+        self._delays = ReconnectDelays(monotonic_s)
         self._stopping = False
 
     async def run(self) -> None:
@@ -110,7 +110,7 @@ class PeerLink(Generic[C]):
             was_ready = self.ready.is_set()
             was_ever_ready = was_ever_ready or was_ready
             if was_ready:
-                self._patience.linked()
+                self._delays.linked()
             # a token that has worked may be refused for a while; a wrong one never gets better
             if isinstance(self._refusal, WrongDevice) or (self._refusal and not was_ever_ready):
                 raise self._refusal
@@ -119,9 +119,9 @@ class PeerLink(Generic[C]):
                 return
             retry_s = FIRST_RETRY_S if was_ready else min(retry_s * 2, LAST_RETRY_S)
             if self._refusal is not None:
-                wait_s = self._patience.refused(wait_s)
+                wait_s = self._delays.refused(wait_s)
             elif self._replaced:
-                wait_s = self._patience.replaced()
+                wait_s = self._delays.replaced()
             if wait_s is not None:  # the daemon has said so, or we: no sooner
                 await asyncio.sleep(wait_s * self._jitter.uniform(1.0, 1.25))
             else:

@@ -5,9 +5,11 @@ are typed ``int`` here, since a newer terminal may know more members than :mod:`
 """
 
 from .account import Account, Clock, Terminal
+from .automation import LEASE_COMMENT, Lease, LeaseTerms, Trail, TrailTerms
 from .enums import (
     BUYS,
     MT4_TIMEFRAMES,
+    SUCCESSES,
     AccountTradeMode,
     BookType,
     CopyTicks,
@@ -36,12 +38,10 @@ from .enums import (
     TickFlag,
     Timeframe,
     TradeAction,
+    TradeRetcode,
 )
-from .lease import LEASE_COMMENT, Lease, LeaseTerms
 from .market import Bar, BookEntry, History, Missing, SymbolInfo, SymbolName, Tick, TradeSession
-from .retcodes import SUCCESSES, TradeRetcode
 from .trade import CheckResult, Deal, Order, Position, TradeRequest, TradeResult
-from .trail import Trail, TrailTerms
 
 __all__ = [
     "BUYS",

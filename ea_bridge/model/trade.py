@@ -41,7 +41,7 @@ class TradeRequest(Struct, frozen=True, kw_only=True):
 
 
 class TradeResult(Struct, frozen=True, kw_only=True):
-    """``MqlTradeResult``; ``retcode`` is a :class:`~.retcodes.TradeRetcode`.
+    """``MqlTradeResult``; ``retcode`` is a :class:`~.enums.TradeRetcode`.
 
     ``position`` is our addition: the position that the deal opened or changed, 0 if unknown.
     """

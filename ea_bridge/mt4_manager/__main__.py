@@ -11,9 +11,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ea_bridge.endpoint.device_pin import DevicePin
-from ea_bridge.endpoint.file_lock import FolderLock, FolderLocked
+from ea_bridge.endpoint.conversation import DevicePin
 from ea_bridge.endpoint.link import LinkRefused, PeerLink
+from ea_bridge.endpoint.results import FolderLock, FolderLocked
 from ea_bridge.mt4_manager.endpoint import ManagerConversation
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.token import MalformedToken, parse_token

@@ -13,10 +13,8 @@ from typing import Any, Protocol
 import msgspec
 
 from ea_bridge import host
-from ea_bridge.endpoint.chunking import split_result
-from ea_bridge.endpoint.conversation import PeerConversation
-from ea_bridge.endpoint.device_pin import DevicePin
-from ea_bridge.endpoint.idempotency import ResultStore, execute_once, parse_ids
+from ea_bridge.endpoint.conversation import DevicePin, PeerConversation
+from ea_bridge.endpoint.results import ResultStore, execute_once, parse_ids, split_result
 from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager.commands import (
     MANAGER_COMMANDS,

@@ -234,7 +234,7 @@ class Ticks(_Message, frozen=True):
     """EA: ticks as ``[sym, time_msc, "bid", "ask", last, volume, flags]``.
 
     ``sym`` is the index from the ``watch`` answer. Prices are text with the symbol's digits, so
-    that they reach the client as the terminal wrote them; :mod:`.ticks` checks that they are
+    that they reach the client as the terminal wrote them; :mod:`.codec` checks that they are
     plain JSON numbers.
     """
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ea_bridge.commands import LOGIN_CHECK
 from ea_bridge.errors import BridgeError, CommandFailed
-from ea_bridge.model.login import AUTH_FAILED, BAD_PATH, CheckedLogin, LoginParams
+from ea_bridge.model.account import AUTH_FAILED, BAD_PATH, CheckedLogin, LoginParams
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.session import SessionState, TerminalSession
 

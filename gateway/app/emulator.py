@@ -13,8 +13,8 @@ from ea_bridge.emulator.conditions import TerminalFiles
 from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.link import EmulatedLink
 from ea_bridge.emulator.terminal import EmulatedTerminal
-from ea_bridge.endpoint.file_lock import FolderLock, FolderLocked
 from ea_bridge.endpoint.link import PeerLink
+from ea_bridge.endpoint.results import FolderLock, FolderLocked
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.simulation.faults import EmulatedFaults
 from ea_bridge.simulation.market import parse_ticks_option

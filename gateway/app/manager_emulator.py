@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from ea_bridge import host
-from ea_bridge.endpoint.file_lock import FolderLock, FolderLocked
+from ea_bridge.endpoint.results import FolderLock, FolderLocked
 from ea_bridge.mt4_manager.emulator import EmulatedManager, ManagerLink, Population, build_manager
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.simulation.faults import EmulatedFaults

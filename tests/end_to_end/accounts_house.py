@@ -14,11 +14,10 @@ import aiohttp
 from answered import Answered
 from product import Product, daemon, until
 
-from ea_bridge.emulator.conditions import OWN_PASSWORD
+from ea_bridge.emulator.conditions import EXAMPLE_LOGINS, OWN_PASSWORD, KnownLogins
 from ea_bridge.emulator.factory import build_terminal
-from ea_bridge.emulator.logins import EXAMPLE_LOGINS, KnownLogins
 from ea_bridge.emulator.terminal import EmulatedTerminal
-from ea_bridge.endpoint.device_pin import DevicePin
+from ea_bridge.endpoint.conversation import DevicePin
 from ea_bridge.simulation.faults import EmulatedFaults
 from gateway.accounts.account import RiskSettings
 from gateway.auth.caller import Scope

@@ -18,7 +18,7 @@ from product import TIMEOUT_S, Client, HttpClient, Refused, Running, until
 
 from ea_bridge import host
 from ea_bridge.emulator.terminal import EmulatedTerminal
-from ea_bridge.endpoint.device_pin import DevicePin
+from ea_bridge.endpoint.conversation import DevicePin
 from ea_bridge.token import parse_token
 from gateway.auth.console_clock import Clocks
 from gateway.console_link.status import TokenLease

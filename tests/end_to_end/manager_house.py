@@ -15,7 +15,7 @@ import aiohttp
 from answered import Answered
 from product import Product, daemon, until
 
-from ea_bridge.endpoint.device_pin import DevicePin
+from ea_bridge.endpoint.conversation import DevicePin
 from ea_bridge.mt4_manager.emulator import (
     LOGIN,
     SERVER,

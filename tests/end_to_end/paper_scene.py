@@ -10,7 +10,7 @@ from typing import Any
 from product import Json, Product, Refused, WsClient, daemon
 
 from ea_bridge.emulator.terminal import EmulatedTerminal
-from ea_bridge.endpoint.device_pin import DevicePin
+from ea_bridge.endpoint.conversation import DevicePin
 from gateway.accounts.account import Changes, NewAccount, RegisteredAccount
 
 FIRST, LAST = 2**51, 2**52 - 1

@@ -9,8 +9,8 @@ import pytest_asyncio
 from accounts_house import SEED_EXAMPLE, AccountsHouse, open_house
 from product import HttpClient
 
+from ea_bridge.emulator.conditions import KnownLogin
 from ea_bridge.emulator.factory import build_terminal
-from ea_bridge.emulator.logins import KnownLogin
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-accounts")]
 

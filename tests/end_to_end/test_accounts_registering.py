@@ -15,7 +15,7 @@ import pytest_asyncio
 from accounts_house import SEED_EXAMPLE, AccountsHouse, open_house
 from product import daemon
 
-from ea_bridge.emulator.logins import KnownLogin
+from ea_bridge.emulator.conditions import KnownLogin
 from gateway.auth.caller import Scope
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-accounts")]

@@ -16,7 +16,7 @@ from manager_library import CREDENTIALS, Fake, compile_library
 from msgspec.structs import asdict
 from product import Product, daemon, until
 
-from ea_bridge.endpoint.device_pin import DevicePin
+from ea_bridge.endpoint.conversation import DevicePin
 from ea_bridge.endpoint.link import PeerLink
 from ea_bridge.mt4_manager.endpoint import ManagerConversation
 from ea_bridge.mt4_manager.peer.manager_peer import ManagerPeer

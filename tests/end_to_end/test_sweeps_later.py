@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from product import Json, WsClient, product, until
 
 from ea_bridge.emulator.factory import build_terminal
-from ea_bridge.model.lease import MAX_LEASE_MS
+from ea_bridge.model.automation import MAX_LEASE_MS
 from gateway.trading.kill_switch import service as kill_switch_service
 
 FAR = 0.5

@@ -17,7 +17,7 @@ from ea_bridge.commands import (
     MAX_RESULTS,
     TERMINAL_ERRORS,
 )
-from ea_bridge.model.lease import MAX_LEASE_MS
+from ea_bridge.model.automation import MAX_LEASE_MS
 from ea_bridge.protocol.framing import MAX_LINE_TO_DAEMON, MAX_LINE_TO_EA
 from ea_bridge.protocol.handshake import SPAN
 from ea_bridge.protocol.messages import DENIALS, Remedy

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ea_bridge import host
-from ea_bridge.endpoint.device_pin import DevicePin
-from ea_bridge.endpoint.idempotency import ResultStore
+from ea_bridge.endpoint.conversation import DevicePin
+from ea_bridge.endpoint.results import ResultStore
 from ea_bridge.mt4_manager.commands import MAX_RESULTS
 from ea_bridge.mt4_manager.model import (
     FreeMarginMode,

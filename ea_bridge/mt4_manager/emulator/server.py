@@ -12,8 +12,8 @@ from typing import Any
 
 from ea_bridge import host
 from ea_bridge.commands import SymbolParams
-from ea_bridge.endpoint.device_pin import DevicePin
-from ea_bridge.endpoint.idempotency import ResultStore
+from ea_bridge.endpoint.conversation import DevicePin
+from ea_bridge.endpoint.results import ResultStore
 from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager.commands import MANAGER_COMMANDS, Done
 from ea_bridge.mt4_manager.endpoint import ManagerExecutor, ResultUnknown

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from ea_bridge import host
 from ea_bridge.commands import Command
-from ea_bridge.endpoint.idempotency import ResultStore
+from ea_bridge.endpoint.results import ResultStore
 from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager import commands
 from ea_bridge.mt4_manager.commands import MAX_RESULTS

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from ea_bridge import commands
 from ea_bridge.commands import FilterParams, HistoryParams, NoParams, SymbolsParams
 from ea_bridge.model import Deal, DealEntry, DealType, Order, Position
-from ea_bridge.model.login import LoginParams
+from ea_bridge.model.account import LoginParams
 from gateway.accounts import RegisteredAccount, UnknownAccount
 from gateway.accounts.history import HOUR_MS, MAX_HOURS, StoredTrade
 from gateway.accounts.peers import LoginRefused, LoginUntried, PathRefused

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ea_bridge.model.login import CheckedLogin, LoginParams
+from ea_bridge.model.account import CheckedLogin, LoginParams
 from gateway.accounts import (
     AlreadyRegistered,
     Changes,

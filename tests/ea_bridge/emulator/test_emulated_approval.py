@@ -13,7 +13,7 @@ from console_parts import CODE, URL, ConsoleBridge, ScriptedConsole, console_bri
 from terminal_bench import Bench
 
 from ea_bridge.emulator.link import EmulatedLink, LinkRefused, WrongDevice
-from ea_bridge.endpoint.device_pin import DevicePin
+from ea_bridge.endpoint.conversation import DevicePin
 from ea_bridge.protocol import messages as m
 from ea_bridge.token import parse_token
 

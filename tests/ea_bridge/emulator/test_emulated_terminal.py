@@ -7,7 +7,7 @@ from terminal_bench import EURUSD, Bench, rows, trades
 
 from ea_bridge import commands
 from ea_bridge.emulator.command_handler import in_group
-from ea_bridge.endpoint.chunking import MAX_PART_BYTES
+from ea_bridge.endpoint.results import MAX_PART_BYTES
 from ea_bridge.model import Bar, Timeframe, TradeRetcode
 from ea_bridge.protocol import messages as m
 from ea_bridge.simulation.faults import EmulatedFaults, UnknownFault

@@ -6,9 +6,8 @@ import pytest
 from terminal_bench import Bench
 
 from ea_bridge import commands
-from ea_bridge.emulator.conditions import OWN_PASSWORD
-from ea_bridge.emulator.logins import KnownLogin
-from ea_bridge.model.login import AUTH_FAILED, NO_CONNECTION, CheckedLogin, LoginParams
+from ea_bridge.emulator.conditions import OWN_PASSWORD, KnownLogin
+from ea_bridge.model.account import AUTH_FAILED, NO_CONNECTION, CheckedLogin, LoginParams
 from ea_bridge.protocol import messages as m
 
 

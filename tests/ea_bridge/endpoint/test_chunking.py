@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ea_bridge.endpoint.chunking import MAX_PART_BYTES, split_result
+from ea_bridge.endpoint.results import MAX_PART_BYTES, split_result
 from ea_bridge.mt4_manager.model import Page, Transacted
 from ea_bridge.protocol.messages import Res
 

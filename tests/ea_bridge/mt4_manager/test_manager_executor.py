@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from ea_bridge.commands import FILE_WRITE_ERROR, TOO_LATE, NoParams
-from ea_bridge.endpoint.idempotency import ResultStore
+from ea_bridge.endpoint.results import ResultStore
 from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager import commands
 from ea_bridge.mt4_manager.endpoint import CommandRefused, ManagerExecutor, ResultUnknown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ea_bridge.protocol import messages as m
-from ea_bridge.protocol.sequence import EventSequence
+from ea_bridge.protocol.connection import EventSequence
 
 
 def event(q: int) -> m.State:

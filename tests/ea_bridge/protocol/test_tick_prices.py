@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ea_bridge.protocol import codec as ticks
 from ea_bridge.protocol import messages as m
-from ea_bridge.protocol import ticks
+from ea_bridge.protocol.codec import MAX_DIGITS, PriceCheck, is_price
 from ea_bridge.protocol.errors import UnreadableLine
-from ea_bridge.protocol.ticks import MAX_DIGITS, PriceCheck, is_price
 
 
 @pytest.mark.parametrize(

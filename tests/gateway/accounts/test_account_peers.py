@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ea_bridge.errors import CommandFailed, NotSent
-from ea_bridge.model.login import AUTH_FAILED, BAD_PATH, NO_CONNECTION, CheckedLogin, LoginParams
+from ea_bridge.model.account import AUTH_FAILED, BAD_PATH, NO_CONNECTION, CheckedLogin, LoginParams
 from ea_bridge.session import SessionState
 from gateway.accounts.peers import MAX_WAITING, LoginRefused, LoginUntried, PathRefused, Peers
 

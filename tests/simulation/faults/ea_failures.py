@@ -10,7 +10,7 @@ from collections.abc import Callable
 from random import Random
 
 from ea_bridge.commands import ORDER_SEND
-from ea_bridge.endpoint.chunking import split_result
+from ea_bridge.endpoint.results import split_result
 from ea_bridge.model import TradeResult, TradeRetcode
 from ea_bridge.protocol.messages import Cmd, Res
 

@@ -10,7 +10,7 @@ EA = (
         "An EA that has lost its table says of what it forgot that it never came.",
         (
             Change(
-                "ea_bridge.endpoint.idempotency",
+                "ea_bridge.endpoint.results",
                 '        return "absent" if is_covered else "forgotten"\n',
                 '        return "absent" if is_covered or True else "forgotten"\n',
             ),
@@ -21,7 +21,7 @@ EA = (
         "An EA begins with a command after the time within which it had to.",
         (
             Change(
-                "ea_bridge.endpoint.idempotency",
+                "ea_bridge.endpoint.results",
                 "    answer = _late(cmd) if 0 < cmd.ttl < waited_ms else carry_out(cmd)\n",
                 "    answer = carry_out(cmd)\n",
             ),

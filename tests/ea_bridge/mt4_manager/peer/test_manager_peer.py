@@ -15,9 +15,9 @@ from bridge_parts import DEVICE, TOKEN, MemoryAuthorizer
 from manager_library import CREDENTIALS, Fake
 
 from ea_bridge.commands import NoParams
-from ea_bridge.endpoint.device_pin import DevicePin
-from ea_bridge.endpoint.file_lock import FolderLock
+from ea_bridge.endpoint.conversation import DevicePin
 from ea_bridge.endpoint.link import PeerLink
+from ea_bridge.endpoint.results import FolderLock
 from ea_bridge.errors import CommandFailed
 from ea_bridge.mt4_manager import commands
 from ea_bridge.mt4_manager import model as mt4

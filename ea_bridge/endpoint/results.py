@@ -1,4 +1,4 @@
-"""Store of the commands that change something, so that a peer executes none of them twice.
+"""Results of commands: stored, so that a peer makes no change twice; sent in parts if long.
 
 A command is noted as taken before it is executed, and as done with its answer after. The last ones
 are kept, in memory and, where there is a path, in a file, so that they outlive the peer. The file
@@ -22,15 +22,24 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import msgspec
 
 from ea_bridge.commands import FILE_WRITE_ERROR, TOO_LATE
+from ea_bridge.model import History
+from ea_bridge.model.struct import Page
 from ea_bridge.protocol.messages import Cmd, Counter, Res
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
 
 _log = logging.getLogger(__name__)
 
@@ -261,3 +270,85 @@ def parse_ids(text: str, most: int) -> list[int] | None:
 def _late(cmd: Cmd) -> list[Res]:
     said = f"the command was to begin within {cmd.ttl} ms"
     return [Res(id=cmd.id, ok=False, err=TOO_LATE, msg=said)]
+
+
+# --- long answers ----------------------------------------------------------------------------
+
+MAX_PART_BYTES = 256 * 1024
+"""Of a long answer in one line: a quarter of what a line may have, so that what is urgent does
+not wait for long behind it. Counted in bytes, since an order is five times as long as a bar."""
+
+
+def split_result(command_id: int, result: Any) -> list[Res]:
+    """Return an answer's messages: a long list, page or history in parts of the same kind."""
+    whole = _encoder.encode(result)
+    if len(whole) > MAX_PART_BYTES:
+        if isinstance(result, Page):
+            return _cut(command_id, result.rows, b'{"total":%d,"rows":[' % result.total, b"]}")
+        if isinstance(result, History):
+            tail = b'],"missing":%b}' % _encoder.encode(result.missing)
+            return _cut(command_id, result.rows, b'{"rows":[', tail)
+        if isinstance(result, list):
+            return _cut(command_id, result, b"[", b"]")
+    return [Res(id=command_id, ok=True, d=msgspec.Raw(whole))]
+
+
+def _cut(command_id: int, rows: Iterable[Any], head: bytes, tail: bytes) -> list[Res]:
+    lists = [head + b",".join(some) + tail for some in _fitting(map(_encoder.encode, rows))]
+    last = len(lists) - 1
+    return [
+        Res(id=command_id, ok=True, d=msgspec.Raw(text), part=part, last=part == last)
+        for part, text in enumerate(lists)
+    ]
+
+
+def _fitting(rows: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Put rows together that fit into one part; one that is longer by itself is alone."""
+    some: list[bytes] = []
+    size = 0
+    for row in rows:
+        if some and size + len(row) > MAX_PART_BYTES:
+            yield some
+            some, size = [], 0
+        some.append(row)
+        size += len(row) + 1
+    yield some
+
+
+# --- one peer in one folder -------------------------------------------------------------------
+
+
+class FolderLocked(Exception):
+    """Another process has the folder."""
+
+
+class FolderLock:
+    """Lock that holds a folder until this process ends, however it ends.
+
+    Two peers with one table of results would each not know what the other has executed, and say
+    of it that it never was.
+
+    Args:
+        folder: there already.
+
+    Raises:
+        FolderLocked: another process has it.
+        OSError: nothing can be written there.
+
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._file = (folder / "claim").open("ab")
+        try:
+            if sys.platform == "win32":
+                self._file.seek(0)
+                msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise FolderLocked(f"another peer runs with {folder}") from error
+
+    def release(self) -> None:
+        """Let the next one have it."""
+        self._file.close()
