@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ea_bridge.host import wall_ms
 from gateway import API_VERSION, __version__
 from gateway.config import Limits
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,7 @@ import orjson
 
 from ea_bridge import host
 from ea_bridge.protocol.messages import Hello
-from gateway.credentials.sealed import SealedColumn
-from gateway.credentials.secrets import SecretBox
+from gateway.credentials.secrets import SealedColumn, SecretBox
 from gateway.storage.store import Store, StoreError, Version
 
 from .account import Changes, NewAccount, RegisteredAccount, RiskSettings

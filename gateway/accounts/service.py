@@ -19,7 +19,7 @@ from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.auth.gate import Gate
 from gateway.background import background
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import GatewayError
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError

@@ -25,7 +25,7 @@ from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings
 from gateway.console.user_info import locked_user
 from gateway.credentials.keyset import root_text
-from gateway.credentials.scope import Scope
+from gateway.credentials.record import Scope
 from gateway.credentials.secrets import Place
 from gateway.home.home import Home
 from gateway.options import AccountReady, Announce, DemoOptions

@@ -21,10 +21,9 @@ from sqlite3 import Connection
 from gateway.audit import SIGNED, BadSignature, Head, head_within, last_of
 from gateway.audit.recorder import entry_of
 from gateway.audit.table import append
-from gateway.credentials.device import DeviceKey, device_id
+from gateway.credentials.device import DeviceKey, device_id, open_head
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.keyset import public_key
-from gateway.credentials.trail import open_head
 from gateway.storage.store import Store
 
 FILE = "audit.checkpoint"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.credentials.scope import IMPLIED, Scope
+from gateway.credentials.record import IMPLIED, Scope
 
 __all__ = ["IMPLIED", "Caller", "Scope"]
 

@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.issuer import Published, PublishedRecord
 from gateway.credentials.keyset import parse_root
-from gateway.credentials.sealed import SealedColumn
-from gateway.credentials.secrets import Place
+from gateway.credentials.secrets import Place, SealedColumn
 from gateway.storage.store import Store
 
 TABLES = """

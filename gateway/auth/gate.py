@@ -20,10 +20,9 @@ from gateway.auth.caller import IMPLIED, Caller
 from gateway.auth.leases import EVERYTHING, Allowance, Leases
 from gateway.auth.records import RecordBook
 from gateway.auth.token_entry import TokenEntry, terminal_fp
-from gateway.credentials.record import TradeLimits
-from gateway.credentials.scope import Scope
+from gateway.credentials.lease import Tier
+from gateway.credentials.record import Scope, TradeLimits
 from gateway.credentials.secrets import SecretsError
-from gateway.credentials.tier import Tier
 from gateway.errors import Forbidden, Unauthorized
 from gateway.storage.store import StoreError
 

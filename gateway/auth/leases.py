@@ -15,9 +15,8 @@ from gateway.auth.token_entry import TokenEntry
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.event import Event, EventType
 from gateway.credentials.keyset import SKEW_S
-from gateway.credentials.lease import Lease, open_lease
+from gateway.credentials.lease import Lease, Tier, open_lease
 from gateway.credentials.record import Device, Record
-from gateway.credentials.tier import Tier
 from gateway.storage.store import Store, StoreError, Version
 
 logger = logging.getLogger(__name__)

@@ -442,9 +442,9 @@ async def _ask(url: str, device: DeviceKey) -> TrailTold:
 
 
 def _row(told: TrailTold, device: DeviceKey) -> int | None:
+    from gateway.credentials.device import open_head
     from gateway.credentials.envelope import EnvelopeError
     from gateway.credentials.keyset import public_key
-    from gateway.credentials.trail import open_head
 
     try:
         return open_head(told.newest, public_key(device.public)).n if told.newest else None

@@ -78,18 +78,18 @@ def words(limits: TradeLimits) -> str:
 
 
 def _read(name: str, text: str) -> Any:
-    from gateway.credentials import limits
+    from gateway.credentials.record import LimitsError, read_count, read_number, read_symbols
 
     if text.strip().lower() == NONE:
         return None
     readers: dict[str, Callable[[str], Any]] = {
-        "max_orders_per_min": limits.read_count,
-        "collar_bps": limits.read_count,
-        "allowed_symbols": limits.read_symbols,
+        "max_orders_per_min": read_count,
+        "collar_bps": read_count,
+        "allowed_symbols": read_symbols,
     }
     try:
-        return readers.get(name, limits.read_number)(text)
-    except limits.LimitsError as error:
+        return readers.get(name, read_number)(text)
+    except LimitsError as error:
         raise CliError(f"--{_word(name)} {text!r}: {error}, or none for no limit") from None
 
 

@@ -32,7 +32,7 @@ def known_failures() -> tuple[type[Exception], ...]:
     from ea_bridge.token import MalformedToken
     from gateway.config import ConfigError
     from gateway.credentials.issuer import IssuerError
-    from gateway.credentials.limits import LimitsError
+    from gateway.credentials.record import LimitsError
     from gateway.credentials.secrets import SecretsError
     from gateway.home.home_console import WrongHome
     from gateway.storage.store import StoreError

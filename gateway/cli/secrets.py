@@ -22,7 +22,7 @@ from gateway.cli.token import ConfigFile, Json
 if TYPE_CHECKING:
     from gateway.config import Secrets
     from gateway.console.settings import ConsoleSettings
-    from gateway.credentials.rotation import Exchanged
+    from gateway.credentials.secret_keys import Exchanged
     from gateway.home.home_key import HomeKey
 
 

@@ -16,7 +16,7 @@ from gateway.cli import limit_options as limits
 from gateway.cli.audit_notes import note_in
 from gateway.cli.home import default_home
 from gateway.cli.output import CliError, known_failures
-from gateway.credentials.scope import Scope
+from gateway.credentials.record import Scope
 
 if TYPE_CHECKING:
     from gateway.credentials.issuer import Issuer

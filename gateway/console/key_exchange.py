@@ -1,6 +1,6 @@
 """The exchange of the key that seals the console's secrets.
 
-In the order of :mod:`gateway.credentials.rotation`, so that at every moment one key that lies
+In the order of :mod:`gateway.credentials.secret_keys`, so that at every moment one key that lies
 safely opens everything: the new key is noted as ``coming``, then made and read back; in one
 transaction everything is sealed anew and the new key becomes the current one; then the old key is
 deleted where it lies, and its note after it. Whoever is killed has changed nothing, or everything.
@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ea_bridge import host
 from gateway.credentials.key_store import key_store, store_named
-from gateway.credentials.rotation import Exchanged
+from gateway.credentials.secret_keys import Exchanged
 from gateway.credentials.secrets import (
     SALT_BYTES,
     KeyStore,

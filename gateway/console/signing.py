@@ -1,8 +1,8 @@
 """The console's own keys: a root that signs key sets, operational keys that sign the rest.
 
-The same rules as for the local issuer (:mod:`gateway.credentials.signing`): an operational key
+The same rules as for the local issuer (:mod:`gateway.credentials.keyset`): an operational key
 lives :data:`~gateway.credentials.keyset.KEY_DAYS` days, its successor is made
-:data:`~gateway.credentials.signing.OVERLAP_DAYS` before its end.
+:data:`~gateway.credentials.keyset.OVERLAP_DAYS` before its end.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from gateway.credentials.keyset import (
     DAY_S,
     KEY_DAYS,
     OPERATIONAL,
+    OVERLAP_DAYS,
     ROOT_KID,
     SKEW_S,
     KeyEntry,
@@ -29,7 +30,6 @@ from gateway.credentials.keyset import (
     sign_keyset,
 )
 from gateway.credentials.secrets import Place, SecretBox, SecretsError
-from gateway.credentials.signing import OVERLAP_DAYS
 
 from .database import Database
 from .database.model import KeySet, SigningKey

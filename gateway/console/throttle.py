@@ -16,7 +16,7 @@ from collections.abc import Callable
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.credentials.tries import MAX_DELAY_S, MAX_FAILURES, delay_s
+from gateway.credentials.passwords import MAX_DELAY_S, MAX_FAILURES, delay_s
 
 from .database import Database, insert_missing
 from .database.model import Throttle as Row

@@ -16,9 +16,9 @@ import json
 from collections.abc import Callable
 
 from gateway.credentials.daemon_api import MAX_EARLIER, TrailTold, Witness
+from gateway.credentials.device import SignedHead, open_head
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.keyset import DAY_S, public_key
-from gateway.credentials.trail import SignedHead, open_head
 
 from .database import Database
 from .database.model import Device, DeviceTrail

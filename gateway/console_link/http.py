@@ -13,13 +13,13 @@ notices by itself.
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 from socket import AddressFamily
 from types import TracebackType
 from typing import Self, TypeVar
 
 import aiohttp
+import orjson
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 from pydantic import BaseModel, ValidationError
 from yarl import URL
@@ -221,8 +221,8 @@ def explained(url: str, error: BaseException) -> ConsoleFailure:
 
 def _refused(status: int, content: bytes) -> ConsoleFailure:
     try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
+        body = orjson.loads(content)
+    except ValueError:
         body = None
     body = body if isinstance(body, dict) else {}
     word, message = str(body.get("error", "")), str(body.get("message", ""))

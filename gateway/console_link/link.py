@@ -51,8 +51,7 @@ from gateway.credentials.daemon_api import (
 from gateway.credentials.device import NONCE_BYTES
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.event import ENDING, Event
-from gateway.credentials.lease import RENEW_S
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import RENEW_S, Tier
 from gateway.storage.store import StoreError
 
 from .http import (

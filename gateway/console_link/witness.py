@@ -13,10 +13,9 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from gateway.credentials.daemon_api import TrailTold, Witness
-from gateway.credentials.device import DeviceKey
+from gateway.credentials.device import DeviceKey, SignedHead, open_head
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.keyset import public_key
-from gateway.credentials.trail import SignedHead, open_head
 
 from .http import ConsoleFailure, ConsoleHttp, ConsoleRefused
 

@@ -8,7 +8,8 @@ of its console it signs, so that neither a stolen answer nor a proxy in between 
     Mgt-Nonce      128 random bits, base64url; the console takes each once
     Mgt-Signature  Ed25519 over PAE("mgreq1", method, path, SHA-256(body), time, nonce, device)
 
-The daemon's own key is made at the first start of a home, and never leaves it.
+The daemon's own key is made at the first start of a home, and never leaves it. It also
+signs the head of the audit trail.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -25,10 +27,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from ea_bridge import host
 from gateway.storage.store import Store
 
-from .envelope import decode64, encode64, pae, seal
+from .envelope import EnvelopeError, decode64, encode64, key_id, open_envelope, pae, seal
 from .keyset import SKEW_S, new_key, public_text
-from .sealed import SealedColumn
-from .secrets import SecretBox
+from .secrets import SealedColumn, SecretBox
 
 DEVICE_ID = re.compile(r"[a-z2-7]{52}", re.ASCII)
 HEADER_DEVICE = "Mgt-Device"
@@ -225,3 +226,32 @@ def open_device(store: Store, box: SecretBox) -> DeviceKey:
                 return DeviceKey(key)
     private = box.open(row["private_key"], PRIVATE_KEY.place(row["did"]))
     return DeviceKey(Ed25519PrivateKey.from_private_bytes(private))
+
+
+class SignedHead(NamedTuple):
+    """A row of a trail; its hash covers all rows before it."""
+
+    did: str
+    n: int
+    """0 for a trail without rows."""
+    hash: bytes
+    time_ms: int
+    """When it was signed, UTC milliseconds."""
+
+
+def open_head(envelope: str, key: Ed25519PublicKey) -> SignedHead:
+    """Verify what a device has signed of its trail.
+
+    Raises:
+        EnvelopeError: it was not signed with this key, or says nothing of a trail.
+
+    """
+    payload = open_envelope(envelope, "ckpt", {key_id(envelope): key})
+    try:
+        n, hashed = payload["n"], bytes.fromhex(payload["hash"])
+        did, time_ms = payload["did"], payload["time_ms"]
+    except (KeyError, TypeError, ValueError):
+        raise EnvelopeError("it says nothing of a trail") from None
+    if not (isinstance(n, int) and isinstance(time_ms, int) and 0 <= n < 2**63):
+        raise EnvelopeError("it says nothing of a trail")
+    return SignedHead(str(did), n, hashed, time_ms)

@@ -63,6 +63,7 @@ def decode64(text: str) -> bytes:
 
 def canonical(payload: Mapping[str, Any]) -> bytes:
     """The JSON that is signed: sorted keys, no spaces, ASCII."""
+    # not orjson: it leaves letters beyond ASCII as they are, and what is signed must not change
     text = json.dumps(
         payload, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
     )
@@ -125,6 +126,7 @@ def _signed(kind: str, kid: str, body: bytes) -> bytes:
 
 
 def _parse(body: bytes) -> dict[str, Any]:
+    # not orjson: it takes the last of two members of one name, and floats
     payload = json.loads(
         body.decode("utf-8"),
         object_pairs_hook=_without_duplicates,

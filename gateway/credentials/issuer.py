@@ -25,13 +25,20 @@ from gateway.errors import did_you_mean
 from gateway.storage.store import Store
 
 from .envelope import EnvelopeError
-from .keyset import DAY_S
-from .limits import checked_limits
-from .record import AUDIENCE, MAX_SECONDS, NAME, Platform, Record, TradeLimits, open_record
+from .keyset import DAY_S, SigningKeys
+from .record import (
+    AUDIENCE,
+    MAX_SECONDS,
+    NAME,
+    Platform,
+    Record,
+    Scope,
+    TradeLimits,
+    checked_limits,
+    open_record,
+)
 from .schema import SERVER_KEYS
-from .scope import Scope
 from .secrets import Place, SecretBox
-from .signing import SigningKeys
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +159,7 @@ class Issuer:
 
         Args:
             name: 1 to 64 of ``A-Z a-z 0-9 . _ -``; one live token has it.
-            scopes: of :class:`~.scope.Scope`.
+            scopes: of :class:`~.record.Scope`.
             lifetime_s: seconds until it expires; ``None`` for never.
             platform: ``mt4`` or ``mt5`` for a terminal of that platform alone.
             limits: of trading.

@@ -1,11 +1,13 @@
-"""The lease: the console's short word that a token may be used on a device, for now.
+"""The lease, the console's short word that a token may be used on a device, and its tiers.
 
 A record says what a token may; it lasts. A lease lapses within a quarter of an hour unless it is
 renewed, so that whoever cuts the daemon off from its console cannot keep a revoked token alive.
+While the console is silent the token's tier sinks.
 """
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
@@ -14,6 +16,23 @@ from pydantic import Field
 
 from .envelope import EnvelopeError
 from .record import First, Seconds, Signed, open_signed
+
+
+class Tier(enum.IntEnum):
+    """Bounds of what a token may do while its console is silent; each includes the lesser ones.
+
+    A token without a console always has ``FULL``.
+    """
+
+    NONE = 0
+    """Nothing: revoked, expired, or the console was silent for too long."""
+    READ = 1
+    """Read and listen."""
+    REDUCE = 2
+    """Also close positions, cancel orders, and move a stop loss closer to the market."""
+    FULL = 3
+    """All that the scopes allow."""
+
 
 LEASE_S = 900
 """From the last word of the console to the end of what is allowed without it."""

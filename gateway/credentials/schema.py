@@ -6,7 +6,7 @@ A database is opened with all tables of the gateway, never with these alone:
 
 from __future__ import annotations
 
-from .sealed import SealedColumn
+from .secrets import SealedColumn
 
 TABLES = """
 -- the keys that seal secrets, to recognise them; they themselves lie elsewhere

@@ -1,21 +1,44 @@
-"""Keys that seal the secrets of a store, as its table ``secret_keys`` knows them.
+"""Keys that seal a store's secrets, as its table ``secret_keys`` knows them, and their exchange.
 
 One key is current, and seals everything. While it is exchanged there is another one: first it is
 ``coming``, noted before it is made, so that nothing is ever left in a key store of which nobody
 knows; then, in the transaction that seals everything anew, it becomes the current one and the old
 one is ``retired`` until its key store has deleted it.
+
+An exchange, within one key store or into another, goes in this order, so that at every moment one
+key that lies safely opens everything:
+
+1. the new key is noted as ``coming``, then made and read back; one that is given, as a passphrase
+   is, need not be made;
+2. in one transaction everything is sealed anew, and the new key becomes the current one;
+3. the old key is deleted where it lies, and its note after it; so is what an earlier run left
+   that was killed.
+
+Whoever is killed before the end of 2 has changed nothing; after it, everything. Nobody else may
+have the secrets open meanwhile: :mod:`gateway.home.home_key` sees to that.
 """
 
 from __future__ import annotations
 
+import hmac
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from sqlite3 import Connection, Row
 from typing import Literal
 
 from ea_bridge import host
-from gateway.storage.store import Store
+from gateway.storage.store import Store, StoreError
 
-from .secrets import SALT_BYTES, KeyStore, KnownKey, SecretBox, known_box
+from .secrets import (
+    SALT_BYTES,
+    KeyStore,
+    KnownKey,
+    SealedColumn,
+    SecretBox,
+    SecretsError,
+    known_box,
+)
 
 State = Literal["coming", "current", "retired"]
 
@@ -81,3 +104,174 @@ def _first_key(
 def _noted(row: Row) -> NotedKey:
     known = KnownKey(row["check_value"], row["store"], row["salt"], row["kid"])
     return NotedKey(known, row["state"], row["kit_at"])
+
+
+StoreNamed = Callable[[str], KeyStore]
+"""Returns the key store of a name that the database noted."""
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """Result of an exchange of keys."""
+
+    kid: str
+    """Of the new key."""
+    rows: int
+    """Sealed anew."""
+    left: tuple[str, ...]
+    """Why old keys could not be deleted; the next exchange tries again."""
+
+
+def exchange_key(
+    store: Store,
+    old: SecretBox,
+    new_store: KeyStore,
+    *,
+    sealed: Collection[SealedColumn],
+    store_named: StoreNamed,
+    at_row: Callable[[], None] = lambda: None,
+) -> Exchanged:
+    """Seal everything with a new key.
+
+    Args:
+        store: whose secrets these are.
+        old: opens them now.
+        new_store: where the new key is to lie.
+        sealed: all columns of the store that hold secrets.
+        store_named: for the old key, and for what an earlier run left.
+        at_row: called before each row is written.
+
+    Raises:
+        SecretsError: a secret does not open, a key store cannot be used, or another process was
+            faster. The secrets are as they were.
+
+    """
+    _expect(store, old)
+    coming = KnownKey(b"", new_store.name, host.random_bytes(SALT_BYTES), _next_kid(store))
+    given = new_store.find(coming.salt, new=True)
+    try:
+        with store.transaction() as db:
+            note_key(db, coming, "coming")
+        new = SecretBox(_given_or_made(new_store, coming.salt, given, old), coming.kid)
+        with store.transaction() as db:
+            _expect(store, old)
+            rows = _reseal(db, old, new, sealed, at_row)
+            _look_for_others(db, new.kid)
+            _promote(db, old, new)
+    except BaseException:
+        with suppress(StoreError):
+            delete_leftovers(store, store_named)
+        raise
+    return Exchanged(new.kid, rows, tuple(delete_leftovers(store, store_named)))
+
+
+def delete_leftovers(store: Store, store_named: StoreNamed) -> list[str]:
+    """Delete the keys that seal nothing any more where they lie, then their notes.
+
+    Returns:
+        Why some could not be deleted.
+
+    """
+    reasons = []
+    for noted in noted_keys(store):
+        if noted.state == "current":
+            continue
+        known = noted.known
+        try:
+            store_named(known.store).forget(known)
+        except SecretsError as error:
+            reasons.append(f"{known.kid}: {error}")
+            continue
+        with store.transaction() as db:
+            db.execute(
+                "DELETE FROM secret_keys WHERE kid = ? AND state != 'current'", (known.kid,)
+            )
+    return reasons
+
+
+def count_sealed(store: Store, sealed: Collection[SealedColumn]) -> dict[str, int]:
+    """Return how many secrets there are, by ``table.column``."""
+    return {
+        f"{one.table}.{one.column}": store.all(
+            f"SELECT count({one.column}) AS n FROM {one.table}"  # noqa: S608 (names of ours)
+        )[0]["n"]
+        for one in sealed
+    }
+
+
+# --- the new key ---------------------------------------------------------------------------
+
+
+def _next_kid(store: Store) -> str:
+    numbers = [int(noted.known.kid.removeprefix("k")) for noted in noted_keys(store)]
+    return f"k{max(numbers) + 1}"
+
+
+def _given_or_made(keys: KeyStore, salt: bytes, given: bytes | None, old: SecretBox) -> bytes:
+    """Make the key, unless another than the old one is given; see that it is found again."""
+    if given is not None and not hmac.compare_digest(given, old.kek):
+        return given
+    made = keys.make(salt)
+    if keys.find(salt, new=False) != made:
+        raise SecretsError(f"{keys.place} was not kept; nothing was changed: {keys.remedy}")
+    return made
+
+
+# --- within the transaction ----------------------------------------------------------------
+
+
+def _expect(store: Store, old: SecretBox) -> None:
+    known = current_key(store)
+    if known is None or not hmac.compare_digest(known.check_value, old.check_value()):
+        raise SecretsError(
+            "another process exchanged the key meanwhile; see: mt-gateway secrets status"
+        )
+
+
+def _reseal(
+    db: Connection,
+    old: SecretBox,
+    new: SecretBox,
+    sealed: Collection[SealedColumn],
+    at_row: Callable[[], None],
+) -> int:
+    count = 0
+    for one in sealed:
+        # our own names, from the list beside the migrations
+        read = f"SELECT {one.key}, {one.column} FROM {one.table} WHERE {one.column} IS NOT NULL"  # noqa: S608 (names of ours)
+        write = f"UPDATE {one.table} SET {one.column} = ? WHERE {one.key} = ?"  # noqa: S608 (the same)
+        for row, text in db.execute(read).fetchall():
+            at_row()
+            db.execute(write, (new.rewrap(text, one.place(str(row)), old), row))
+            count += 1
+    return count
+
+
+def _promote(db: Connection, old: SecretBox, new: SecretBox) -> None:
+    db.execute("UPDATE secret_keys SET state = 'retired' WHERE kid = ?", (old.kid,))
+    db.execute(
+        "UPDATE secret_keys SET state = 'current', check_value = ? WHERE kid = ?",
+        (new.check_value(), new.kid),
+    )
+
+
+def _look_for_others(db: Connection, kid: str) -> None:
+    """See that nothing is left that is sealed with another key: it would be lost."""
+    for table, column in _texts(db):
+        row = db.execute(
+            f'SELECT 1 FROM "{table}" WHERE "{column}" GLOB \'mgs1.*\''  # noqa: S608 (of the schema)
+            f' AND "{column}" NOT GLOB ? LIMIT 1',
+            (f"mgs1.{kid}.*",),
+        ).fetchone()
+        if row is not None:
+            raise SecretsError(
+                f"the key was not exchanged: {table}.{column} holds secrets that this version of "
+                "mt-gateway does not know; install a newer one"
+            )
+
+
+def _texts(db: Connection) -> Iterator[tuple[str, str]]:
+    yield from db.execute(
+        "SELECT m.name, c.name FROM sqlite_schema AS m, pragma_table_info(m.name) AS c"
+        " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%'"
+    ).fetchall()

@@ -42,6 +42,28 @@ class Place:
 
 
 @dataclass(frozen=True)
+class SealedColumn:
+    """A column of texts that a :class:`SecretBox` sealed; where it is NULL, nothing is.
+
+    The exchange of a key has to know them all.
+
+    Args:
+        table: its name.
+        key: the column that identifies a row, of type TEXT.
+        column: the sealed one.
+
+    """
+
+    table: str
+    key: str
+    column: str
+
+    def place(self, row: str) -> Place:
+        """Return where the secret of one row lies."""
+        return Place(self.table, row, self.column)
+
+
+@dataclass(frozen=True)
 class KnownKey:
     """Facts that the database keeps of the KEK with which its secrets are sealed."""
 

@@ -10,8 +10,14 @@ from typing import Self
 
 from gateway.config import Secrets
 from gateway.credentials.key_store import key_store, store_named
-from gateway.credentials.rotation import Exchanged, count_sealed, exchange_key
-from gateway.credentials.secret_keys import NotedKey, current_key, noted_keys
+from gateway.credentials.secret_keys import (
+    Exchanged,
+    NotedKey,
+    count_sealed,
+    current_key,
+    exchange_key,
+    noted_keys,
+)
 from gateway.credentials.secrets import KeyStore, SecretBox, SecretsError, known_box
 from gateway.home.home import MIGRATIONS, SEALED
 from gateway.home.home_lock import HomeLock
@@ -110,7 +116,8 @@ class HomeKey:
     def exchange(
         self, old: SecretBox, to: str | None = None, at_row: Callable[[], None] = lambda: None
     ) -> Exchanged:
-        """Seal everything with a new key; see :func:`~gateway.credentials.rotation.exchange_key`.
+        """Seal everything with a new key; see
+        :func:`~gateway.credentials.secret_keys.exchange_key`.
 
         Args:
             old: opens the secrets now.

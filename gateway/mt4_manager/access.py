@@ -31,8 +31,7 @@ from jwt.types import Options
 
 from ea_bridge import host
 from gateway.audit import Audit
-from gateway.credentials.passwords import HashingBusy
-from gateway.credentials.tries import delay_s
+from gateway.credentials.passwords import HashingBusy, delay_s
 from gateway.http.rate_limit import RateLimiter
 from gateway.storage.store import Store
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.credentials.sealed import SealedColumn
+from gateway.credentials.secrets import SealedColumn
 
 TABLES = """
 -- people and programs that may use the manager API

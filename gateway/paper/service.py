@@ -24,7 +24,7 @@ from gateway.accounts import RegisteredAccount
 from gateway.audit import Audit
 from gateway.background import background
 from gateway.broker_time.clock import BrokerClock
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.paper import BookKey, PaperAccount, PaperSession, paper_hello
 from gateway.storage.ledger import Ledger
 from gateway.streams.channels import Channel

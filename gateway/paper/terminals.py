@@ -20,7 +20,7 @@ from gateway.auth.caller import Caller
 from gateway.auth.gate import Gate
 from gateway.broker_time.broker_clocks import BrokerClocks
 from gateway.config import Config
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.storage.ledger import Ledger
 from gateway.streams.service import Streams
 from gateway.trading.contingent.service import ContingentService, with_held

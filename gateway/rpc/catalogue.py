@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from gateway.auth.caller import Caller, Scope
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import (
     Forbidden,
     GatewayError,

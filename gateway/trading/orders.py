@@ -34,7 +34,7 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 from gateway import schemas as shapes
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import (
     AutotradingDisabled,
     BrokerDisconnected,

@@ -44,7 +44,7 @@ from ea_bridge.model import (
     TradeRequest,
 )
 from ea_bridge.model.struct import Struct
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import DeadlineExceeded, GatewayError, Outcome
 
 from .price_grid import Name

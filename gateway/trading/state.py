@@ -22,7 +22,7 @@ from typing import Protocol
 from ea_bridge.model import Order
 from ea_bridge.registry import TerminalRegistry
 from gateway import schemas as shapes
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import GatewayError
 from gateway.storage.ledger import Ledger
 from gateway.trading.journal import Account, OrderLog, SqliteJournal

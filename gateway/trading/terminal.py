@@ -47,7 +47,7 @@ from ea_bridge.protocol.messages import Hello
 from ea_bridge.registry import TerminalFacts
 from ea_bridge.session import DEFAULT_TIMEOUT_S, SessionState
 from gateway.broker_time.clock import BrokerClock
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import (
     AutotradingDisabled,
     BrokerDisconnected,

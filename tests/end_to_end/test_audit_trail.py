@@ -21,7 +21,7 @@ from gateway.audit import service as audit_service
 from gateway.audit.archive import mark, take_out, write_file
 from gateway.audit.checkpoint import FILE, copied_checkpoint, read_checkpoint, signed
 from gateway.audit.recorder import entry_of
-from gateway.credentials.scope import Scope
+from gateway.credentials.record import Scope
 from gateway.home.home import Home
 from gateway.home.ledger import open_ledger_store
 from gateway.storage.ledger import DATABASE

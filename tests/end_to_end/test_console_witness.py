@@ -20,8 +20,8 @@ from gateway.audit import service as audit_service
 from gateway.audit.checkpoint import FILE, copy_checkpoint, write_checkpoint
 from gateway.console.database.model import DeviceTrail
 from gateway.credentials.daemon_api import TrailTold, Witness
+from gateway.credentials.device import open_head
 from gateway.credentials.keyset import public_key
-from gateway.credentials.trail import open_head
 from gateway.home.home import Home
 from gateway.home.ledger import open_ledger_store
 

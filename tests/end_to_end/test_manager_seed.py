@@ -16,7 +16,7 @@ from manager_house import OPERATOR_PASSWORD, PASSWORD, ManagerHouse, open_house
 from product import until
 
 from ea_bridge.mt4_manager.emulator import LOGIN, SERVER
-from gateway.credentials.tries import FREE_TRIES
+from gateway.credentials.passwords import FREE_TRIES
 from gateway.mt4_manager import Role
 
 LISTED = "http://127.0.0.1:7402"

@@ -24,7 +24,7 @@ from ea_bridge.errors import CommandFailed
 from ea_bridge.model import History, TradeRequest, TradeResult, Trail
 from ea_bridge.registry import ChangeKind, TerminalChange
 from gateway.auth.caller import Scope
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.runtime import ConsoleView
 from gateway.storage.ledger import Ledger
 from gateway.streams import Streams

@@ -30,8 +30,7 @@ from gateway.credentials.keyset import (
     sign_keyset,
 )
 from gateway.credentials.lease import LEASE_S, Lease
-from gateway.credentials.record import AUDIENCE, Device, Record
-from gateway.credentials.scope import Scope
+from gateway.credentials.record import AUDIENCE, Device, Record, Scope
 
 ISSUER = "console"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -28,7 +28,7 @@ from gateway.auth.caller import IMPLIED, Caller, Scope
 from gateway.auth.tickets import Tickets
 from gateway.broker_time.clock import BrokerClock
 from gateway.config import Limits
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import Forbidden
 from gateway.rpc.catalogue import Call, Catalogue, Transport, result_adapter
 from gateway.rpc.methods import (

@@ -14,7 +14,7 @@ from gateway import schemas as shapes
 from gateway.accounts import RegisteredAccount
 from gateway.accounts.history import OrderKind, Saved, Trade
 from gateway.broker_time.clock import BrokerClock
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.http.rest.models import Problem
 from gateway.storage.store import StoreError
 from gateway.trading.history import (

@@ -17,7 +17,7 @@ from gateway.accounts.history import EquityBook, SwitchLog, TradeBook
 from gateway.accounts.peers import Peers
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import (
     AccessDenied,
     GatewayError,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gateway.accounts.account import RiskSettings
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import Forbidden
 from gateway.http.rest.models import Problem
 from gateway.storage.store import StoreError

@@ -13,9 +13,9 @@ from pathlib import Path
 from gateway.cli.doctor.finding import Finding, ok, problem, skipped, split, warning
 from gateway.config import Secrets
 from gateway.credentials.key_store import key_store
+from gateway.credentials.key_store.file import CREDENTIAL, SystemdCredential
 from gateway.credentials.key_store.keyring import Keyring
 from gateway.credentials.key_store.passphrase import PASSPHRASE_FILE, Passphrase
-from gateway.credentials.key_store.systemd import CREDENTIAL, SystemdCredential
 from gateway.credentials.secrets import (
     SALT_BYTES,
     KeyStore,

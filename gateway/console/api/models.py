@@ -11,8 +11,7 @@ from pydantic import Field
 
 from gateway.console.sessions import SessionInfo
 from gateway.console.tokens import MAX_LIFETIME_S, MAX_OVERLAP_S, MIN_LIFETIME_S
-from gateway.credentials.record import MAX_SECONDS, Count, Lots, Platform
-from gateway.credentials.scope import Scope
+from gateway.credentials.record import MAX_SECONDS, Count, Lots, Platform, Scope
 from gateway.http.rest.models import RequestModel, ResponseModel
 
 Tid = Annotated[str, Field(pattern=r"^[0-9A-Za-z]{12}$")]

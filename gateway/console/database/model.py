@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from gateway.credentials.sealed import SealedColumn
+from gateway.credentials.secrets import SealedColumn
 
 
 class Base(DeclarativeBase):

@@ -14,8 +14,7 @@ from gateway.console.logins import LoginInfo
 from gateway.console.terminal_reports import DAEMON_GONE, REPLACED, RunInfo
 from gateway.console.terminals import State, TerminalStatus
 from gateway.console.tokens import TokenInfo
-from gateway.credentials.record import TradeLimits
-from gateway.credentials.scope import Scope
+from gateway.credentials.record import Scope, TradeLimits
 
 
 @dataclass(frozen=True)

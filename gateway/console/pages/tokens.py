@@ -18,8 +18,14 @@ from gateway.console.terminal_reports import RunInfo
 from gateway.console.tokens import AS_BEFORE, MAX_LIFETIME_S, TokenInfo, sentence
 from gateway.console.web.request_context import VISITOR
 from gateway.credentials.keyset import DAY_S, root_text
-from gateway.credentials.limits import LimitsError, read_count, read_number, read_symbols
-from gateway.credentials.record import NAME, TradeLimits
+from gateway.credentials.record import (
+    NAME,
+    LimitsError,
+    TradeLimits,
+    read_count,
+    read_number,
+    read_symbols,
+)
 
 from .context import PageContext, go, said
 from .labels import LIFETIMES, OVERLAPS, OWN, SAME, SCOPES, UNITS, login_view, run_view

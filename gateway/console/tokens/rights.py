@@ -6,10 +6,8 @@ from collections.abc import Collection
 
 from gateway.console.errors import Invalid
 from gateway.credentials.keyset import DAY_S
-from gateway.credentials.limits import LimitsError
-from gateway.credentials.limits import checked_limits as carried
-from gateway.credentials.record import NAME, Offline, TradeLimits
-from gateway.credentials.scope import Scope
+from gateway.credentials.record import NAME, LimitsError, Offline, Scope, TradeLimits
+from gateway.credentials.record import checked_limits as carried
 
 MIN_LIFETIME_S = 60
 """Long enough to paste the token somewhere."""

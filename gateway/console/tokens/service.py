@@ -25,8 +25,7 @@ from gateway.console.records import is_live
 from gateway.console.user_info import locked_user
 from gateway.credentials.event import EventType
 from gateway.credentials.keyset import DAY_S
-from gateway.credentials.record import Offline, TradeLimits
-from gateway.credentials.scope import Scope
+from gateway.credentials.record import Offline, Scope, TradeLimits
 from gateway.credentials.secrets import Place, SecretBox
 
 from .rights import (
@@ -200,7 +199,7 @@ class Tokens:
             user_id: whose.
             name: 1 to 64 of ``A-Z a-z 0-9 . _ -``; one live token of the user has it.
             platform: ``mt4`` or ``mt5`` for a terminal of that platform alone.
-            scopes: of :class:`~gateway.credentials.scope.Scope`.
+            scopes: of :class:`~gateway.credentials.record.Scope`.
             lifetime_s: seconds until it expires; ``None`` for never.
             limits: of trading.
             offline: how long what is allowed without the console.

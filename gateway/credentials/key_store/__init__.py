@@ -62,7 +62,7 @@ def store_named(name: str, settings: Secrets, home: Path, *, console: bool = Fal
             options = f"{' --console' if console else ''} --home {quote(str(home))}"
             return Keyring(options=options)
         case "systemd":
-            from .systemd import SystemdCredential
+            from .file import SystemdCredential
 
             return SystemdCredential.of(os.environ)
         case "passphrase":

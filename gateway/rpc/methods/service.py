@@ -11,7 +11,7 @@ from gateway import API_VERSION
 from gateway import schemas as shapes
 from gateway.auth import tickets
 from gateway.credentials.device import device_words
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import InvalidParams
 from gateway.rpc.catalogue import Call, method
 from gateway.runtime import ConsoleView

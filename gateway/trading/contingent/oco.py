@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ea_bridge import commands, host
 from ea_bridge.model import Order, OrderState
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import GatewayError, InvalidParams, OrderNotFound
 from gateway.storage.store import StoreError
 from gateway.trading.journal import Account

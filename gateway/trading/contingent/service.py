@@ -34,7 +34,7 @@ from gateway import schemas as shapes
 from gateway.audit import Audit
 from gateway.auth.gate import Gate
 from gateway.broker_time.clock import BrokerClock
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import AccessDenied, DeadlineExceeded, Forbidden, OrderLimit, OrderNotFound
 from gateway.storage.ledger import Ledger
 from gateway.streams.channels import Channel

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ea_bridge import commands
 from ea_bridge.model import Position, SymbolInfo, Trail, TrailTerms
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import (
     GatewayError,
     InvalidParams,

@@ -27,7 +27,7 @@ from ea_bridge.registry import ChangeKind, TerminalChange, TerminalFacts, Termin
 from ea_bridge.session import TerminalSession
 from gateway import schemas as shapes
 from gateway.audit import Audit
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import (
     BrokerDisconnected,
     DeadlineExceeded,

@@ -17,7 +17,7 @@ from functools import partial
 from typing import Literal
 
 from gateway.audit import Audit
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import KillSwitchActive
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError, Version

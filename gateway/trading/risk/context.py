@@ -17,7 +17,7 @@ from ea_bridge.model import (
     TradeAction,
     TradeRequest,
 )
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.trading.price_grid import exact
 from gateway.trading.requests import PreparedOrder
 from gateway.trading.terminal import GuardedTerminal

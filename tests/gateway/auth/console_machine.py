@@ -13,7 +13,7 @@ from ea_bridge.token import parse_token
 from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import Gate
 from gateway.credentials.daemon_api import Synced
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import Unauthorized
 from gateway.home.home import Home
 

@@ -11,7 +11,7 @@ from ea_bridge.token import parse_token
 from gateway.auth.caller import Caller
 from gateway.auth.console_clock import SAVE_S
 from gateway.credentials.daemon_api import Synced
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 
 # --- clocks --------------------------------------------------------------------------------------
 

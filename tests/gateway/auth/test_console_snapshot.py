@@ -13,7 +13,7 @@ from ea_bridge.token import parse_token
 from gateway.auth.console_book import UnknownRoot
 from gateway.credentials.daemon_api import Synced
 from gateway.credentials.envelope import EnvelopeError
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.home.home import Home
 
 # --- what is not believed ------------------------------------------------------------------------

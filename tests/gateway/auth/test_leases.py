@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from ea_bridge.token import parse_token
 from gateway.auth.gate import Gate
+from gateway.credentials.lease import Tier
 from gateway.credentials.record import Offline
-from gateway.credentials.tier import Tier
 from gateway.errors import Forbidden, Unauthorized
 from gateway.home.home import Home
 

@@ -15,8 +15,7 @@ from gateway.credentials import issuer as issuer_module
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.issuer import published, server_key_place
 from gateway.credentials.keyset import sign_keyset
-from gateway.credentials.record import Record
-from gateway.credentials.scope import Scope
+from gateway.credentials.record import Record, Scope
 from gateway.credentials.secrets import Place
 from gateway.home.home import Home
 from gateway.storage.store import DATABASE, StoreError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.credentials.sealed import SealedColumn
+from gateway.credentials.secrets import SealedColumn
 from gateway.home.home import SEALED, Home
 
 GATEWAY = Path(__file__).parents[3] / "gateway"

@@ -6,8 +6,7 @@ import secrets
 
 from ea_bridge.token import TokenKeys
 from gateway.auth.token_entry import TokenEntry, assign_terminal_names
-from gateway.credentials.record import NAME, Record
-from gateway.credentials.scope import Scope
+from gateway.credentials.record import NAME, Record, Scope
 
 ANN, BOB = "a" * 16, "b" * 16
 

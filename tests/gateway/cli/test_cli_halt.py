@@ -16,7 +16,7 @@ from shell import Done
 
 from gateway.cli.home import RUN_FILE, home_in_use, run_file, running
 from gateway.cli.target import find_target
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import KillSwitchActive
 from gateway.home.home import Home
 from gateway.home.ledger import open_ledger, open_ledger_store

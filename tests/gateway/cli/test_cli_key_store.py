@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from shell import Done
 
+from gateway.credentials.key_store.file import CREDENTIAL
 from gateway.credentials.key_store.passphrase import PASSPHRASE_FILE
-from gateway.credentials.key_store.systemd import CREDENTIAL
 from gateway.credentials.secrets import encode_key
 
 

@@ -11,7 +11,7 @@ from gateway.console.links import RESET
 from gateway.console.service import Console
 from gateway.console.throttle import PER_MINUTE
 from gateway.console.user_info import UserInfo
-from gateway.credentials.tries import FREE_TRIES, MAX_FAILURES
+from gateway.credentials.passwords import FREE_TRIES, MAX_FAILURES
 
 ELSEWHERE, NEW = "198.51.100.7", "203.0.113.9"
 

@@ -13,9 +13,8 @@ from gateway.console.database.model import SigningKey
 from gateway.console.service import Console
 from gateway.console.signing import Signing
 from gateway.credentials.envelope import EnvelopeError, open_envelope
-from gateway.credentials.keyset import DAY_S, KEY_DAYS, KeySet, open_keyset
+from gateway.credentials.keyset import DAY_S, KEY_DAYS, OVERLAP_DAYS, KeySet, open_keyset
 from gateway.credentials.secrets import SecretBox, SecretsError
-from gateway.credentials.signing import OVERLAP_DAYS
 
 
 async def published(console: Console) -> KeySet:

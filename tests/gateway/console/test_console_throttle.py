@@ -12,7 +12,7 @@ from gateway.console.database.model import Throttle as Row
 from gateway.console.errors import SignInRefused
 from gateway.console.service import Console
 from gateway.console.throttle import PER_MINUTE
-from gateway.credentials.tries import delay_s
+from gateway.credentials.passwords import delay_s
 
 ANN = "ann@example.com"
 

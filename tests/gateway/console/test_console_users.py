@@ -12,7 +12,7 @@ from gateway.console.links import RESET, SETUP
 from gateway.console.passwords import Passwords, Verified
 from gateway.console.service import Console
 from gateway.console.throttle import PER_MINUTE
-from gateway.credentials.tries import FREE_TRIES
+from gateway.credentials.passwords import FREE_TRIES
 
 NEW = "another stable rattling charger"
 

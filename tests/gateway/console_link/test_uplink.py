@@ -15,7 +15,7 @@ from scripted_console import ScriptedConsole
 
 from ea_bridge.token import parse_token
 from gateway.auth.gate import Gate
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 
 Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

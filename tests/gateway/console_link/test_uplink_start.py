@@ -10,7 +10,7 @@ from link_fixtures import House, until
 from scripted_console import ScriptedConsole
 
 from gateway.auth.caller import Caller
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import Forbidden
 
 

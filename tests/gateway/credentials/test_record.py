@@ -8,8 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.credentials.envelope import EnvelopeError, seal
-from gateway.credentials.record import Record, open_record
-from gateway.credentials.scope import IMPLIED, Scope
+from gateway.credentials.record import IMPLIED, Record, Scope, open_record
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 PAYLOAD: dict[str, Any] = {

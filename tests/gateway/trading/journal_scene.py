@@ -15,7 +15,7 @@ from scripted_terminal import Scene
 from ea_bridge.commands import StoredResult
 from ea_bridge.errors import OutcomeUnknown
 from ea_bridge.model import TradeResult
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import GatewayError
 from gateway.storage.ledger import DATABASE, Ledger
 from gateway.trading.journal import SETTLEMENTS, TABLE, Account, Intent, OrderLog, SqliteJournal

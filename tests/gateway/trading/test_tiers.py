@@ -10,7 +10,7 @@ from scripted_answers import ORDER, POSITION
 from scripted_terminal import CATALOGUE, Scene
 
 from gateway.auth.caller import Scope
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import Forbidden, GatewayError
 from gateway.rpc.catalogue import Method
 

@@ -14,7 +14,7 @@ from ea_bridge.protocol.messages import Pending
 from ea_bridge.token import parse_token
 from gateway.console.approvals import RequestGone, WrongCode
 from gateway.console.service import Console
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.trading.requests import tag
 
 from ..bots import Address

@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 from gateway.auth.console_snapshot import ConsoleSnapshot
 from gateway.console.leases import LeaseIssuer
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 
 if TYPE_CHECKING:
     from .world import DaysWorld

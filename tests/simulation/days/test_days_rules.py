@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 
 from ..clocks import WEEKENDS_S, utc_s
 from ..dice import Dice

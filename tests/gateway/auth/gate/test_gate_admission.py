@@ -11,7 +11,7 @@ from gate_house import House, reason
 from ea_bridge.token import derive_keys, new_token, parse_token
 from gateway.auth import gate as module
 from gateway.auth.gate import MESSAGES
-from gateway.credentials.scope import Scope
+from gateway.credentials.record import Scope
 from gateway.errors import Unauthorized
 
 # --- letting in ----------------------------------------------------------------------------

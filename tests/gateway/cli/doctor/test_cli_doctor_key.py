@@ -14,9 +14,9 @@ from keyring.errors import KeyringLocked
 from gateway.cli.doctor import folder, key
 from gateway.cli.doctor.finding import Finding
 from gateway.config import Secrets
+from gateway.credentials.key_store.file import CREDENTIAL, SystemdCredential
 from gateway.credentials.key_store.keyring import Keyring
 from gateway.credentials.key_store.passphrase import PASSPHRASE_FILE, Passphrase
-from gateway.credentials.key_store.systemd import CREDENTIAL, SystemdCredential
 from gateway.credentials.secrets import KeyStore, encode_key
 from gateway.home.home import Home
 from gateway.home.home_key import HomeKey

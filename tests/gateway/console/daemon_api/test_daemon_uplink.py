@@ -19,7 +19,7 @@ from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import Gate
 from gateway.console.service import Console
 from gateway.console_link import LinkTimings, StoppedCounts, Uplink
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import Unauthorized
 from gateway.home.home import Home
 

@@ -13,7 +13,7 @@ from gateway.console.service import Console
 from gateway.console.tokens import TokenInfo
 from gateway.console.user_info import UserInfo
 from gateway.credentials.daemon_api import EventAck, TerminalFacts, TerminalReport
-from gateway.credentials.scope import Scope
+from gateway.credentials.record import Scope
 
 NEW_TOKEN = {"name": "demo", "platform": "mt5", "lifetime": "90", "scope": "trade"}
 DESK = Machine("DESK-PC")

@@ -11,7 +11,7 @@ from gateway.console.server import ConsoleServer
 from gateway.console.service import Console
 from gateway.console.sessions import ABSOLUTE_S, IDLE_S, STEP_UP_S
 from gateway.console.web.request_context import BROWSER_COOKIE, SESSION_COOKIE, VISITOR_COOKIE
-from gateway.credentials.tries import FREE_TRIES
+from gateway.credentials.passwords import FREE_TRIES
 
 NEW_TOKEN = {"name": "demo", "platform": "mt5", "lifetime": "90", "scope": "trade"}
 

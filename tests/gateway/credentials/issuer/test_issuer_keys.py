@@ -16,8 +16,7 @@ from ea_bridge.token import derive_keys
 from gateway.credentials.envelope import EnvelopeError, encode64, key_id
 from gateway.credentials.issuer import IssuerError, published
 from gateway.credentials.keyset import DAY_S, open_keyset
-from gateway.credentials.record import open_record
-from gateway.credentials.scope import Scope
+from gateway.credentials.record import Scope, open_record
 from gateway.credentials.secrets import SecretsError
 from gateway.home.home import MIGRATIONS, Home
 from gateway.storage.store import DATABASE, Store

@@ -12,7 +12,7 @@ from ea_bridge.token import derive_keys, parse_token
 from gateway.credentials import issuer as module
 from gateway.credentials.issuer import IssuerError, parse_duration, published, server_key_place
 from gateway.credentials.keyset import DAY_S
-from gateway.credentials.scope import Scope
+from gateway.credentials.record import Scope
 from gateway.home.home import Home
 
 # --- making --------------------------------------------------------------------------------

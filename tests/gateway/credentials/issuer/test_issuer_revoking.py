@@ -11,9 +11,7 @@ from issuer_clock import Clock
 
 from gateway.credentials.issuer import IssuerError
 from gateway.credentials.keyset import DAY_S
-from gateway.credentials.limits import LimitsError
-from gateway.credentials.record import TradeLimits
-from gateway.credentials.scope import Scope
+from gateway.credentials.record import LimitsError, Scope, TradeLimits
 from gateway.home.home import Home
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.credentials.key_store.systemd import CREDENTIAL, SystemdCredential
+from gateway.credentials.key_store.file import CREDENTIAL, SystemdCredential
 from gateway.credentials.secrets import SecretsError, encode_key
 from gateway.home.home import Home
 

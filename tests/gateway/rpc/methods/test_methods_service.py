@@ -13,7 +13,7 @@ from scripted_terminal import Scene
 from gateway import errors
 from gateway.auth.caller import Scope
 from gateway.credentials.device import device_words
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.runtime import ConsoleView
 from gateway.trading.limits import TradingLimits
 

@@ -11,7 +11,7 @@ from scripted_terminal import Scene
 from ea_bridge.errors import CommandTimeout, NotSent
 from ea_bridge.model import Trail
 from gateway import errors
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 
 RUNNING = Trail(
     ticket=POSITION.ticket, symbol="EURUSD", distance=100, activation=50, break_even=80, sl=1.08

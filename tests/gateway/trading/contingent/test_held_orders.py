@@ -14,7 +14,7 @@ from scripted_answers import EURUSD, NOW_MS
 
 from ea_bridge.model import OrderType
 from gateway import errors
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.trading.journal import Account, Journal
 from gateway.trading.requests import FIRST_HELD
 

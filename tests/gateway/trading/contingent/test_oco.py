@@ -11,7 +11,7 @@ from contingent_parts import Stand, quiet, until
 from ea_bridge.errors import NotSent, OutcomeUnknown, TerminalBusy
 from ea_bridge.model import OrderState, TradeAction
 from gateway import errors
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import Unauthorized
 from gateway.trading.contingent import oco
 

@@ -15,7 +15,7 @@ from scripted_answers import ORDER, POSITION
 from scripted_terminal import Scene
 
 from gateway.auth.caller import Scope
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.errors import Forbidden, GatewayError, InternalError, KillSwitchActive
 from gateway.home.ledger import TABLES, open_ledger, open_ledger_store
 from gateway.runtime import ConsoleView

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from scripted_answers import ORDER, POSITION
 
 from ea_bridge.model import OrderType, TradeAction, TradeRequest
-from gateway.credentials.tier import Tier
+from gateway.credentials.lease import Tier
 from gateway.trading.limits import TradingLimits
 from gateway.trading.requests import Deadline, ExecutionOptions, PreparedOrder
 from gateway.trading.risk.context import Exposure, OrderEffect, RiskContext, StaleFacts, tickets

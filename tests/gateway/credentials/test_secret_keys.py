@@ -17,9 +17,8 @@ import pytest
 from ea_bridge.token import derive_keys
 from gateway.config import Secrets
 from gateway.credentials.issuer import published, server_key_place
-from gateway.credentials.key_store.file import KeyFile
+from gateway.credentials.key_store.file import CREDENTIAL, KeyFile
 from gateway.credentials.key_store.passphrase import PASSPHRASE_FILE, Passphrase
-from gateway.credentials.key_store.systemd import CREDENTIAL
 from gateway.credentials.secret_keys import noted_keys
 from gateway.credentials.secrets import KnownKey, SecretsError, encode_key
 from gateway.home.home import KEY_FILE, SEALED, Home
@@ -124,14 +123,14 @@ import os, sys
 from pathlib import Path
 from gateway.home.home_key import HomeKey
 from gateway.config import Secrets
-from gateway.credentials import rotation
+from gateway.credentials import secret_keys
 from gateway.credentials.key_store.file import KeyFile
 
 point = sys.argv[2]
 def die(*_): os._exit(9)
 if point == "before making": KeyFile.make = die
-if point == "after making": rotation._reseal = die
-if point == "before the commit": rotation._promote = die
+if point == "after making": secret_keys._reseal = die
+if point == "before the commit": secret_keys._promote = die
 if point == "before deleting": KeyFile.forget = die
 if point == "after deleting":
     forget = KeyFile.forget
