@@ -7,11 +7,11 @@ the descriptions in the published schema.
 """
 
 from .account import AccountBalance, AccountInfo, BrokerOffset, EaStatus, ServerTime, TerminalInfo
-from .contingent import OcoLink, OcoOrder, TrailingStop, TrailingStopRemoved
 from .events import (
     AccountEvent,
     DealEvent,
     HeartbeatEvent,
+    NotSubscribed,
     OrderEvent,
     OrderSettled,
     OrdersSnapshot,
@@ -19,7 +19,12 @@ from .events import (
     PositionEvent,
     PositionPnl,
     PositionsSnapshot,
+    Subscribed,
+    SubscribeResult,
+    Subscription,
+    Subscriptions,
     TerminalEvent,
+    UnsubscribeResult,
 )
 from .market import (
     Bar,
@@ -35,8 +40,20 @@ from .market import (
     Tick,
     TradeSession,
 )
-from .order_record import OrderError, OrderNow, OrderRecord, OrderSettlement, SentCommand
-from .receipt import CheckResult, Filling, Margin, OrderOutcome, OrderReceipt, Profit, Timing
+from .receipt import (
+    CheckResult,
+    Filling,
+    Margin,
+    OrderError,
+    OrderNow,
+    OrderOutcome,
+    OrderReceipt,
+    OrderRecord,
+    OrderSettlement,
+    Profit,
+    SentCommand,
+    Timing,
+)
 from .safety import (
     Countdown,
     DisconnectRule,
@@ -62,15 +79,18 @@ from .service import (
     WelcomeAccount,
     WsTicket,
 )
-from .subscriptions import (
-    NotSubscribed,
-    Subscribed,
-    SubscribeResult,
-    Subscription,
-    Subscriptions,
-    UnsubscribeResult,
+from .trade import (
+    Deal,
+    History,
+    HistoryPosition,
+    Kind,
+    OcoLink,
+    OcoOrder,
+    Order,
+    Position,
+    TrailingStop,
+    TrailingStopRemoved,
 )
-from .trade import Deal, History, HistoryPosition, Kind, Order, Position
 
 __all__ = [
     "AccountBalance",

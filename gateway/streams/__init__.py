@@ -20,9 +20,8 @@ brought to push the channel and to tell its state; the answer, the snapshot and 
 made together; and once the answer is queued, the snapshot and what came meanwhile are delivered.
 """
 
-from .event import Event
 from .hub import Listener
-from .outbox import Outbox
+from .outbox import Event, Outbox
 from .service import Streams
 
 __all__ = ["Event", "Listener", "Outbox", "Streams"]

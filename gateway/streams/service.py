@@ -16,22 +16,20 @@ from ea_bridge.registry import TerminalChange
 from gateway.broker_time.clock import BrokerClock
 from gateway.errors import Cancelled, ChannelLimit, GatewayError, SubscribeFailed
 from gateway.schemas import KillSwitchEvent, OrderSettled
-from gateway.schemas.subscriptions import (
+from gateway.schemas.events import (
     NotSubscribed,
     Subscribed,
     SubscribeResult,
     Subscriptions,
     UnsubscribeResult,
 )
-from gateway.schemas.subscriptions import Subscription as SubscriptionEntry
+from gateway.schemas.events import Subscription as SubscriptionEntry
 
-from .channels import Channel
+from .channels import Channel, Item, RequestedChannel, compare, read_items, refusal
 from .context import Ask, StreamContext, TerminalQuery
-from .event import Event
 from .feed import Symbols, TerminalFeed
-from .heartbeat import Heartbeats
-from .hub import Hub, Listener, Scheduler
-from .requests import Item, RequestedChannel, compare, read_items, refusal
+from .hub import Heartbeats, Hub, Listener, Scheduler
+from .outbox import Event
 from .subscriptions import (
     DeliveryPlan,
     Owner,

@@ -9,10 +9,9 @@ from typing import Literal, Protocol
 from gateway.errors import GatewayError
 
 from .channels import Channel
-from .event import Event
 from .feed import HEARTBEAT
-from .heartbeat import Heartbeats
-from .hub import MISSED, Hub, Listener, StreamPosition, Topic
+from .hub import MISSED, Heartbeats, Hub, Listener, StreamPosition, Topic
+from .outbox import Event
 
 MAX_HELD_EVENTS = 4096
 """Between making a subscription and queueing the answer that announces it."""

@@ -15,8 +15,8 @@ from pydantic import Field
 from gateway.auth.caller import Scope
 from gateway.errors import InvalidParams, SubscribeFailed
 from gateway.rpc.catalogue import Call, method
-from gateway.schemas.subscriptions import SubscribeResult, Subscriptions, UnsubscribeResult
-from gateway.streams.requests import MAX_SYMBOLS, ChannelRequest, Item, VendorRequest
+from gateway.schemas.events import SubscribeResult, Subscriptions, UnsubscribeResult
+from gateway.streams.channels import MAX_SYMBOLS, ChannelRequest, Item, VendorRequest
 
 MAX_ITEMS = 1024
 """Channels in one call, each symbol of a vendor's form counted."""

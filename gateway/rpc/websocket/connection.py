@@ -34,8 +34,7 @@ from gateway.rpc.websocket.login import (
 )
 from gateway.rpc.websocket.sender import Sender
 from gateway.streams import Event
-from gateway.streams.event import notification, text_frame
-from gateway.streams.outbox import Outbox
+from gateway.streams.outbox import Outbox, notification, text_frame
 
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,7 @@ from gateway.rpc.authentication import Authenticator
 from gateway.rpc.context import RpcContext
 from gateway.rpc.websocket.connection import CLOSE_S, WebSocketConnection
 from gateway.rpc.websocket.login import SUBPROTOCOL, Offer, offer_of
-from gateway.streams.event import notification
-from gateway.streams.outbox import Outbox
+from gateway.streams.outbox import Outbox, notification
 
 VERSION = "13"
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)

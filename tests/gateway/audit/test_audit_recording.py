@@ -14,8 +14,7 @@ import pytest
 
 from ea_bridge.token import new_token
 from gateway.audit import MARKS, TABLE, Audit, note, verify
-from gateway.audit.entry import MAX_ENTRY, MAX_TEXT, encode
-from gateway.audit.recorder import MAX_KINDS, Kind, Sampler
+from gateway.audit.recorder import MAX_ENTRY, MAX_KINDS, MAX_TEXT, Kind, Sampler, encode
 from gateway.storage.ledger import Ledger
 
 

@@ -15,7 +15,7 @@ from gateway.rpc.catalogue import Call, Catalogue, method
 from gateway.rpc.methods.service import get_ws_ticket
 from gateway.storage.store import StoreError
 from gateway.streams import Event
-from gateway.streams.event import text_frame
+from gateway.streams.outbox import text_frame
 
 
 def event(key: str, number: int, *, latest: bool = False, size: int = 0) -> Event:

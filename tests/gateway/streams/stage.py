@@ -32,7 +32,7 @@ from gateway.errors import (
     did_you_mean,
 )
 from gateway.streams import Event, Listener, Outbox, Streams
-from gateway.streams.requests import ChannelRequest, VendorRequest
+from gateway.streams.channels import ChannelRequest, VendorRequest
 
 NAME = "mt5-a"
 NOW_MS = 1_764_000_000_000

@@ -8,8 +8,15 @@ from hypothesis import strategies as st
 
 from ea_bridge.model import Timeframe
 from gateway.errors import InvalidParams
-from gateway.streams.channels import Channel, parse_channel, vendor_channel
-from gateway.streams.requests import ChannelRequest, Item, VendorRequest, read_items
+from gateway.streams.channels import (
+    Channel,
+    ChannelRequest,
+    Item,
+    VendorRequest,
+    parse_channel,
+    read_items,
+    vendor_channel,
+)
 
 symbols = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1, max_size=31

@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from gateway.streams import Event
-from gateway.streams.event import frame_payload, text_frame
 from gateway.streams.hub import MAX_PENDING_EVENTS, Hub, Topic
+from gateway.streams.outbox import frame_payload, text_frame
 
 
 class Mic:

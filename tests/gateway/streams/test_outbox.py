@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.streams import Event
-from gateway.streams.event import text_frame
 from gateway.streams.outbox import (
     BACKLOG_MESSAGES,
     BACKLOG_S,
     MERGE_AFTER_S,
     STALLED_S,
     Outbox,
+    text_frame,
 )
 
 

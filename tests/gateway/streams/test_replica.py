@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import Overloaded, Timeout
-from gateway.streams import replica
-from gateway.streams.replica import Replica
+from gateway.streams import account as replica
+from gateway.streams.account import Replica
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from stage import T0, Ear, Stage, turns, until
 from ea_bridge import model
 from ea_bridge.protocol import messages as m
 from gateway.errors import SubscribeFailed
-from gateway.streams.requests import ChannelRequest, Since, VendorRequest
+from gateway.streams.channels import ChannelRequest, Since, VendorRequest
 
 
 def seqs(events: list[dict[str, object]]) -> list[object]:

@@ -10,8 +10,7 @@ from stage import Ear
 
 from gateway.streams import Event
 from gateway.streams.context import Throttled
-from gateway.streams.heartbeat import Heartbeats
-from gateway.streams.hub import Hub, Topic
+from gateway.streams.hub import Heartbeats, Hub, Topic
 
 
 class Timer:

@@ -46,7 +46,7 @@ STREAMS = (
         "A snapshot lacks what changed while the terminal was asked for it.",
         (
             Change(
-                "gateway.streams.replica",
+                "gateway.streams.account",
                 "            for ticket, kept in self._changes:\n"
                 "                _apply(items, ticket, kept)\n",
                 "",
