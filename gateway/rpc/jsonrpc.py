@@ -317,6 +317,7 @@ def _once_each(members: list[tuple[str, Any]]) -> None:
         raise InvalidRequest("A member is given twice in one object", reason="member_twice")
 
 
+# json and not orjson, which takes the last of two members in silence
 _strict = json.JSONDecoder(object_pairs_hook=_once_each, parse_int=str, parse_float=str)
 """Numbers stay texts: only names are compared."""
 

@@ -7,11 +7,11 @@ they stand before ``/rpc``; beyond that the token needs the scope ``admin``.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import orjson
 from aiohttp import web
 
 from gateway.auth.caller import Caller, Scope
@@ -87,9 +87,7 @@ class AccountsApi:
     def documents(self, url: str) -> Mapping[str, LazyDocument]:
         """Return the OpenAPI document of the gateway at a URL, by its path."""
         return {
-            OPENAPI: LazyDocument(
-                lambda: json.dumps(document(DOCUMENT_INFO, OPERATIONS, url)).encode()
-            )
+            OPENAPI: LazyDocument(lambda: orjson.dumps(document(DOCUMENT_INFO, OPERATIONS, url)))
         }
 
     def routes(self, path: str) -> Sequence[Route]:

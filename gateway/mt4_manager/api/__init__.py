@@ -9,7 +9,6 @@ page may call, of whatever origin.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 from collections import Counter
@@ -18,6 +17,7 @@ from contextlib import contextmanager
 from functools import cache, partial
 from typing import Final
 
+import orjson
 from aiohttp import web
 
 from ea_bridge.model.struct import Struct
@@ -103,7 +103,7 @@ class ManagerApi:
         """
         described = cache(partial(document, DOCUMENT_INFO, OPERATIONS, url))
         return {
-            OPENAPI: LazyDocument(lambda: json.dumps(described()).encode()),
+            OPENAPI: LazyDocument(lambda: orjson.dumps(described())),
             REFERENCE: LazyDocument(
                 lambda: reference(OPERATIONS, described()).encode(), PAGE_HEADERS
             ),

@@ -199,6 +199,8 @@ def same_request(operation: Operation, sent: ParsedRequest) -> bytes:
     """
     body = None if sent.content is None else sent.content.model_dump(exclude_defaults=True)
     asked = (operation.name, dict(sent.path), dict(sent.query), body)
+    # json and not orjson: the journal keeps a hash of these bytes for good, and other spaces would
+    # make another request of one that an earlier version has begun
     return json.dumps(asked, sort_keys=True).encode()
 
 

@@ -185,6 +185,7 @@ def _call(one: Operation, document: Mapping[str, Any]) -> str:
     if one.is_form:
         words.append("-d 'username=NAME' --data-urlencode 'password=PASSWORD'")
     elif one.request_model is not None:
+        # json and not orjson: a person reads it, and wants a space behind each comma
         words.append(f"-H 'Content-Type: application/json' -d '{json.dumps(EXAMPLES[one.name])}'")
     if one.is_change:
         words.append("-H 'Idempotency-Key: any-text-of-yours'")

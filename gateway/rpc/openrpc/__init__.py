@@ -11,11 +11,11 @@ is wrapped, since draft 7 would ignore them.
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from typing import Any
 
+import orjson
 from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
@@ -157,8 +157,8 @@ def openrpc_document(
 
 def load_examples() -> dict[str, list[dict[str, Any]]]:
     """Return the documented calls by method: ``params`` and the ``result`` they had."""
-    text = resources.files(__package__).joinpath("examples.json").read_text("utf-8")
-    examples: dict[str, list[dict[str, Any]]] = json.loads(text)
+    content = resources.files(__package__).joinpath("examples.json").read_bytes()
+    examples: dict[str, list[dict[str, Any]]] = orjson.loads(content)
     return examples
 
 
