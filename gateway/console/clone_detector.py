@@ -40,12 +40,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.credentials.device import device_words
 
-from .activity import ActivityLog
+from .activity import ActivityLog, place_of
 from .approvals import PAGE_DEVICES
 from .database import Database, insert_missing
 from .database.model import CopiedDevice, Device, DeviceChain, Token, User, UserDevice
 from .errors import NotFound
-from .ip_location import place_of
 from .mail import MailQueue, templates
 from .signing import Signing
 from .user_info import locked_user

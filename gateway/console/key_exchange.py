@@ -28,8 +28,8 @@ from gateway.credentials.secrets import (
 )
 
 from .database import Database, open_database
+from .database.engine import holding
 from .database.model import SEALED, Base, SecretKey
-from .database_lock import holding
 from .secret_box import current_key, open_box
 from .service import database_url
 from .settings import ConsoleSettings

@@ -1,17 +1,119 @@
-"""Links that work once: for the first administrator, an invitation, a forgotten password."""
+"""Links that work once: for the first administrator, an invitation, a forgotten password.
+
+A reset link is mailed at most once in :data:`PAUSE_S` for each account. Whoever asks for one is
+answered before anything is looked up, so that neither the answer nor its time tells whether there
+is such an account."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from .activity import ActivityLog
 from .database import Database
 from .database.model import OneTimeLink as Row
+from .database.model import User
 from .errors import Gone
 from .ids import new_secret, secret_hash
+from .mail import MailQueue, templates
+from .user_info import email_key
+
+logger = logging.getLogger(__name__)
+
+PAUSE_S = 1200
+MAX_WAITING = 100
+"""Requests that are not looked at yet; more are dropped."""
+PAGE = "/reset/"
+
+
+class Resets:
+    """Sends reset links.
+
+    Args:
+        db: with the users.
+        links: makes the links.
+        mail: carries them.
+        activity: the log.
+        url: where people find the console.
+        now_s: seconds since 1970.
+
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        links: Links,
+        mail: MailQueue,
+        activity: ActivityLog,
+        url: Callable[[], str],
+        now_s: Callable[[], int],
+    ) -> None:
+        self._db = db
+        self._links = links
+        self._mail = mail
+        self._activity = activity
+        self._url = url
+        self._now_s = now_s
+        self._asked: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING)
+
+    def ask(self, email: str) -> None:
+        """Have a link sent, if there is such an account; returns at once in any case."""
+        with suppress(asyncio.QueueFull):
+            self._asked.put_nowait(email[:320])
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Look at what was asked until the block ends."""
+        task = asyncio.create_task(self._work())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def settled(self) -> None:
+        """Wait until everything that was asked is done."""
+        await self._asked.join()
+
+    async def _work(self) -> None:
+        while True:
+            email = await self._asked.get()
+            try:
+                await self._send(email)
+            except Exception:  # one that fails must not keep the others from their link
+                logger.exception("a reset link could not be sent")
+            finally:
+                self._asked.task_done()
+
+    async def _send(self, email: str) -> None:
+        secret = new_secret()
+        async with self._db.begin() as session:
+            wanted = select(User).where(User.email_key == email_key(email))
+            user = (await session.scalars(wanted)).one_or_none()
+            if user is None or user.status != "active":
+                return
+            letter = templates.password_reset(
+                f"{self._url()}{PAGE}{secret}", minutes=RESET_S // 60
+            )
+            is_first = await self._mail.put(
+                session,
+                letter,
+                address=user.email,
+                dedupe=f"reset:{user.id}:{self._now_s() // PAUSE_S}",
+                exp=self._now_s() + RESET_S,
+                user_id=user.id,
+            )
+            if is_first:  # else the link of the first mail stays good
+                await self._links.keep(session, secret, RESET, user.id, RESET_S)
+                self._activity.note(session, "password.reset_asked", user_id=user.id)
+
 
 SETUP = "setup"
 RESET = "reset"

@@ -14,36 +14,32 @@ from sqlalchemy import delete, select
 
 from ea_bridge import host
 from gateway.credentials.key_store import key_store
+from gateway.credentials.passwords import CODE_COST, PASSWORD_COST, Cost, Passwords
 from gateway.credentials.secrets import KeyStore, SecretBox
 
 from .activity import ActivityLog
 from .approvals import Approvals
 from .approvals.codes import Codes
 from .approvals.services import ApprovalServices
-from .browsers import Browsers, SignIns
 from .clone_detector import CloneDetector
 from .database import Database, home_url, open_database
+from .database.engine import holding
 from .database.model import Contact, Device, RequestNonce
-from .database_lock import holding
 from .devices import Devices
 from .events import EventNotifier, Events, PendingEvent
-from .leases import DeviceOffers, LeaseIssuer
-from .links import SETUP, SETUP_S, Links
-from .logins import LoginHistory
+from .links import SETUP, SETUP_S, Links, Resets
 from .mail import MailQueue, transport_for
-from .mailed_links import Invitations, Resets
-from .passwords import CODE_COST, PASSWORD_COST, Cost, Passwords, hashing_pool
-from .records import TokenRecords
+from .records import DeviceOffers, LeaseIssuer, TokenRecords
+from .reports import LoginHistory, TerminalReports
 from .secret_box import open_box, sealed_value
 from .sessions import Sessions
 from .settings import ConsoleSettings, sender
+from .sign_ins import Browsers, SignIns, SignInThrottle
 from .signing import Signing
-from .terminal_reports import TerminalReports
 from .terminals import TerminalOverview
-from .throttle import SignInThrottle
 from .tokens import Tokens
 from .trails import AuditTrails
-from .users import Users
+from .users import Invitations, Users, hashing_pool
 
 logger = logging.getLogger(__name__)
 

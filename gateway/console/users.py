@@ -1,25 +1,36 @@
-"""People who log in: made, logged in, disabled; their passwords."""
+"""Accounts of people: made, invited, logged in, disabled; their passwords."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from ea_bridge import host
 from gateway.credentials.event import EventType
+from gateway.credentials.passwords import HashingPool, KnownPassword, Passwords, check_strength
 
 from .activity import ActivityLog
-from .browsers import OF_BROWSER, Browsers, SignIns
 from .database import Database, insert_missing
 from .database.model import Token, User, UserDevice
-from .errors import Gone, Invalid, NotFound, PasswordRefused, SignInRefused, Taken, TooBusy
+from .errors import (
+    Gone,
+    Invalid,
+    NotFound,
+    PasswordRefused,
+    SignInRefused,
+    Taken,
+    TooBusy,
+    WeakPassword,
+)
 from .events import Events, PendingEvent
 from .ids import new_id
 from .links import INVITATION, RESET, SETUP, Links
-from .passwords import Passwords, check_password
+from .mail import MailQueue, templates
 from .sessions import end_sessions
-from .throttle import SignInThrottle
+from .sign_ins import OF_BROWSER, PAGE_FORGOT, Browsers, SignIns, SignInThrottle
 from .user_info import (
     UserInfo,
     checked_email,
@@ -36,6 +47,28 @@ LOGIN = "login"
 AGAIN = "password.given"
 NEVER = 0
 """When the password was changed of an account whose owner has not chosen one yet."""
+
+
+def hashing_pool(threads: Executor | None = None) -> HashingPool:
+    """Return the threads that hash; where too many wait they raise :class:`~.errors.TooBusy`."""
+    return HashingPool(TooBusy, threads)
+
+
+def check_password(password: str, *about: str) -> None:
+    """Refuse passwords that are guessed first.
+
+    Args:
+        password: as typed.
+        about: the person's email and name.
+
+    Raises:
+        WeakPassword: says why.
+
+    """
+    try:
+        check_strength(password, *about)
+    except KnownPassword as error:
+        raise WeakPassword(str(error)) from None
 
 
 class Users:
@@ -399,3 +432,69 @@ class Users:
         dids = await session.scalars(select(UserDevice.did).where(UserDevice.user_id == user_id))
         type_: EventType = "user.disabled" if takes_away else "user.enabled"
         await self._events.append(session, [PendingEvent(did, type_, user_id) for did in dids])
+
+
+INVITATION_S = 3 * 86_400
+PAGE_INVITATION = "/invitation/{secret}"
+
+
+class Invitations:
+    """Invites people.
+
+    Args:
+        db: mails are queued in its transactions.
+        users: makes the accounts.
+        links: that work once.
+        mail: the queue.
+        url: of the console.
+
+    """
+
+    def __init__(
+        self, db: Database, users: Users, links: Links, mail: MailQueue, url: Callable[[], str]
+    ) -> None:
+        self._db = db
+        self._users = users
+        self._links = links
+        self._mail = mail
+        self._url = url
+
+    async def invite(
+        self, email: str, name: str, *, by: UserInfo, admin: bool = False
+    ) -> UserInfo:
+        """Make an account with a password that nobody knows, and send a link to choose one.
+
+        Args:
+            email: where the link goes.
+            name: of the person.
+            by: who invites; the mail names him.
+            admin: whether the person is to administer the console.
+
+        Raises:
+            Invalid: address or name cannot be had.
+            Taken: there is an account with the address.
+
+        """
+        unknown = host.token_urlsafe(32)
+        user = await self._users.create(email, name, unknown, admin=admin, chosen=False)
+        secret = await self._links.make(INVITATION, user.id, INVITATION_S)
+        url = self._url()
+        letter = templates.invitation(
+            url + PAGE_INVITATION.format(secret=secret),
+            by=(by.name, by.email),
+            address=user.email,
+            console=url,
+            forgot=url + PAGE_FORGOT,
+            at_s=user.created_at,
+            minutes=INVITATION_S // 60,
+        )
+        async with self._db.begin() as session:
+            await self._mail.put(
+                session,
+                letter,
+                address=user.email,
+                dedupe=f"invitation:{user.id}",
+                exp=user.created_at + INVITATION_S,
+                user_id=user.id,
+            )
+        return user

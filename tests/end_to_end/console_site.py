@@ -27,12 +27,12 @@ from gateway.app import Gateway
 from gateway.auth.console_clock import Clocks
 from gateway.config import Config, ConsoleServer, Secrets
 from gateway.console.daemon_api import authentication, routes
-from gateway.console.passwords import Cost
 from gateway.console.server import ConsoleServer as PageServer
 from gateway.console.service import Console, Costs, open_console
 from gateway.console.settings import ConsoleSettings
 from gateway.console_link import LinkTimings, Uplink
 from gateway.credentials.keyset import root_text
+from gateway.credentials.passwords import Cost
 from gateway.home.home import Home
 
 PASSWORD = "correct horse battery staple"

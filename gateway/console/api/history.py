@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.console.logins import MAX_PAGE
+from gateway.console.reports import MAX_PAGE
 from gateway.http.rest.models import ResponseModel
 
 from .models import RowId, Tid

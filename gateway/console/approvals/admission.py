@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.console.activity import place_of
 from gateway.console.database.model import (
     ApprovalRequest,
     Contact,
@@ -21,7 +22,6 @@ from gateway.console.database.model import (
     User,
 )
 from gateway.console.ids import new_id
-from gateway.console.ip_location import place_of
 from gateway.console.mail import templates
 from gateway.console.user_info import locked_user
 from gateway.credentials.daemon_api import DeniedCode, TerminalFacts, Verdict

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from ea_bridge import host
 from gateway.console.ids import new_secret, secret_hash
-from gateway.console.passwords import Passwords
+from gateway.credentials.passwords import Passwords
 
 LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 """No vowels, so that no words appear (RFC 8628, 6.1), and nothing that looks like a digit."""
@@ -59,7 +59,7 @@ class Codes:
     """Hashes codes, in the threads that hash passwords.
 
     Args:
-        hasher: with :data:`gateway.console.passwords.CODE_COST`.
+        hasher: with :data:`gateway.credentials.passwords.CODE_COST`.
 
     """
 

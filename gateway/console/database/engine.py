@@ -1,9 +1,17 @@
-"""Open the console's database: SQLite in its home, or PostgreSQL.
+"""Database of the console: SQLite in its home, or PostgreSQL.
 
 ``db.session()`` reads, ``db.begin()`` is one transaction that is on disk when it has ended. On
 SQLite one writer writes at a time; others of this process wait in line, those of other processes
 up to :data:`BUSY_MS`.
-"""
+
+All who use a database share a lock on it (:func:`holding`); who exchanges its key holds it alone.
+A process that read the secrets with the old key would seal with it what nobody could open any
+more. The lock is the database's own: for SQLite one on an empty file beside it, for PostgreSQL an
+advisory one. It goes with the process that holds it, however that ends.
+
+aiosqlite works in one thread a connection. If its opening is cancelled or fails, it tells that
+thread to stop and does not wait: the thread may speak to an event loop that is closed by then. So
+:class:`SqliteConnections` waits for the threads before the database counts as closed."""
 
 from __future__ import annotations
 
@@ -11,11 +19,13 @@ import asyncio
 import logging
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
+import aiosqlite
 from sqlalchemy import URL, Connection, event, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,8 +35,128 @@ from gateway.storage.private import UnsafePlace, check_folder, make_file
 from gateway.storage.wal import begin_wal
 
 from .model import Base
-from .sqlite_connections import SqliteConnections
 from .upgrade import upgrade
+
+
+class SqliteConnections:
+    """Connections of one engine, from before they are open until their threads have ended."""
+
+    def __init__(self) -> None:
+        self._connections: dict[Thread, aiosqlite.Connection] = {}
+
+    async def connect(self, *args: Any, **options: Any) -> aiosqlite.Connection:
+        """Open a connection; the engine is given this as ``async_creator_fn``.
+
+        Cancelled, it closes what it has opened: aiosqlite would leave that to its thread.
+        """
+        self._discard_ended()
+        connection = aiosqlite.connect(*args, **options)
+        thread = connection._thread
+        thread.daemon = True  # as SQLAlchemy does: a process that is ended does not wait for it
+        self._connections[thread] = connection
+        opening = asyncio.ensure_future(connection)
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            with suppress(sqlite3.Error):
+                await (await opening).close()
+            raise
+
+    async def end(self) -> None:
+        """Stop what the engine has not closed, and wait until all threads have ended."""
+        for connection in self._connections.values():
+            if connection._running:  # it was not told to stop
+                connection.stop()
+        self._discard_ended()
+        if not self._connections:
+            return
+        joining = asyncio.ensure_future(asyncio.to_thread(_join, tuple(self._connections)))
+        try:
+            await asyncio.shield(joining)
+        except asyncio.CancelledError:
+            await joining
+            raise
+
+    def _discard_ended(self) -> None:
+        for thread in [thread for thread in self._connections if _has_ended(thread)]:
+            del self._connections[thread]
+
+
+def _has_ended(thread: Thread) -> bool:
+    return thread.ident is not None and not thread.is_alive()
+
+
+def _join(threads: Iterable[Thread]) -> None:
+    for thread in threads:
+        if thread.is_alive():  # not so if its opening was cancelled before it began
+            thread.join()
+
+
+LOCK_FILE = "console.lock"
+WAIT_S = 5.0
+"""For an exchange to end; it takes less than a second."""
+_KEY = 0x6D746775
+"""Of PostgreSQL's advisory locks."""
+
+
+@asynccontextmanager
+async def holding(db: Database, *, alone: bool = False) -> AsyncIterator[None]:
+    """Hold a database until the block ends.
+
+    Args:
+        db: of the console.
+        alone: nobody else may have it open, and nobody can open it meanwhile.
+
+    Raises:
+        DatabaseError: somebody else holds it in a way that does not go together.
+
+    """
+    if db.is_sqlite:
+        file = Path(db.engine.url.database or "").with_name(LOCK_FILE)
+        lock = await asyncio.to_thread(_lock_file, file, alone)
+        try:
+            yield
+        finally:
+            lock.close()
+        return
+    kind = "" if alone else "_shared"
+    async with db.engine.connect() as connection:
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
+        for left in reversed(range(1 if alone else 10)):
+            got = await connection.scalar(text(f"SELECT pg_try_advisory_lock{kind}({_KEY})"))
+            if not got and left:
+                await asyncio.sleep(WAIT_S / 10)
+        if not got:
+            raise _taken(alone)
+        try:
+            yield
+        finally:
+            with suppress(SQLAlchemyError):  # a lost connection has lost its locks
+                await connection.execute(text(f"SELECT pg_advisory_unlock{kind}({_KEY})"))
+
+
+def _lock_file(file: Path, alone: bool) -> sqlite3.Connection:
+    with suppress(FileExistsError):  # never opened otherwise: closing would drop the locks
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    lock = sqlite3.connect(file, timeout=0.0 if alone else WAIT_S, check_same_thread=False)
+    try:
+        lock.isolation_level = None
+        lock.execute("BEGIN EXCLUSIVE" if alone else "BEGIN")
+        lock.execute("SELECT 1 FROM sqlite_schema").fetchall()  # takes the shared lock
+    except sqlite3.Error as error:
+        lock.close()
+        if getattr(error, "sqlite_errorname", "") != "SQLITE_BUSY":
+            raise DatabaseError(f"{file} cannot be locked: {error}") from error
+        raise _taken(alone) from error
+    return lock
+
+
+def _taken(alone: bool) -> DatabaseError:
+    return DatabaseError(
+        "a console works on this database; end it, then try again"
+        if alone
+        else "the key of this console is being exchanged; try again when that is done"
+    )
 
 
 async def insert_missing(session: AsyncSession, table: type[Base], **values: Any) -> None:

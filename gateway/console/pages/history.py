@@ -8,9 +8,8 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.console.logins import LoginInfo
+from gateway.console.reports import LoginInfo, RunInfo
 from gateway.console.sessions import SessionInfo
-from gateway.console.terminal_reports import RunInfo
 
 from .context import PageContext
 from .labels import login_view, run_view

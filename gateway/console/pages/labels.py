@@ -8,10 +8,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from gateway.console.activity import ActivityEntry
-from gateway.console.ip_location import place_of
-from gateway.console.logins import LoginInfo
-from gateway.console.terminal_reports import DAEMON_GONE, REPLACED, RunInfo
+from gateway.console.activity import ActivityEntry, place_of
+from gateway.console.reports import DAEMON_GONE, REPLACED, LoginInfo, RunInfo
 from gateway.console.terminals import State, TerminalStatus
 from gateway.console.tokens import TokenInfo
 from gateway.credentials.record import Scope, TradeLimits

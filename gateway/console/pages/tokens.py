@@ -12,9 +12,8 @@ from typing import Final
 from aiohttp import web
 
 from gateway.console.errors import ConsoleError, Invalid, Taken, TooMany
-from gateway.console.logins import LoginInfo
+from gateway.console.reports import LoginInfo, RunInfo
 from gateway.console.sessions import SessionInfo
-from gateway.console.terminal_reports import RunInfo
 from gateway.console.tokens import AS_BEFORE, MAX_LIFETIME_S, TokenInfo, sentence
 from gateway.console.web.request_context import VISITOR
 from gateway.credentials.keyset import DAY_S, root_text

@@ -8,7 +8,6 @@ from .service import (
     MAX_OVERLAP_S,
     TokenInfo,
     Tokens,
-    server_key_place,
     token_info,
 )
 from .succession import REPLACED
@@ -25,6 +24,5 @@ __all__ = [
     "Tokens",
     "checked_limits",
     "sentence",
-    "server_key_place",
     "token_info",
 ]

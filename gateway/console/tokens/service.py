@@ -21,12 +21,13 @@ from gateway.console.database import Database
 from gateway.console.database.model import ApprovalRequest, Login, Run, Token, TokenDevice, User
 from gateway.console.errors import Invalid, NotFound, Taken, TooMany
 from gateway.console.events import Events, PendingEvent
-from gateway.console.records import is_live
+from gateway.console.records import is_live, server_key_place
 from gateway.console.user_info import locked_user
 from gateway.credentials.event import EventType
 from gateway.credentials.keyset import DAY_S
-from gateway.credentials.record import Offline, Scope, TradeLimits
-from gateway.credentials.secrets import Place, SecretBox
+from gateway.credentials.record import Offline, TradeLimits
+from gateway.credentials.record import Scope
+from gateway.credentials.secrets import SecretBox
 
 from .rights import (
     checked_limits,
@@ -148,11 +149,6 @@ MAX_OVERLAP_S = DAY_S
 AS_BEFORE = 0
 """A lifetime as long as that of the token before."""
 _UNKNOWN = "There is no such token."
-
-
-def server_key_place(tid: str) -> Place:
-    """Return the place where a token's server key lies sealed."""
-    return Place("tokens", tid, "server_key")
 
 
 class Tokens:

@@ -106,7 +106,7 @@ SESSION_COOKIE: Final = "__Host-mgs"
 VISITOR_COOKIE: Final = "__Host-mgv"
 """Makes the forms of visitors without a session their own: sign-in, reset, set-up."""
 BROWSER_COOKIE: Final = "__Host-mgb"
-"""Says that somebody has signed in with this browser; see :mod:`gateway.console.browsers`."""
+"""Says that somebody has signed in with this browser; see :mod:`gateway.console.sign_ins`."""
 COOKIE_KEPT_S: Final = 400 * 86_400
 """As long as browsers keep any cookie."""
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
@@ -153,7 +153,7 @@ class RequestContext:
     form: Mapping[str, str] = field(default_factory=dict)
     """The fields of the form that was sent."""
     browser: str = field(default="", repr=False)
-    """What the browser keeps of sign-ins before; see :mod:`gateway.console.browsers`."""
+    """What the browser keeps of sign-ins before; see :mod:`gateway.console.sign_ins`."""
     keeps_cookies: bool = False
     """Whether the browser has sent back a cookie of ours."""
     _news: dict[str, str | None] = field(default_factory=dict, repr=False)

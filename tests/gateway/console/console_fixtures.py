@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.console.passwords import Cost
 from gateway.console.service import Console, Costs
 from gateway.console.tokens import TokenInfo
 from gateway.console.user_info import UserInfo, locked_user
@@ -15,6 +14,7 @@ from gateway.credentials.device import device_id
 from gateway.credentials.event import Event, open_event
 from gateway.credentials.keyset import KeySet, open_keyset, public_text
 from gateway.credentials.lease import Lease, open_lease
+from gateway.credentials.passwords import Cost
 from gateway.credentials.record import Record, open_record
 
 PASSWORD = "correct horse battery staple"

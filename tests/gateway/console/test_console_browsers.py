@@ -9,7 +9,7 @@ from sqlalchemy import event
 from gateway.console.errors import SignInRefused
 from gateway.console.links import RESET
 from gateway.console.service import Console
-from gateway.console.throttle import PER_MINUTE
+from gateway.console.sign_ins import PER_MINUTE
 from gateway.console.user_info import UserInfo
 from gateway.credentials.passwords import FREE_TRIES, MAX_FAILURES
 

@@ -37,9 +37,9 @@ from gateway.console.database import (
 from gateway.console.database.model import SEALED, Base, SealedValue, Token
 from gateway.console.database.upgrade import HEAD, newest
 from gateway.console.links import RESET
+from gateway.console.records import server_key_place
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings
-from gateway.console.tokens import server_key_place
 from gateway.credentials.secrets import Place, SecretsError
 
 posix = pytest.mark.skipif(os.name != "posix", reason="modes and signals are POSIX's")

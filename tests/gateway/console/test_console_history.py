@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from console_fixtures import FINGERPRINT, IP, Clock, Machine, approve, person
 
-from gateway.console import logins
-from gateway.console import terminal_reports as runs
+from gateway.console import reports as logins
+from gateway.console import reports as runs
 from gateway.console.service import Console
 from gateway.console.tokens import TokenInfo
 from gateway.credentials.daemon_api import (

@@ -11,8 +11,7 @@ from sqlalchemy import func, select
 
 from gateway.console.database.model import OneTimeLink, QueuedMail
 from gateway.console.errors import Gone
-from gateway.console.links import RESET, SETUP
-from gateway.console.mailed_links import PAUSE_S
+from gateway.console.links import PAUSE_S, RESET, SETUP
 from gateway.console.service import Console
 
 

@@ -10,7 +10,8 @@ import pytest
 from argon2 import PasswordHasher, extract_parameters
 
 from gateway.console.errors import TooBusy, WeakPassword
-from gateway.console.passwords import (
+from gateway.console.users import check_password, hashing_pool
+from gateway.credentials.passwords import (
     CODE_COST,
     MAX_HASHING,
     MAX_WAITING,
@@ -18,10 +19,8 @@ from gateway.console.passwords import (
     Cost,
     HashingPool,
     Passwords,
-    check_password,
-    hashing_pool,
+    _fits_nothing,
 )
-from gateway.credentials.passwords import _fits_nothing
 
 CHEAP = Cost(8, 1, 1)
 GOOD = "correct horse battery staple"

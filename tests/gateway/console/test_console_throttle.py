@@ -11,7 +11,7 @@ from sqlalchemy import select
 from gateway.console.database.model import Throttle as Row
 from gateway.console.errors import SignInRefused
 from gateway.console.service import Console
-from gateway.console.throttle import PER_MINUTE
+from gateway.console.sign_ins import PER_MINUTE
 from gateway.credentials.passwords import delay_s
 
 ANN = "ann@example.com"

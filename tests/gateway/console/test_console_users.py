@@ -9,9 +9,9 @@ from console_fixtures import IP, PASSWORD, Clock, Machine, approve, events, pers
 
 from gateway.console.errors import Gone, Invalid, NotFound, SignInRefused, TooBusy, WeakPassword
 from gateway.console.links import RESET, SETUP
-from gateway.console.passwords import Passwords, Verified
 from gateway.console.service import Console
-from gateway.console.throttle import PER_MINUTE
+from gateway.console.sign_ins import PER_MINUTE
+from gateway.credentials.passwords import Passwords, Verified
 from gateway.credentials.passwords import FREE_TRIES
 
 NEW = "another stable rattling charger"

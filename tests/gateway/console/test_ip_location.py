@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.console.ip_location import place_of
+from gateway.console.activity import place_of
 
 
 @pytest.mark.parametrize(

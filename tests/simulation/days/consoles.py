@@ -13,10 +13,10 @@ from typing import TypeVar
 
 from gateway.config import ConsoleServer, Secrets
 from gateway.console.key_exchange import exchange_console_key
-from gateway.console.passwords import Cost
 from gateway.console.server import ConsoleServer as Server
 from gateway.console.service import Console, Costs, open_console
 from gateway.console.settings import ConsoleSettings
+from gateway.credentials.passwords import Cost
 
 from ..clocks import PcClocks
 from ..computer import SimulatedHost, move_in

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 from gateway.auth.console_snapshot import ConsoleSnapshot
-from gateway.console.leases import LeaseIssuer
+from gateway.console.records import LeaseIssuer
 from gateway.credentials.lease import Tier
 
 if TYPE_CHECKING:

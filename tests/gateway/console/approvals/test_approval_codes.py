@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 
 from gateway.console.approvals.codes import LETTERS, Codes, new_codes
-from gateway.console.passwords import CODE_COST, Passwords, hashing_pool
+from gateway.console.users import hashing_pool
+from gateway.credentials.passwords import CODE_COST, Passwords
 
 
 @pytest.fixture
