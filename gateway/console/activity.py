@@ -1,6 +1,7 @@
 """Log of acts: logins, tokens, devices. It holds no secret, no code, no password.
 
-An address is told in words. Nobody is asked: no lookup leaves this machine."""
+An address is told in words. Nobody is asked: no lookup leaves this machine.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 A reset link is mailed at most once in :data:`PAUSE_S` for each account. Whoever asks for one is
 answered before anything is looked up, so that neither the answer nor its time tells whether there
-is such an account."""
+is such an account.
+"""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 They are made from the tables whenever they are asked for. A record says what a token may do, a
 lease lets one device use it for a quarter of an hour. :class:`DeviceOffers` answers a daemon's
-``sync``: records, server keys, leases and the list of the device's tokens."""
+``sync``: records, server keys, leases and the list of the device's tokens.
+"""
 
 from __future__ import annotations
 

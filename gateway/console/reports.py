@@ -12,7 +12,8 @@ and that a terminal waits: whoever has it could else fill the history until all 
 forgotten.
 
 A daemon counts what one program does with a token in an hour in one line, and tells that again as
-it grows."""
+it grows.
+"""
 
 from __future__ import annotations
 

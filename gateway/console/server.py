@@ -2,7 +2,8 @@
 
 An answer that its reader does not take is cut after :data:`UNREAD_S`. Where there are too many
 connections, the one that has been idle for longest makes room, or else the one whose body has been
-on its way for longest: whoever floods the port pushes out its own connections."""
+on its way for longest: whoever floods the port pushes out its own connections.
+"""
 
 from __future__ import annotations
 

@@ -19,8 +19,7 @@ from gateway.credentials.secrets import KeyStore, SecretBox
 
 from .activity import ActivityLog
 from .approvals import Approvals
-from .approvals.codes import Codes
-from .approvals.services import ApprovalServices
+from .approvals.requests import ApprovalServices, Codes
 from .clone_detector import CloneDetector
 from .database import Database, home_url, open_database
 from .database.engine import holding

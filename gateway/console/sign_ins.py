@@ -7,7 +7,8 @@ opens nothing. It is a random name and a code that only the console can make, an
 one account.
 
 A try is counted before the password is looked at and taken back when it was right, so that a
-hundred tries at once are a hundred tries. Accounts that do not exist are counted like others."""
+hundred tries at once are a hundred tries. Accounts that do not exist are counted like others.
+"""
 
 from __future__ import annotations
 

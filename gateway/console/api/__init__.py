@@ -9,12 +9,12 @@ from aiohttp import web
 from gateway.console.service import Console
 from gateway.http.rest.openapi import document
 
-from . import account, devices, history, tokens, users
+from . import account, devices, history, tokens
 from .operation import DOCUMENT, DOCUMENT_INFO, Operation
 
 OPERATIONS: tuple[Operation, ...] = (
     *account.OPERATIONS,
-    *users.OPERATIONS,
+    *account.USER_OPERATIONS,
     *tokens.OPERATIONS,
     *devices.OPERATIONS,
     *history.OPERATIONS,

@@ -18,23 +18,23 @@ The links of the mails, relative to the console's public URL: :data:`PAGE_REVIEW
 :data:`PAGE_NOT_ME` with the link's secret, :data:`PAGE_REQUEST` with the request's id (shown by
 the terminal, opens nothing by itself), :data:`PAGE_DEVICES`.
 
-For daemons: ``contact``, ``prove``, ``verdict`` and ``confirm``; see :mod:`.contacts`.
+For daemons: ``contact``, ``prove``, ``verdict`` and ``confirm``; see :mod:`.admission`.
 """
 
 from __future__ import annotations
 
-from .codes import Codes
 from .requests import (
     PAGE_DEVICES,
     PAGE_NOT_ME,
     PAGE_REQUEST,
     PAGE_REVIEW,
+    ApprovalServices,
+    Codes,
     RequestGone,
     RequestView,
     WrongCode,
 )
 from .service import Approvals
-from .services import ApprovalServices
 
 __all__ = [
     "PAGE_DEVICES",

@@ -20,10 +20,10 @@ from gateway.console.mail import templates
 from gateway.console.user_info import locked_user
 from gateway.credentials.daemon_api import TerminalFacts
 
-from .codes import link_hash
 from .requests import (
     PAGE_DEVICES,
     PAGE_NOT_ME,
+    ApprovalServices,
     RequestGone,
     RequestView,
     WrongCode,
@@ -31,12 +31,12 @@ from .requests import (
     hint,
     is_open,
     letter_facts,
+    link_hash,
     other_devices,
     requests,
     token_refusal,
     views,
 )
-from .services import ApprovalServices
 
 NOT_ME_S = 86_400
 """For so long after a request "This was not me" works, whatever became of the request."""

@@ -14,11 +14,17 @@ from gateway.credentials.daemon_api import (
     Verdict,
 )
 
-from .admission import ContactAdmission, pending
-from .contacts import FirstContacts
+from .admission import ContactAdmission, FirstContacts, pending
 from .decisions import Decisions
-from .requests import RequestGone, RequestView, has_link, is_open, requests, views
-from .services import ApprovalServices
+from .requests import (
+    ApprovalServices,
+    RequestGone,
+    RequestView,
+    has_link,
+    is_open,
+    requests,
+    views,
+)
 
 
 class Approvals:

@@ -11,7 +11,8 @@ advisory one. It goes with the process that holds it, however that ends.
 
 aiosqlite works in one thread a connection. If its opening is cancelled or fails, it tells that
 thread to stop and does not wait: the thread may speak to an event loop that is closed by then. So
-:class:`SqliteConnections` waits for the threads before the database counts as closed."""
+:class:`SqliteConnections` waits for the threads before the database counts as closed.
+"""
 
 from __future__ import annotations
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from .account import AccountPages
-from .approvals import ApprovalPages
-from .context import PageContext
-from .devices import DevicePages
-from .history import HistoryPages
-from .overview import Overview
-from .render import StaticFiles, Templates
+from .account import AccountPages, UserPages
+from .context import PageContext, StaticFiles, Templates
+from .devices import ApprovalPages, DevicePages
 from .sign_in import SigningIn
+from .terminals import HistoryPages, Overview
 from .tokens import TokenPages
-from .users import UserPages
 
 __all__ = ["PageContext", "StaticFiles", "Templates", "page_routes"]
 

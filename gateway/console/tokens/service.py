@@ -1,7 +1,8 @@
-"""Tokens: made, listed, replaced, suspended, revoked; and how many of them a user may have.
+"""Tokens: made, listed, replaced, suspended, revoked.
 
 Each change is one transaction: the token's new version, and an event for every device concerned.
-It is on disk before anybody hears of it.
+It is on disk before anybody hears of it. A new token that replaces others takes over the machines
+on which those are approved.
 """
 
 from __future__ import annotations
@@ -11,22 +12,21 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ea_bridge import host
 from ea_bridge.token import derive_keys, new_token, parse_token
 from gateway.console.activity import ActivityLog
 from gateway.console.database import Database
-from gateway.console.database.model import ApprovalRequest, Login, Run, Token, TokenDevice, User
-from gateway.console.errors import Invalid, NotFound, Taken, TooMany
+from gateway.console.database.model import Token, TokenDevice, User
+from gateway.console.errors import Invalid, NotFound
 from gateway.console.events import Events, PendingEvent
 from gateway.console.records import is_live, server_key_place
 from gateway.console.user_info import locked_user
 from gateway.credentials.event import EventType
 from gateway.credentials.keyset import DAY_S
-from gateway.credentials.record import Offline, TradeLimits
-from gateway.credentials.record import Scope
+from gateway.credentials.record import Offline, Scope, TradeLimits
 from gateway.credentials.secrets import SecretBox
 
 from .rights import (
@@ -35,65 +35,73 @@ from .rights import (
     checked_offline,
     checked_platform,
     checked_scopes,
+    demand_room,
     expiry,
     lifetime_of,
 )
-from .succession import before, inherit, same_name
 
-MAX_LIVE = 200
-"""Live tokens of one user."""
-MAX_KEPT = 1000
-"""Tokens of one user in all; then revoked ones that were used nowhere are forgotten."""
+REPLACED = "replaced"
+"""By whom a machine was approved for a token that took over another's machines."""
 
 
-async def demand_room(
-    session: AsyncSession, user: User, name: str, now_s: int, *, tid: str = ""
-) -> None:
-    """Refuse a token that cannot live beside the others.
+async def same_name(session: AsyncSession, row: Token) -> Sequence[Token]:
+    """Return a user's tokens for the terminal that one is for, that are not revoked; locked."""
+    same = select(Token).where(
+        Token.user_id == row.user_id, Token.label == row.label, Token.status != "revoked"
+    )
+    return (await session.scalars(same.order_by(Token.tid).with_for_update())).all()
+
+
+async def before(session: AsyncSession, row: Token) -> Sequence[Token]:
+    """Return the tokens that one replaces, and that work beside it, or may again."""
+    return [token for token in await same_name(session, row) if token.replaced_by == row.tid]
+
+
+async def inherit(
+    session: AsyncSession, fresh: Token, olds: Sequence[Token], now_s: int
+) -> tuple[PendingEvent, ...]:
+    """Approve for a new token the machines on which those that it replaces are approved.
+
+    The owner has just said so: a machine that he has approved stays approved. So programs there
+    may use the new token at once, and not only when the terminal has come with it.
 
     Args:
-        session: of a transaction that has locked the user.
-        user: whose.
-        name: of the token that is to live.
+        session: of a transaction that has locked the user and the old tokens.
+        fresh: the new token, complete.
+        olds: what it replaces, as it was before that.
         now_s: seconds since 1970.
-        tid: its id, if it was there before; those that it has replaced go on beside it.
 
-    Raises:
-        Taken: another live token has the name.
-        TooMany: there are :data:`MAX_LIVE` live ones, or :data:`MAX_KEPT` in all.
+    Returns:
+        What the machines are to be told.
 
     """
-    wanted = select(Token).where(Token.user_id == user.id, Token.status != "revoked")
-    live = [row for row in await session.scalars(wanted) if is_live(row, user, now_s)]
-    rivals = [row for row in live if row.label == name and (not tid or row.replaced_by != tid)]
-    if rivals:
-        raise Taken(f"A token named {name} exists already. Replace or revoke it, or rename this.")
-    if len(live) >= MAX_LIVE:
-        raise TooMany(f"{MAX_LIVE} tokens at a time are the most; revoke one first.")
-    if await _count(session, user.id) >= MAX_KEPT:
-        await _forget(session, user.id)
-        if await _count(session, user.id) >= MAX_KEPT:
-            raise TooMany(f"{MAX_KEPT} tokens were made; that is the most.")
-
-
-async def _count(session: AsyncSession, user_id: str) -> int:
-    count = select(func.count()).select_from(Token).where(Token.user_id == user_id)
-    return await session.scalar(count) or 0
-
-
-async def _forget(session: AsyncSession, user_id: str) -> None:
-    used = (
-        select(table.tid).where(table.tid == Token.tid).exists()
-        for table in (TokenDevice, ApprovalRequest, Run, Login)
+    session.add(fresh)
+    await session.flush()
+    approved = select(TokenDevice).where(
+        TokenDevice.tid.in_([old.tid for old in olds]), TokenDevice.status == "approved"
     )
-    await session.execute(
-        delete(Token)
-        .where(
-            Token.user_id == user_id,
-            Token.status == "revoked",
-            *(~condition for condition in used),
+    newest: dict[str, TokenDevice] = {}
+    for link in await session.scalars(approved.order_by(TokenDevice.last_seen_at)):
+        newest[link.did] = link
+    for link in newest.values():
+        session.add(
+            TokenDevice(
+                tid=fresh.tid,
+                did=link.did,
+                status="approved",
+                dev_ver=1,
+                terminal_fp=link.terminal_fp,
+                approved_at=now_s,
+                approved_by=REPLACED,
+                first_seen_at=now_s,
+                last_seen_at=now_s,
+                lease_exp=0,
+            )
         )
-        .execution_options(synchronize_session=False)
+    await session.flush()
+    return tuple(
+        PendingEvent(did, "token.updated", fresh.user_id, fresh.tid, fresh.rec_ver, fresh.epoch)
+        for did in newest
     )
 
 
@@ -276,7 +284,7 @@ class Tokens:
         """Make a new token with the rights of an old one, which goes on for a while.
 
         On the machines that are approved for the old one the new one works at once; see
-        :mod:`.succession`.
+        :func:`inherit`.
 
         Args:
             user_id: whose.

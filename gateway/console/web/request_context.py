@@ -7,7 +7,8 @@ localhost or [::1] (a "potentially trustworthy origin"); a test shows it for Chr
 not: it needs the console behind https. Cookies do not know ports: another server on this machine
 that the same browser visits gets them. So a session over plain http can do nothing delicate by
 itself (see :mod:`gateway.console.sessions`); it can be read with, so a machine shared with
-strangers needs https under an own name."""
+strangers needs https under an own name.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,8 @@ Each of three layers is enough by itself.
    It is derived from the visitor's cookie, which no script and no other site can read.
 
 Headers are put on where the head of an answer is written, past which nothing goes: pages, files,
-errors of the router and answers to what is no HTTP alike."""
+errors of the router and answers to what is no HTTP alike.
+"""
 
 from __future__ import annotations
 

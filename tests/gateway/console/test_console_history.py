@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from console_fixtures import FINGERPRINT, IP, Clock, Machine, approve, person
 
-from gateway.console import reports as logins
-from gateway.console import reports as runs
+from gateway.console import reports
 from gateway.console.service import Console
 from gateway.console.tokens import TokenInfo
 from gateway.credentials.daemon_api import (
@@ -113,7 +112,7 @@ async def test_what_a_daemon_left_open_is_over_when_it_starts_anew(
     clock.forward(500)
     await console.reports.history(machine.did, "c", [])
     (one,) = await console.reports.list(token.user_id)
-    assert (one.ended_at, one.reason) == (began, runs.DAEMON_GONE)
+    assert (one.ended_at, one.reason) == (began, reports.DAEMON_GONE)
 
 
 async def test_a_late_state_does_not_revive_a_session(
@@ -170,8 +169,7 @@ async def test_the_history_is_bounded(
     console: Console, machine: Machine, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ):
     """In time, and in lines; refusals, which anybody can make, push nobody out who was let in."""
-    monkeypatch.setattr(logins, "MAX_KEPT", 3)
-    monkeypatch.setattr(runs, "MAX_KEPT", 2)
+    monkeypatch.setattr(reports, "MAX_KEPT", 3)
     token, now = await token_on(console, machine), clock.now
     lines = [use(token, f"b.{n}", now + n) for n in range(2)]
     lines += [use(token, f"c.{n}", now, reason="unknown") for n in range(9)]
@@ -184,6 +182,7 @@ async def test_the_history_is_bounded(
     assert [one.started_at for one in await console.reports.list(token.user_id)] == [
         now - 96,
         now - 97,
+        now - 98,
     ]
     clock.forward(31 * DAY_S)
     await console.tidy()

@@ -11,8 +11,7 @@ from gateway.console.errors import Gone, Invalid, NotFound, SignInRefused, TooBu
 from gateway.console.links import RESET, SETUP
 from gateway.console.service import Console
 from gateway.console.sign_ins import PER_MINUTE
-from gateway.credentials.passwords import Passwords, Verified
-from gateway.credentials.passwords import FREE_TRIES
+from gateway.credentials.passwords import FREE_TRIES, Passwords, Verified
 
 NEW = "another stable rattling charger"
 

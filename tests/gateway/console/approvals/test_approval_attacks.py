@@ -317,7 +317,7 @@ async def test_an_unknown_token_costs_the_same_work(
     console: Console, monkeypatch: pytest.MonkeyPatch
 ):
     """As many secrets opened, as many rows written, as many proofs computed."""
-    from gateway.console.approvals import contacts
+    from gateway.console.approvals import admission as contacts
     from gateway.credentials.secrets import SecretBox
 
     ann, _, terminal, _ = await _asked(console)

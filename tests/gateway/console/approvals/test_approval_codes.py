@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from gateway.console.approvals.codes import LETTERS, Codes, new_codes
+from gateway.console.approvals.requests import LETTERS, Codes, new_codes
 from gateway.console.users import hashing_pool
 from gateway.credentials.passwords import CODE_COST, Passwords
 

@@ -7,7 +7,7 @@ import asyncio
 from approval_fixtures import Terminal, posts
 from console_fixtures import Clock, Machine, approve, offer, person
 
-from gateway.console.approvals.codes import LIFE_S
+from gateway.console.approvals.requests import LIFE_S
 from gateway.console.service import Console
 from gateway.console.tokens import TokenInfo
 from gateway.console.user_info import UserInfo

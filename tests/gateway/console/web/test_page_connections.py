@@ -12,11 +12,10 @@ from page_client import PageClient
 
 from gateway.config import ConsoleServer as ServerSettings
 from gateway.config import Secrets
-from gateway.console import server as connections
 from gateway.console.server import ConsoleServer
 from gateway.console.service import open_console
 from gateway.console.settings import ConsoleSettings
-from gateway.console.web import request_context as body
+from gateway.console.web import request_context
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}"])
@@ -148,23 +147,23 @@ async def test_the_proxy_of_a_public_url_says_who_asks(tmp_path: Path) -> None:
 
 async def test_a_body_has_a_bound(ann: PageClient) -> None:
     """Whether its length is said or not."""
-    size = body.MAX_BODY_BYTES + 1
+    size = request_context.MAX_BODY_BYTES + 1
     assert (await ann.post("/tokens", {"name": "x" * size})).status == 413
 
     async def pieces() -> object:
         for _ in range(size // 1024 + 1):
             yield b"x" * 1024
 
-    headers = {"Content-Type": body.FORM}
+    headers = {"Content-Type": request_context.FORM}
     assert (await ann.ask("POST", "/tokens", headers, data=pieces())).status == 413
-    headers = {"Content-Encoding": "gzip", "Content-Type": body.FORM}
+    headers = {"Content-Encoding": "gzip", "Content-Type": request_context.FORM}
     assert (await ann.ask("POST", "/tokens", headers, data=b"x")).status == 415
 
 
 @pytest.mark.parametrize("form", ["&".join(f"f{n}=" for n in range(200)), "a=%ff", "a=\xff"])
 async def test_a_form_that_cannot_be_read_is_refused(ann: PageClient, form: str) -> None:
     """Too many fields, or no UTF-8."""
-    headers = {"Content-Type": body.FORM}
+    headers = {"Content-Type": request_context.FORM}
     page = await ann.ask("POST", "/tokens", headers, data=form.encode("latin-1"))
     assert page.status == 400
 
@@ -173,11 +172,11 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
     server: ConsoleServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The connection goes."""
-    monkeypatch.setattr(body, "BODY_S", 0.05)
+    monkeypatch.setattr(request_context, "BODY_S", 0.05)
     origin = f"http://127.0.0.1:{server.port}"
     head = (
         f"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nOrigin: {origin}\r\n"
-        f"Content-Type: {body.FORM}\r\nContent-Length: 10\r\n\r\n"
+        f"Content-Type: {request_context.FORM}\r\nContent-Length: 10\r\n\r\n"
     )
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(head.encode())
@@ -194,7 +193,7 @@ async def test_a_body_that_is_cut_off_or_garbled_is_nobodys_failure(
     origin = f"http://127.0.0.1:{server.port}"
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nOrigin: {origin}\r\n"
-        f"Content-Type: {body.FORM}\r\n"
+        f"Content-Type: {request_context.FORM}\r\n"
     )
     answer = await _raw(server, head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n")
     assert b" 400 " in answer.partition(b"\r\n")[0]
@@ -226,7 +225,7 @@ async def test_the_longest_idle_connection_makes_room(
     server: ConsoleServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever floods the port pushes out its own connections."""
-    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr("gateway.console.server.MAX_CONNECTIONS", 3)
     pairs = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(4)]
     assert await _rest(pairs[0][0]) == b""
     assert server.open_connections == 3
@@ -241,7 +240,7 @@ async def test_a_body_that_does_not_come_makes_room(
     server: ConsoleServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who holds all connections by a byte of a body each keeps nobody out."""
-    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr("gateway.console.server.MAX_CONNECTIONS", 3)
     name = f"127.0.0.1:{server.port}"
     head = f"POST /v1/daemon/sync HTTP/1.1\r\nHost: {name}\r\nContent-Length: 10\r\n\r\nx"
     pairs = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
