@@ -24,9 +24,11 @@ def place_of(address: str) -> str:
     just those whom it should warn.
     """
     try:
+        # a link-local address names its interface behind a %, which is no part of the address
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return "an unknown place"
+    # a socket for both families tells IPv4 visitors as ::ffff:192.0.2.1
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
         ip = ip.ipv4_mapped
     if ip.is_loopback:
@@ -112,6 +114,7 @@ class ActivityLog:
                 outcome=outcome,
                 tid=tid,
                 did=did,
+                # cut, never refused: a long header must not keep the act itself from being noted
                 ip=ip[:64],
                 agent=printable(agent)[:256],
                 detail=printable(detail)[:500],
@@ -132,9 +135,11 @@ class ActivityLog:
         """
         wanted = select(Row).where(Row.user_id == user_id).order_by(Row.id.desc())
         if before is not None:
+            # by id, not by offset: lines that come in meanwhile shift no page
             wanted = wanted.where(Row.id < before)
         if event is not None:
             wanted = wanted.where(
+                # escaped, as the word comes from the address line and may hold % or _
                 (Row.event == event) | Row.event.startswith(event + ".", autoescape=True)
             )
         async with self._db.session() as session:
@@ -149,6 +154,7 @@ class ActivityLog:
     async def tidy(self, session: AsyncSession) -> None:
         """Forget what is older than :data:`KEEP_S` or :data:`KEEP_STRANGERS_S`."""
         now_s = self._now_s()
+        # strangers make these as fast as they like: they must not fill the table for a year
         of_strangers = Row.user_id.is_(None) & (Row.outcome == "refused")
         is_over = of_strangers & (Row.at < now_s - KEEP_STRANGERS_S)
         await session.execute(delete(Row).where((Row.at < now_s - KEEP_S) | is_over))

@@ -121,15 +121,21 @@ class Chain(BaseModel):
         return next(found, None)
 
     def _go_on(self, branch: Branch, kept: str, nonce: str, now_s: int) -> None:
+        # the home came back with one of the answers: those given beside it can never come any
+        # more,
+        # but the old base may, with a question that was given up and is still on its way
         if kept != branch.base:
             self.left.append((branch.base, now_s))
             branch.base, branch.given = kept, []
+        # the home may store this answer or lose it: until it asks again both are possible
         branch.given = [*branch.given, nonce][-MAX_GIVEN:]
+        # to the end: the alarm names the place of the branch that asked last
         self.branches.remove(branch)
         self.branches.append(branch)
 
     def _fork(self, kept: str, nonce: str, ip: str) -> Step:
         branch = Branch(base=kept, given=[nonce], ip=ip)
+        # bounded: who has the key could fork for ever
         self.branches = [*self.branches, branch][-MAX_BRANCHES:]
         return "forked"
 
@@ -203,6 +209,7 @@ class CloneDetector:
             # the row lock makes questions of one device take turns, also between processes
             row = await session.get_one(DeviceChain, did, with_for_update=True)
             chain = Chain.model_validate_json(row.chain)
+            # read before the question is taken, which puts its own address there
             other_ip = chain.branches[-1].ip if chain.branches else ip
             kept = await self._kept(session, did, after)
             step = chain.follow(kept, nonce, ip, self._now_s())
@@ -210,6 +217,7 @@ class CloneDetector:
             if step == "forked" and not await self._alarm(session, did, other_ip, ip):
                 return False  # nobody is there yet who could be told
             row.chain = chain.model_dump_json()
+        # a fork that was told is followed like a chain: what it may do is held back by `held`
         return step != "late"
 
     async def resume(self, user_id: str, did: str) -> None:
@@ -222,11 +230,13 @@ class CloneDetector:
         async with self._db.begin() as session:
             await locked_user(session, user_id)
             mine = await session.get(UserDevice, (user_id, did))
+            # a revoked machine has nothing to resume: it has to be approved anew
             if mine is None or mine.status != "approved":
                 raise NotFound("There is no such device.")
             ended = delete(CopiedDevice).where(
                 CopiedDevice.did == did, CopiedDevice.user_id == user_id
             )
+            # of two clicks at once one deletes the row, and the log has one line of it
             if (await session.scalars(ended.returning(CopiedDevice.did))).first() is None:
                 raise NotFound("This device is not suspended.")
             self._activity.note(session, "device.resumed", user_id=user_id, did=did)
@@ -249,7 +259,9 @@ class CloneDetector:
     async def _kept(self, session: AsyncSession, did: str, after: str) -> StoredAnswer | None:
         if not after:
             return StoredAnswer("", 0)
+        # also with a key that has run out: a home may have been switched off for months
         state = await self._signing.open_state(session, after)
+        # the state of another device, put into this home, is no answer that it got
         return None if state is None or state.did != did else StoredAnswer(state.nonce, state.iat)
 
     async def _alarm(self, session: AsyncSession, did: str, ip: str, other_ip: str) -> bool:
@@ -258,6 +270,7 @@ class CloneDetector:
         owners = await self._owners(session, did)
         device = await session.get_one(Device, did)
         for user in owners:
+            # once until he decides: two machines ask every few minutes, and each question forks
             if await session.get(CopiedDevice, (did, user.id)) is None:
                 await self._hold(session, user, device, places)
         return bool(owners)
@@ -294,6 +307,7 @@ class CloneDetector:
             session,
             letter,
             address=user.email,
+            # with the time: after a decision the next alarm is a new mail
             dedupe=f"{letter.kind}:{user.id}:{device.did}:{self._now_s()}",
             user_id=user.id,
         )

@@ -98,6 +98,7 @@ class Devices:
                 acked_seq=0,
                 **facts,
             )
+            # locked before it is written: two contacts of one device must not mix their facts
             row = await session.get_one(Device, did, with_for_update=True)
             for name, value in facts.items():
                 setattr(row, name, value)
@@ -107,6 +108,7 @@ class Devices:
         async with self._db.begin() as session:
             row = await session.get(Device, did, with_for_update=True)
             if row is not None:
+                # the log and the alarm of a copy tell where the machine was last
                 row.last_seen_at, row.ip = self._now_s(), ip[:64]
 
     async def public_key(self, did: str) -> str | None:
@@ -123,6 +125,7 @@ class Devices:
         ).order_by(Device.last_seen_at.desc())
         async with self._db.session() as session:
             rows = (await session.execute(wanted)).all()
+            # in the same session, so that both lists are of one state of the database
             used = await self._used(session, user_id)
         return [self._info(mine, row, used.get(row.did, ())) for mine, row in rows]
 
@@ -150,6 +153,7 @@ class Devices:
             mine = await session.get(UserDevice, (user_id, did), with_for_update=True)
             if mine is None:
                 raise NotFound(_UNKNOWN)
+            # revoked twice is no error, and tells the machine nothing a second time
             if mine.status != "revoked":
                 await self._revoke(session, mine)
         return await self.get(user_id, did)
@@ -166,10 +170,13 @@ class Devices:
             mine = await session.get(UserDevice, (user_id, did), with_for_update=True)
             if mine is None or mine.status != "revoked":
                 raise NotFound("There is no such revoked device.")
+            # the row stays: its version must go on growing, or an old approval would count as
+            # newer
             mine.status = "forgotten"
             mine.dev_ver += 1
             news: list[PendingEvent] = []
             for link, token in await self._links(session, mine):
+                # pending, not revoked: by that the daemon knows that it may ask again
                 link.status, link.dev_ver = "pending", link.dev_ver + 1
                 news += await self._tokens.changed(session, token)
             await self._events.append(session, news)
@@ -224,9 +231,13 @@ class Devices:
         )
         link = await session.get_one(TokenDevice, (token.tid, did), with_for_update=True)
         link.status, link.approved_at, link.approved_by = "approved", now_s, by
+        # always counted on: the daemon takes a record only if its versions have grown
         link.terminal_fp, link.last_seen_at, link.dev_ver = terminal_fp, now_s, link.dev_ver + 1
         others = [
-            event for event in await self._tokens.changed(session, token) if event.did != did
+            # the device itself gets one event, that of its approval, and not two about one change
+            event
+            for event in await self._tokens.changed(session, token)
+            if event.did != did
         ]
         rec_ver, epoch = token.rec_ver, token.epoch
         here = PendingEvent(did, "device.approved", token.user_id, token.tid, rec_ver, epoch)
@@ -242,7 +253,9 @@ class Devices:
         for link, token in await self._links(session, mine):
             if link.status != "revoked":
                 link.status, link.dev_ver = "revoked", link.dev_ver + 1
+            # the other machines' records name this one, so that they change with it
             changed = await self._tokens.changed(session, token)
+            # the machine itself has been told once for all tokens of the user, by the event above
             news += [event for event in changed if event.did != mine.did]
         await self._events.append(session, news)
         self._activity.note(session, "device.revoked", user_id=mine.user_id, did=mine.did)
@@ -283,6 +296,8 @@ class Devices:
             approved_at=mine.approved_at,
             approved_by=mine.approved_by,
             revoked_at=mine.revoked_at,
+            # a clock that was set back makes ages negative: then nobody knows, and it counts as
+            # away
             is_online=0 <= self._now_s() - row.last_seen_at < ONLINE_S,
             tids=tids,
         )

@@ -64,6 +64,7 @@ class EventNotifier:
     def wake(self, dids: Iterable[str]) -> None:
         """Call those who wait for these devices; one that fails keeps no other from it."""
         for did in dids:
+            # a copy: a callback may end its own subscription while it is called
             for callback in tuple(self._callbacks.get(did, ())):
                 try:
                     callback()
@@ -107,8 +108,12 @@ class EventNotifier:
                 if version != before:
                     rows = await connection.execute(select(Device.did, Device.seq))
                     fresh = {did: seq for did, seq in rows}
+                    # also events of this process: SQLite's number tells that somebody wrote, not
+                    # who or what
                     self.wake(did for did, seq in fresh.items() if seqs.get(did, 0) != seq)
                     seqs = fresh
+                # without it the read transaction would stay open, and hold the WAL from being
+                # cleared
                 await connection.rollback()
                 await asyncio.sleep(POLL_S)
 
@@ -196,6 +201,7 @@ class Events:
         """
         if not news:
             return
+        # one key for all events of a transaction, read in it: a rotation comes before or after all
         signer = await self._signing.signer(session)
         for pending in sorted(news, key=lambda pending: pending.did):
             # numbered within the transaction: one that is rolled back leaves no gap
@@ -226,7 +232,9 @@ class Events:
             )
         await session.flush()
         dids = sorted({event.did for event in news})
+        # PostgreSQL delivers it at the commit, and drops it with a transaction that is rolled back
         await self._waking.announce(session, dids)
+        # after it: who is woken reads the table at once, and must find the event there
         after_commit(session, lambda: self._waking.wake(dids))
 
     async def since(self, did: str, seq: int, limit: int = MAX_EVENTS) -> list[str]:
@@ -253,6 +261,7 @@ class Events:
         """
         if not acks:
             return
+        # the last millisecond of this second: our own clock is read in whole seconds
         asked_ms, heard_ms = DeviceEvent.iat * 1000, self._now_s() * 1000 + 999
         async with self._db.begin() as session:
             for ack in sorted(acks, key=lambda ack: ack.seq):
@@ -262,6 +271,8 @@ class Events:
                     .where(
                         DeviceEvent.did == did,
                         DeviceEvent.seq == ack.seq,
+                        # the first word counts: told again, it must not move the time at which
+                        # it stopped
                         DeviceEvent.acked_at.is_(None),
                     )
                     .values(
@@ -275,6 +286,8 @@ class Events:
             device = await session.get(Device, did, with_for_update=True)
             if device is not None:
                 newest = max(ack.seq for ack in acks)
+                # never beyond what was sent: who lies about the future would have it forgotten
+                # unread
                 device.acked_seq = max(device.acked_seq, min(device.seq, newest))
 
     async def confirmation(
@@ -294,6 +307,7 @@ class Events:
             select(DeviceEvent, Device.hostname)
             .join(Device)
             .where(DeviceEvent.user_id == user_id, DeviceEvent.type.in_(ENDING))
+            # several endings of one second have an order only by their number
             .order_by(DeviceEvent.iat.desc(), DeviceEvent.seq.desc())
             .limit(limit)
         )
@@ -314,6 +328,7 @@ class Events:
 
     async def tidy(self, session: AsyncSession) -> None:
         """Forget what was acknowledged long ago."""
+        # what was not acknowledged stays for ever: the machine may be switched on in a year
         old = DeviceEvent.iat < self._now_s() - KEEP_S
         acked = select(Device.acked_seq).where(Device.did == DeviceEvent.did).scalar_subquery()
         await session.execute(
@@ -324,6 +339,7 @@ class Events:
 
     async def _next(self, session: AsyncSession, did: str) -> int:
         """Count on: the row stays locked until the transaction ends, so that no gap opens."""
+        # the database counts, not this process: two processes on it must not give one number twice
         counted = update(Device).where(Device.did == did).values(seq=Device.seq + 1)
         seq = await session.scalar(
             counted.returning(Device.seq).execution_options(synchronize_session=False)
@@ -333,6 +349,8 @@ class Events:
         return seq
 
     async def _ends_by(self, session: AsyncSession, news: PendingEvent) -> int:
+        # the last lease handed out: by then the device stops by itself, should it never hear of
+        # this
         leases = select(func.max(TokenDevice.lease_exp)).where(TokenDevice.did == news.did)
         if news.tid is not None:
             leases = leases.where(TokenDevice.tid == news.tid)

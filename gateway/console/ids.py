@@ -17,6 +17,7 @@ def new_id() -> str:
 
 def ordered_id() -> str:
     """Return an id that sorts after those made before it by this machine's clock."""
+    # 16 digits hold nanoseconds beyond the year 2500, so that text order is time order
     return f"{host.wall_ns():016x}{host.token_hex(3)}"
 
 
@@ -27,9 +28,11 @@ def new_secret() -> str:
 
 def secret_hash(secret: str) -> str:
     """Return a secret's hash, which alone is kept: of 256 random bits it cannot be undone."""
+    # no slow hash: 256 random bits are not guessed. Replaced, as a cookie may hold half surrogates
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
 def uid_hash(user_id: str) -> str:
     """Name a user in records and events, without telling daemons who it is."""
+    # the prefix keeps it from being the hash of anything else that we make of a user's id
     return hashlib.sha256(b"mgtuid1|" + user_id.encode()).hexdigest()[:16]

@@ -82,15 +82,19 @@ async def _exchange(
     named: StoreNamed,
     at_row: Callable[[], None],
 ) -> Exchanged:
+    # of an exchange that was killed: its new key seals nothing, and would only lie about
     await _delete_leftovers(db, named)
+    # noted before it is made: killed in between, the next exchange finds and deletes it
     coming = await _note_coming(db, new_store.name)
     try:
+        # in a thread: a keyring may ask a person
         kek = await asyncio.to_thread(_make, new_store, coming.salt, old)
         new = SecretBox(kek, coming.kid)
         async with db.begin() as session:
             known = await _expect(session, old)
             rows = await _reseal(session, old, new, at_row)
             await _promote(session, known, new)
+    # also when it is cancelled: the new key opens nothing then, and goes again
     except BaseException:
         await _delete_leftovers(db, named)
         raise
@@ -109,6 +113,7 @@ async def _delete_leftovers(db: Database, named: StoreNamed) -> tuple[str, ...]:
 async def _note_coming(db: Database, name: str) -> KnownKey:
     async with db.begin() as session:
         kids = (await session.scalars(select(SecretKey.kid))).all()
+        # never used again, also not one of a deleted key: a backup may hold its rows
         number = max(int(kid.removeprefix("k")) for kid in kids) + 1
         salt = host.random_bytes(SALT_BYTES)
         row = SecretKey(kid=f"k{number}", check_value=b"", store=name, salt=salt, state="coming")
@@ -119,9 +124,11 @@ async def _note_coming(db: Database, name: str) -> KnownKey:
 def _make(keys: KeyStore, salt: bytes, old: SecretBox) -> bytes:
     """Make the key, unless another than the old one is given; see that it is found again."""
     found = keys.find(salt, new=True)
+    # a store whose key is given from outside: the same key again would be no exchange
     if found is not None and not hmac.compare_digest(found, old.kek):
         return found
     made = keys.make(salt)
+    # read back before anything is sealed with it: a store that loses keys would lose all secrets
     if keys.find(salt, new=False) != made:
         raise SecretsError(f"{keys.place} was not kept; nothing was changed: {keys.remedy}")
     return made
@@ -129,6 +136,7 @@ def _make(keys: KeyStore, salt: bytes, old: SecretBox) -> bytes:
 
 async def _expect(session: AsyncSession, old: SecretBox) -> KnownKey:
     known = await current_key(session)
+    # the lock keeps processes of this version out; another that knows no lock may have written
     if known is None or not hmac.compare_digest(known.check_value, old.check_value()):
         raise SecretsError("another process exchanged the key meanwhile")
     return known
@@ -145,6 +153,7 @@ async def _reseal(
             if not text:  # a mail that was sent
                 continue
             at_row()
+            # only the key around each secret's own is exchanged; the secret is not decrypted
             sealed = new.rewrap(text, secret.place(row), old)
             await session.execute(update(table).where(key == row).values({secret.column: sealed}))
             count += 1
@@ -162,6 +171,7 @@ async def _promote(session: AsyncSession, known: KnownKey, new: SecretBox) -> No
 async def _delete(db: Database, known: KnownKey, named: StoreNamed) -> str | None:
     """Delete a key where it lies, then its note; return why it could not be."""
     try:
+        # the key first, its note after it: killed in between, the note leads to the key once more
         await asyncio.to_thread(named(known.store).forget, known)
     except SecretsError as error:
         return str(error)

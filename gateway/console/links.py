@@ -66,6 +66,7 @@ class Resets:
     def ask(self, email: str) -> None:
         """Have a link sent, if there is such an account; returns at once in any case."""
         with suppress(asyncio.QueueFull):
+            # dropped when full: whoever floods the form delays others, but fills no memory
             self._asked.put_nowait(email[:320])
 
     @asynccontextmanager
@@ -107,7 +108,10 @@ class Resets:
                 session,
                 letter,
                 address=user.email,
+                # the pause in the name of the mail: also two console processes send one, without
+                # a lock
                 dedupe=f"reset:{user.id}:{self._now_s() // PAUSE_S}",
+                # a mail that waits longer than its link works would only confuse
                 exp=self._now_s() + RESET_S,
                 user_id=user.id,
             )
@@ -157,6 +161,7 @@ class Links:
     ) -> None:
         """Note a fresh secret within a transaction; older ones for the same open nothing more."""
         now_s = self._now_s()
+        # one open link a purpose: whoever finds an older mail finds nothing that opens
         await self.drop(session, purpose, user_id)
         session.add(
             Row(
@@ -196,6 +201,7 @@ class Links:
             Gone: it was used, is over, or never was.
 
         """
+        # one statement decides: of two that come at once with one link, one gets it
         taken = update(Row).where(*self._open(secret, purpose)).values(taken_at=self._now_s())
         return _info((await session.scalars(taken.returning(Row))).first())
 
@@ -206,6 +212,7 @@ class Links:
 
     async def tidy(self, session: AsyncSession) -> None:
         """Forget those that are over."""
+        # a day longer than they work, so that a clock set back does not bring one to life unseen
         await session.execute(delete(Row).where(Row.exp < self._now_s() - 86_400))
 
     def _open(self, secret: str, purpose: str) -> tuple[ColumnElement[bool], ...]:

@@ -54,6 +54,8 @@ class LeaseIssuer:
             did: a device that the user has approved for it.
 
         """
+        # locked: a revocation that runs now either sees this lease's end, or keeps it from being
+        # made
         standing = await self._records.standing(session, tid, did, lock=True)
         if standing is None:
             return None
@@ -64,6 +66,7 @@ class LeaseIssuer:
         now_s, token, link = self._now_s(), standing.token, standing.link
         if not standing.is_usable(now_s):
             return None
+        # no lease outlives its token, so that a daemon without a link stops on time
         exp = now_s + LEASE_S if token.exp is None else min(now_s + LEASE_S, token.exp)
         lease = Lease(
             v=1,
@@ -81,7 +84,9 @@ class LeaseIssuer:
             renew_after=min(now_s + RENEW_S, exp),
             server_time=now_s,
         )
+        # noted in the transaction that signs it: a revocation tells by when it ends by itself
         link.lease_exp = exp
+        # a clock that was set back must not make a machine look away
         link.last_seen_at = max(link.last_seen_at, now_s)
         return signer.sign("lease", lease.model_dump(mode="json"))
 
@@ -128,6 +133,8 @@ class DeviceOffers:
         comes before it, and there is no lease, or after it, and its event says when that ends.
         """
         async with self._db.begin() as session:
+            # tokens are locked before anything is signed: what is in the answer holds at one
+            # moment
             known = await self._records.known_to(session, did, lock=True)
             signer = await self._signing.signer(session)
             tokens = [await self._offer(session, standing, signer) for standing in known]
@@ -140,6 +147,7 @@ class DeviceOffers:
         tid = standing.token.tid
         lease = self._leases.make_for(standing, signer)
         record = await self._records.record_for(session, standing.token, standing.user)
+        # only with a lease: by it a machine proves to the EA that it may use the token
         key = self._box.open(standing.token.server_key, server_key_place(tid)) if lease else None
         return TokenOffer(
             tid=tid,
@@ -187,6 +195,7 @@ def is_live(token: Token, user: User, now_s: int) -> bool:
     """Whether a token opens anything at a time."""
     return (
         user.status == "active"
+        # superseded ones work until their end: the EA has to be given the new token by hand
         and token.status in ("active", "superseded")
         and (token.exp is None or now_s < token.exp)
     )
@@ -268,6 +277,7 @@ class TokenRecords:
         rows = await session.execute(_standings(did))
         now_s = self._now_s()
         known = [Standing(*row) for row in rows]
+        # those that work are never cut off, however many ended ones a device has seen
         known.sort(
             key=lambda standing: (not standing.is_usable(now_s), -standing.token.created_at)
         )
@@ -284,6 +294,8 @@ class TokenRecords:
         nonce: str = "",
     ) -> str:
         """Return the signed list of the tokens that a device may know, as an answer to it now."""
+        # in the transaction of the tokens: a daemon takes the list for all events up to this
+        # number
         seq = await session.scalar(select(DeviceRow.seq).where(DeviceRow.did == did)) or 0
         state = State(
             v=1,
@@ -311,6 +323,7 @@ class TokenRecords:
         )
         rows = await session.execute(wanted)
         devices = [(Standing(token, user, link, mine), row) for link, mine, row in rows]
+        # a record has a bound: approved machines never fall out of it for those that were refused
         devices.sort(key=lambda pair: (not pair[0].is_approved, -pair[0].link.last_seen_at))
         return tuple(_device(standing, row) for standing, row in devices[:MAX_DEVICES])
 
@@ -335,6 +348,7 @@ def _standings(did: str) -> Select[Token, User, TokenDevice, UserDevice]:
             (UserDevice.did == TokenDevice.did) & (UserDevice.user_id == Token.user_id),
         )
         .where(TokenDevice.did == did)
+        # rows that this session has read before the lock are outdated: read them again
         .execution_options(populate_existing=True)
     )
 
