@@ -50,6 +50,7 @@ class GatewayClient(Methods):
         new_transport = HttpTransport if transport == "http" else WsTransport
         self._transport: HttpTransport | WsTransport = new_transport(self._address, auth_token)
         self._auth_token = auth_token
+        # weak: a subscription that is left by break must be collected, which closes its connection
         self._subscriptions: WeakSet[Subscription] = WeakSet()
         self._connections = Connections(self._connect)
 
@@ -94,6 +95,7 @@ class GatewayClient(Methods):
         try:
             return await ask()
         except ConnectionLost:
+            # a connection that was closed while it was idle shows it only to the next call
             return await ask()
 
     async def _connect(self) -> ClientConnection:

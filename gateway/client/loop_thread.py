@@ -40,8 +40,9 @@ class LoopThread:
         Ctrl+C while waiting cancels it.
         """
         if not self._thread.is_alive():
-            work.close()
+            work.close()  # or Python warns of a coroutine that was never awaited
             raise RuntimeError("the client is closed")
+        # waited for in the caller's own thread: there Ctrl+C arrives, and not in the loop's
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()

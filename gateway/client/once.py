@@ -103,9 +103,10 @@ async def _answer(
     lost: Outcome | None,
 ) -> bytes:
     try:
+        # http.client reads from sockets that block: so all bytes come first, then _read parses
         async with asyncio.timeout(timeout_s):
             writer.write(request)
-            return await reader.read()  # to the end: the gateway was asked to close
+            return await reader.read()  # the gateway was asked to close
     except TimeoutError:
         raise CallTimedOut(f"No answer within {timeout_s:g} s", lost) from None
     except OSError as error:
@@ -119,6 +120,7 @@ def _read(answer: bytes, url: str, lost: Outcome | None) -> tuple[bytes, str, in
         response.begin()
         return response.read(), url, response.status
     except BadStatusLine as error:
+        # of no bytes at all http.client says the same as of bytes that are no HTTP
         if answer:
             raise NotTheGateway(f"{url} answered, but not in HTTP") from None
         raise _broken(error, lost) from None

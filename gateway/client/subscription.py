@@ -154,7 +154,7 @@ class Subscription(AsyncIterator[Event]):
                 self._handle(message)
             return
         self._socket = await self._connections.open()
-        if self._closed:
+        if self._closed:  # aclose() came while the connection was opened, and found none to close
             await self._drop()
             return
         await self._socket.send(self._request(), text=True)
@@ -163,6 +163,7 @@ class Subscription(AsyncIterator[Event]):
                 await self._read_answer(self._socket)
         except TimeoutError:
             raise ConnectionLost(f"No answer to subscribe within {ANSWER_S:g} s") from None
+        # only now: a gateway that lets us in and then refuses is not called without a pause
         self._failures, self._restart_in_ms, self._begun = 0, None, True
 
     async def _drop(self) -> None:
@@ -184,6 +185,7 @@ class Subscription(AsyncIterator[Event]):
     async def _retry(self, why: GatewayError | NoAnswer) -> None:
         """Wait before the next try, or give up."""
         await self._drop()
+        # before the first success an error is a mistake of the caller's, to be told and not healed
         if not (why.retryable and self._begun):
             self._closed = True
             raise why
@@ -193,6 +195,7 @@ class Subscription(AsyncIterator[Event]):
         await asyncio.sleep(delay_s)
 
     def _request(self) -> bytes:
+        # where we are now counts more than where the caller wanted to begin
         since = self._since | self.positions
         channels = []
         for name in self._channels:
@@ -211,6 +214,7 @@ class Subscription(AsyncIterator[Event]):
                     answered = True
                     self._subscribed(message)
                 else:
+                    # events of other channels of the token may come before the answer
                     self._handle(message)
 
     def _subscribed(self, answer: Mapping[str, Any]) -> None:

@@ -96,6 +96,7 @@ class HttpTransport:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=IDLE_S),
+                # nothing may be kept between calls but the connection
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=self._headers,
             )
@@ -151,6 +152,7 @@ async def open_websocket(address: Address, auth_token: str) -> ClientConnection:
             address.ws,
             additional_headers={"Authorization": f"Bearer {auth_token}"},
             compression=None,
+            # a proxy that the environment names would see the token
             proxy=None,
             user_agent_header=None,
             open_timeout=CONNECT_S,
@@ -194,6 +196,7 @@ def why_closed(closed: ConnectionClosed) -> GatewayError | ConnectionLost | Stre
     """
     frame = closed.rcvd
     if frame is None:
+        # we ended it, over a message that would be as long the next time
         if closed.sent is not None and closed.sent.code == TOO_BIG:
             return StreamEnded(TOO_BIG, f"a message is over {MAX_MESSAGE_BYTES} bytes")
         return ConnectionLost("The connection broke")
@@ -248,9 +251,10 @@ class WsTransport:
         message = encode_request(number, method, params)
         sent = False
         try:
+            # the wait for room counts as well: the caller knows nothing of other calls
             async with asyncio.timeout(timeout_s), self._room:
                 socket = await self._connected(lost)
-                sent = True
+                sent = True  # before send(): bytes may have left where it fails half-way
                 answer = await self._exchange(socket, number, message, lost)
         except TimeoutError:
             outcome = lost if sent else (lost and "not_sent")
@@ -260,6 +264,7 @@ class WsTransport:
         return answer["result"]
 
     async def _connected(self, lost: Outcome | None) -> ClientConnection:
+        # one connection for all calls, also for those that find none at the same moment
         async with self._connecting:
             if self._socket is None:
                 try:
@@ -293,6 +298,7 @@ class WsTransport:
         try:
             while True:
                 for message in messages_in(await socket.recv(decode=False)):
+                    # an answer whose call has timed out finds nobody; ids begin at 1
                     answer = self._waiting.get(message.get("id", 0))
                     if answer is not None and not answer.done():
                         answer.set_result(message)
@@ -301,6 +307,7 @@ class WsTransport:
         except NoAnswer as failure:
             why = failure
         finally:
+            # at once: a call that begins while we close opens a new connection
             self._socket = None
             await socket.close()
             for answer in self._waiting.values():

@@ -106,11 +106,14 @@ class Connection(HttpConnection):
         super().connection_lost(exc)
         if self.on_lost is not None:
             self.on_lost()
+        # they are methods of the WebSocket, which holds this connection: a circle that would keep
+        # both until the garbage collector comes
         self.on_flow = self.on_lost = self.on_flood = self.on_bad_frame = None
 
     def data_received(self, data: bytes) -> None:
         """See :class:`asyncio.Protocol`."""
         self.unclaimed += len(data)
+        # aiohttp joins the fragments of a message without a bound on their number
         if self.on_flood is not None and self.unclaimed > self.max_unclaimed:
             self.on_flood()
         elif self._heads is None or self._are_good(data):
@@ -121,6 +124,7 @@ class Connection(HttpConnection):
     ) -> None:
         """See :class:`aiohttp.web.RequestHandler`: from here on frames come."""
         self._heads = FrameHeads()
+        # frames may have come in one read with the handshake: aiohttp keeps them in this tail
         if not self._are_good(self._message_tail):
             self._message_tail = b""
         super().set_parser(parser, data_received_cb)
@@ -139,8 +143,11 @@ class Connection(HttpConnection):
         A client may say that it has nothing more to ask, and listen (``nc -N`` does): what it
         asked for is done in any case, and if it is an order, it wants to know what became of it.
         """
+        # requests that were sent ahead wait in _messages, each with its body; with none there it
+        # is the one that is answered now, unless aiohttp waits for the next (_waiter)
         waits = self._messages
         body = waits[-1][1] if waits else self._body if self._waiter is None else None
+        # half a request can never become whole, and a WebSocket has a farewell of its own
         if body is None or not body.is_eof() or self._upgraded:
             return None
         self._half_closed = True
@@ -152,7 +159,7 @@ class Connection(HttpConnection):
         """See :class:`asyncio.BaseProtocol`."""
         super().pause_writing()
         if self.on_flow is not None:
-            self.on_flow()
+            self.on_flow()  # a WebSocket's sender has stricter rules of its own
         else:
             self._watch()
             self._connections.stalled(self)
@@ -178,6 +185,7 @@ class Connection(HttpConnection):
         self._stuck = loop.call_later(UNREAD_S, self._cut_or_watch, self.unread)
 
     def _cut_or_watch(self, unread_before: int) -> None:
+        # any progress counts: a slow reader of a long answer is no stuck one
         if self.unread < unread_before:
             self._watch()
         else:
@@ -246,6 +254,7 @@ class Connections(HttpServer):
             return self._spare()
         if len(self._unauthenticated) < self._limits.max_unauthenticated:
             return None
+        # a young one is left alone: max_connections still bounds how many there are in all
         oldest, since_s = next(iter(self._unauthenticated.items()))
         return oldest if now_s - since_s >= GRACE_S else None
 
@@ -256,12 +265,15 @@ class Connections(HttpServer):
         idle_since_s = asyncio.get_running_loop().time() - GRACE_S
         for connection, since_s in self._idle.items():
             if since_s > idle_since_s:
-                break
+                break  # the others are idle for less long still
+            # idle for us, but its reader is not done with the last answer
             if connection not in self._stalled:
                 return connection
         return None
 
     def _push_out(self, connection: Connection) -> None:
+        # counted out at once: connection_lost comes in a later turn of the loop, and until then
+        # it would be chosen again
         self.closed(connection)
         connection.abort()
 
@@ -273,6 +285,7 @@ class Connections(HttpServer):
         """Note that an answer waits for its reader; the oldest go where that is too much."""
         self._stalled[connection] = None
         unread = sum(connection.unread for connection in self._stalled)
+        # the newest stays however long its answer is: it has not had any time to read
         while unread > MAX_UNREAD_BYTES and len(self._stalled) > 1:
             oldest = next(iter(self._stalled))
             unread -= oldest.unread
@@ -295,6 +308,7 @@ class Connections(HttpServer):
         try:
             return await self._handler(request)
         finally:
+            # it may have been closed or pushed out while it was answered
             if connection in self._open and connection not in self._unauthenticated:
                 self._idle[connection] = asyncio.get_running_loop().time()
 
@@ -318,6 +332,7 @@ async def _without_server(headers: CIMultiDict[str]) -> None:
 def cut(transport: asyncio.Transport) -> None:
     """Cut a connection. Of a peer that does not read, the kernel forgets what it still holds."""
     sock = transport.get_extra_info("socket")
+    # only where something is unsent: a reset would throw away a close frame that is on its way
     if sock is not None and transport.get_write_buffer_size():
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
     transport.abort()

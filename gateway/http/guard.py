@@ -136,6 +136,8 @@ class Guard:
             raise _refused(421, Forbidden("The Host header is not ours", reason="host"))
         if not _is_local(request.remote):
             raise _refused(403, Forbidden("Only this machine may call", reason="peer"))
+        # raw_path and not path: aiohttp decodes %2F, and then a path would be another one here
+        # than where it is answered
         path, _, query = target.partition("?")
         routes = self._routes(path)
         public = bool(routes) and routes[0].token == "never"  # noqa: S105  # no password
@@ -146,6 +148,7 @@ class Guard:
             raise _refused(404, InvalidRequest("There is no such path", reason="path"))
         self._check_form(request, routes)
         if query and _TOKEN_NAMES & {name.lower() for name, _ in parse_qsl(query, True)}:
+            # without the query: the line must not leak it a second time
             log.warning("refused %s with a token in the URL: treat that token as leaked", path)
             raise _unauthorized("A token or ticket never goes into the URL", reason="malformed")
         return path
@@ -161,6 +164,7 @@ class Guard:
         if not given:
             return None
         scheme, _, token = given[0].partition(" ")
+        # of two headers, proxies and servers do not agree which one counts
         if len(given) > 1 or scheme.lower() != "bearer":
             raise Unauthorized("Send one header Authorization: Bearer", reason="malformed")
         return token
@@ -170,6 +174,7 @@ class Guard:
         origin = request.headers.get("Origin")
         if origin is None or origin not in self._origins:
             return {}
+        # never "*"; and Vary, or a cache would give one origin the answer to another
         return {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
 
     def is_preflight(self, request: web.BaseRequest) -> bool:

@@ -41,6 +41,7 @@ class LazyDocument:
 
     async def read(self) -> bytes:
         """Return the text."""
+        # under a lock: of many readers at once only the first has it made
         async with self._making:
             if self._text is None:
                 self._text = await asyncio.to_thread(self._make)

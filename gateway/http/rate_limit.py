@@ -42,10 +42,11 @@ class FailureThrottle:
             ThrottleExceeded: that would take longer than ``MAX_WAIT_S``.
 
         """
+        # a bucket as one number: the moment at which all failures so far are paid for
         now = asyncio.get_running_loop().time()
         free_at = max(self._free_at, now - BURST * self._interval_s) + self._interval_s
         if free_at - now > MAX_WAIT_S:
-            raise ThrottleExceeded
+            raise ThrottleExceeded  # and costs no place: it does not make the others wait longer
         self._free_at = free_at
         if free_at > now:
             await asyncio.sleep(free_at - now)
@@ -90,6 +91,7 @@ class RateLimiter:
         now = self._clock()
         bucket = self._buckets.setdefault(caller, _Bucket(self._burst, now))
         self._buckets.move_to_end(caller)
+        # whoever makes up names must not fill the memory
         if len(self._buckets) > self._max_callers:
             self._buckets.popitem(last=False)
         bucket.left = min(self._burst, bucket.left + (now - bucket.at) * self._per_s)

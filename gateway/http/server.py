@@ -58,6 +58,7 @@ def head_fault(version: tuple[int, int], headers: Mapping[str, str]) -> HeadFaul
     """
     if version not in VERSIONS:
         return BAD_VERSION
+    # a proxy and we must not differ on where a body ends: that is how requests are smuggled
     coding = headers.get("Transfer-Encoding")
     if coding is not None and coding.strip().lower() != "chunked":
         return BAD_CODING
@@ -154,10 +155,12 @@ class HttpConnection(web.RequestHandler, ABC):
         if isinstance(exc, ConnectionError):
             raise exc  # the client hung up before its body had come; aiohttp takes it from here
         if status < 500:
+            # port scans and TLS handshakes come all the time: nothing of them is worth a warning
             log.debug("a request that is no HTTP: %s", type(exc).__name__)
             return self.bad_request()
         trace_id = host.token_hex(4)
         log.error("a request failed (trace_id %s)", trace_id, exc_info=exc)
+        # a second head in the middle of a body would be read as part of it
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")
         return self.failure(trace_id)

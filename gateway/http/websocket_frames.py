@@ -48,6 +48,7 @@ class FrameHeads:
 
     def are_good(self, data: bytes) -> bool:
         """Take more bytes; return whether all heads in them are as they must be."""
+        # a head may be cut anywhere: what is left of one is kept, at most 9 bytes
         data = self._head + data
         size, at = len(data), self._skip
         self._head = b""
@@ -60,6 +61,7 @@ class FrameHeads:
                 if at + _HEAD + wide > size:
                     break
                 length = int.from_bytes(data[at + _HEAD : at + _HEAD + wide], "big")
+                # RFC 6455 wants the shortest form; aiohttp takes any
                 if length < (126 if wide == 2 else 65_536):
                     return False
             at += _HEAD + wide + _MASK + length
@@ -88,5 +90,6 @@ def pong_frame(payload: bytes) -> bytes:
 
 def close_frame(code: int, reason: str) -> bytes:
     """Return a close frame; the reason is cut to what a control frame can carry."""
+    # our reasons are ASCII words: the cut cannot fall into a character
     payload = code.to_bytes(2, "big") + reason.encode()[: MAX_CONTROL_BYTES - 2]
     return b"\x88" + len(payload).to_bytes(1, "big") + payload

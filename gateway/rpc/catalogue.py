@@ -162,10 +162,13 @@ class Method:
         try:
             arguments = self._admit(call, params)
         except GatewayError as error:
+            # nothing of an order can have been written yet; later the terminal has to tell
             if self.mutates:
                 error.data["outcome"] = "not_sent"
             raise
+        # only a call that was let in proves that the token's program lives
         call.safeguards.heard(call.terminal.name, call.caller.tid, call.listener)
+        # a trial run uses up no client_order_id
         if self.is_journaled and not arguments.get("validate_only"):
             return await self._once(call, arguments)
         return await self._handle(call, arguments)
@@ -182,8 +185,10 @@ class Method:
         client_order_id = given or new_client_order_id(call.daemon.now_ms())
         arguments["client_order_id"] = client_order_id
         account = terminal.account
+        # ids are an account's own: without one there is nothing to look them up in
         if account is None:
             raise blame(terminal.offline(), client_order_id, "not_sent")
+        # the same request in other words (1 or "1.0") must be found to be the same
         said = canonical(self.params, arguments)
         asked = CallKey(
             account,
@@ -216,6 +221,7 @@ class Method:
             )
         if self.scope is not None:
             call.terminal.require(self.tier)
+        # rights before params: whoever may not call learns nothing of what they should be
         given = self._by_name(params) if isinstance(params, list) else params
         try:
             arguments = dict(self.params.model_validate(given))
@@ -235,6 +241,7 @@ class Method:
         return [field.alias or name for name, field in self.params.model_fields.items()]
 
     def _by_name(self, params: list[Any]) -> dict[str, Any]:
+        # by position, terminal would be the last of each method, and move with each new param
         names = [name for name in self.param_names if name != "terminal"]
         if len(params) > len(names):
             raise InvalidParams(
@@ -333,6 +340,7 @@ def result_adapter(method: Method) -> TypeAdapter[Any]:
 def _field_errors(
     exc: ValidationError, given: Mapping[str, Any], known: list[str]
 ) -> list[dict[str, Any]]:
+    # to list them costs more than to find them, and orders of others wait meanwhile
     if exc.error_count() > MAX_FAULTS:
         return [{"field": "", "reason": f"{exc.error_count()} faults, too many to list"}]
     found = exc.errors(include_url=False, include_context=False, include_input=False)

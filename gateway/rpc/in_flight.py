@@ -50,6 +50,7 @@ class InFlight:
     def cancel(self, request_id: Id) -> bool:
         """Stop a read; return whether there was one to stop."""
         request = self._requests.get(request_id)
+        # never twice: a second cancel() would be left for the next item of the same batch
         if request is None or request.mutates or request.cancelled or request.task is None:
             return False
         request.cancelled = True
@@ -63,6 +64,7 @@ class InFlight:
         request = None if request_id is None else self._requests.get(request_id)
         if request is None or not request.cancelled or request.task is None:
             return False
+        # else the task would count as being cancelled, and its next timeout() would end wrongly
         request.task.uncancel()
         return True
 

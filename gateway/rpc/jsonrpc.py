@@ -153,6 +153,7 @@ class JsonRpc:
 
         Never raises but ``CancelledError``, when the task itself is being cancelled.
         """
+        # orjson refuses NaN, lone surrogates and deep nesting by itself
         try:
             message = orjson.loads(raw.removeprefix(BOM_UTF8))
         except orjson.JSONDecodeError as exc:
@@ -166,6 +167,7 @@ class JsonRpc:
         if type(message) is list:
             return await self._batch(message, call, in_flight)
         if in_flight is not None and self._mutates(message):
+            # before the first await: a connection that is lost now stops the task of no trade
             with in_flight.protected():
                 response = await self._one(message, call, in_flight)
         else:
@@ -194,6 +196,7 @@ class JsonRpc:
             room.bytes -= len(body)
             return body
 
+        # a batch with one trade is answered in order as a whole: "close, then read what is left"
         if any(map(self._mutates, items)):
             with in_flight.protected() if in_flight is not None else nullcontext():
                 answers = await in_order(items, answer)
@@ -249,6 +252,7 @@ class JsonRpc:
         except GatewayError:
             return
         if entry.mutates:
+            # nobody would learn what became of the order, so it is not sent at all
             self.dropped_notifications += 1
             log.warning("dropped a %s that came as a notification", request.method)
             return
@@ -268,6 +272,7 @@ class JsonRpc:
         try:
             body = orjson.dumps(response)
         except TypeError:
+            # inside the except block: _internal logs the exception that is being handled
             error: GatewayError = _internal("the result of a method is no JSON")
         else:
             if len(body) <= room or ("error" in response and len(body) <= MAX_ERROR_BYTES):
@@ -278,6 +283,7 @@ class JsonRpc:
                 size=len(body),
                 hint="limit, cursor or a shorter range",
             )
+        # the method has run: an order may have been sent though its answer cannot be
         if self._mutates(item):
             error.data["outcome"] = "unknown"
         response = error_response(error, response["id"])
@@ -390,7 +396,7 @@ async def in_order(items: Sequence[T], answer: Callable[[T], Awaitable[R]]) -> l
     answers = []
     for item in items:
         answers.append(await answer(item))
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # an answer that had to wait for nothing gave nobody else a turn
     return answers
 
 
@@ -410,6 +416,7 @@ async def at_once(items: Sequence[T], answer: Callable[[T], Awaitable[R]]) -> li
 
     async with asyncio.TaskGroup() as group:
         for index, item in enumerate(items):
+            # acquired here and not in the task: no more tasks are made than may run
             await free.acquire()
             group.create_task(answer_one(index, item))
             await asyncio.sleep(0)
@@ -490,7 +497,7 @@ def with_error_boundary(
             log.error("%s: %s", name, error)
             told = "The gateway's database cannot be used; its log says why"
             return Error(**InternalError(told, **unknown).as_dict())
-        except Exception:
+        except Exception:  # the text of an exception may hold anything: it stays in the log
             return Error(**_internal(f"{name} failed", **unknown).as_dict())
 
     return _Entry(method, mutates, transports)
@@ -507,6 +514,8 @@ def _was_asked_to_cancel(context: MethodContext) -> bool:
     """
     if context.in_flight is not None and context.in_flight.took_cancellation(context.request_id):
         return True
+    # cancelling() counts requests to cancel this very task; a future that was cancelled below it
+    # raises the same exception and leaves the count at 0
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

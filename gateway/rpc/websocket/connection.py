@@ -112,6 +112,8 @@ class WebSocketConnection:
         self._admission = admission
         self._sender = Sender(connection, transport, outbox, self._too_slow)
         self._max_in_flight = context.daemon.limits.max_in_flight
+        # two sets: _tasks may be cancelled with the connection, _all_tasks has the trades that
+        # outlive it and that the endpoint waits for when the gateway stops
         self._in_flight = InFlight()
         self._all_tasks = tasks
         self._tasks: set[asyncio.Task[None]] = set()
@@ -173,10 +175,12 @@ class WebSocketConnection:
             else:
                 self._enter(is_first=True)
             if self._connection.misframed:
-                self._misframed()  # it came right behind the handshake
+                # a bad frame came right behind the handshake, before on_bad_frame was set
+                self._misframed()
             self._go_on_reading()
             await self._over
         finally:
+            # also where the server cancels us: the socket must not outlive its handler
             self._leave()
 
     def _go_on_reading(self) -> None:
@@ -186,6 +190,7 @@ class WebSocketConnection:
 
     async def _read(self) -> None:
         """Read messages until the connection is over, or another task has taken that on."""
+        # when _hand_over has made another task the reader, this one only finishes its answer
         this_task = asyncio.current_task()
         receive = self._socket.receive
         while self._reader is this_task:
@@ -197,6 +202,7 @@ class WebSocketConnection:
             message = await receive()
             kind = message.type
             if kind is WSMsgType.TEXT:
+                # a whole message has come of the bytes that were counted: none is left over
                 self._connection.unclaimed = 0
                 self._heard = True
                 if not self._ended:
@@ -204,6 +210,7 @@ class WebSocketConnection:
             elif kind is WSMsgType.PING or kind is WSMsgType.PONG:
                 self._control(kind, message.data)
             elif kind is WSMsgType.BINARY:
+                # no return: aiohttp goes on until the peer's close frame comes, or the cut
                 self.end(CloseCode.BINARY, "text messages only")
             else:  # the peer closed, broke the protocol or is gone
                 self.end(code_to_echo(message.data), "")
@@ -212,6 +219,7 @@ class WebSocketConnection:
     async def _take(self, text: bytes) -> None:
         caller = self._caller
         if caller is None:
+            # in the reading task itself: no second message is looked at before the login ended
             await self._log_in(text)
             return
         if not self._is_allowed(caller):
@@ -245,6 +253,7 @@ class WebSocketConnection:
     def _hand_over(self) -> None:
         """At the end of the loop turn: is the reading task held up by an answer?"""
         self._hand_over_due = False
+        # the task that waits keeps its answer and counts as a call; a fresh one reads on
         if self._answering and self._reader is not None:
             self._answering = False
             self._tasks.add(self._reader)
@@ -267,6 +276,7 @@ class WebSocketConnection:
             self.end(CloseCode.AUTH_FAILED, "auth_failed")
             return
         except ThrottleExceeded:
+            # not even a close frame: so many fail at once that answers would be the attack's work
             self._transport.abort()
             return
         # the gate took its time: the login has timed out meanwhile, or the peer is gone
@@ -289,13 +299,17 @@ class WebSocketConnection:
     def _enter(self, *, is_first: bool) -> None:
         """Become a caller's connection; the welcome is first, or follows the answer to hello."""
         self._connection.known()
+        # whoever has logged in may send a message of full length, in small fragments
         longest = self._context.daemon.limits.max_message_bytes
         self._connection.max_unclaimed = MAX_SPREAD * (longest + QUEUED_BYTES)
         if self._caller is None or not self._is_allowed(self._caller):
-            return  # it was revoked since: who ends a token's connections did not see this one
+            # revoked since it was let in: end_token() runs over the counted connections alone,
+            # and this one is counted by the next line. No await may stand between the two
+            return
         if not self._admission.enter(self):
             self.end(CloseCode.CONNECTION_LIMIT, "connection_limit")
             return
+        # the welcome before the streams: it is the first message, and no event overtakes it
         if is_first:
             self._welcome(self._caller)
         self._context.streams.attach(self)
@@ -318,6 +332,7 @@ class WebSocketConnection:
 
     def _count_unparsable(self, text: bytes) -> None:
         try:
+            # decode_text is off, since orjson reads bytes: so UTF-8 is looked at here
             text.decode()
         except UnicodeDecodeError:
             self.end(CloseCode.BAD_TEXT, "text messages are UTF-8")
@@ -339,6 +354,7 @@ class WebSocketConnection:
         if not task.cancelled() and (exc := task.exception()) is not None:
             log.error("a task of /ws failed", exc_info=exc)
             self.end(CloseCode.INTERNAL_ERROR, "internal_error")
+        # only the task that reads now ends the connection; earlier readers have handed it over
         if task is self._reader and not self._over.done():
             self._over.set_result(None)
 
@@ -350,6 +366,7 @@ class WebSocketConnection:
             await self._room
         await self._sender.writable()
         self._holding = False
+        # pongs that came meanwhile were not read: the peer gets a whole interval anew
         self._heard = True
 
     def _wake(self) -> None:
@@ -357,7 +374,8 @@ class WebSocketConnection:
             self._room.set_result(None)
 
     def _control(self, kind: WSMsgType, payload: bytes) -> None:
-        # they may come between fragments, so they claim no bytes but their own
+        # they may come between fragments, so they claim no bytes but their own. Without this a
+        # listener that only pings for days would add up to a flood
         self._connection.unclaimed -= CONTROL_HEAD_BYTES + len(payload)
         self._heard = True
         self._pings += 1
@@ -372,6 +390,7 @@ class WebSocketConnection:
             self.end(CloseCode.PROTOCOL_ERROR, "hello is too large")
         else:
             self.end(CloseCode.TOO_BIG, "too many fragments")
+        # what goes on coming stays in the kernel: the sender waits, our memory does not grow
         self._transport.pause_reading()
 
     def _misframed(self) -> None:
@@ -386,7 +405,8 @@ class WebSocketConnection:
         self._clock = self._loop.call_later(PONG_WITHIN_S, self._check_pong)
 
     def _check_pong(self) -> None:
-        if not self._heard and not self._holding:  # we may be the one who does not read
+        # while we hold the reading up, its pongs lie unread: that is not the peer's silence
+        if not self._heard and not self._holding:
             self.end(CloseCode.HEARTBEAT_TIMEOUT, "heartbeat_timeout")
             return
         self._clock = self._loop.call_later(PING_EVERY_S - PONG_WITHIN_S, self._send_ping)
@@ -413,6 +433,7 @@ class WebSocketConnection:
     def _leave(self) -> None:
         """Close the socket; trades that were begun go on to their end."""
         self.end(CloseCode.INTERNAL_ERROR, "internal_error")
+        # the reader may be answering a trade itself: then it is protected like any other task
         if self._reader is not None:
             self._tasks.add(self._reader)
         self._in_flight.cancel_reads(self._tasks)

@@ -67,8 +67,10 @@ class WebSocketEndpoint:
             raise unauthorized(Unauthorized("Send one token or ticket, once", reason="malformed"))
         socket = web.WebSocketResponse(
             timeout=CLOSE_S,
+            # closing and pings are ours: they are counted, and have their times
             autoclose=False,
             autoping=False,
+            # an event is one frame for all listeners, encoded once: none is packed for itself
             compress=False,
             max_msg_size=self._limits.max_message_bytes + 1,  # the first that is too many
             protocols=(SUBPROTOCOL,),
@@ -85,6 +87,7 @@ class WebSocketEndpoint:
 
     def enter(self, connection: WebSocketConnection) -> bool:
         """Count a connection that has logged in; return whether its token may have one more."""
+        # counted without an await, so that two logins at once cannot both take the last place
         ours = self._by_token.setdefault(connection.tid, set())
         if len(ours) >= self._limits.max_websockets:
             return False
@@ -97,6 +100,7 @@ class WebSocketEndpoint:
 
     def end_token(self, tid: str, reason: str) -> None:
         """Close all connections of a token that is no longer valid, and say why."""
+        # a copy: a connection that ends leaves the set
         for connection in tuple(self._by_token.get(tid, ())):
             connection.end(CloseCode.TOKEN_REVOKED, reason)
 
@@ -115,6 +119,8 @@ class WebSocketEndpoint:
         """
         if self._serving:
             await asyncio.wait(self._serving, timeout=within_s)
+        # trades that were begun outlive their connection; only one that hangs is cancelled, and
+        # the journal of the next run finds out what became of it
         if not self._tasks:
             return
         _, late = await asyncio.wait(self._tasks, timeout=within_s)
@@ -146,7 +152,7 @@ class WebSocketEndpoint:
         by_header: bool,
     ) -> None:
         transport = request.transport
-        if transport is None:
+        if transport is None:  # the peer has gone during the handshake
             return
         connection = WebSocketConnection(
             socket,

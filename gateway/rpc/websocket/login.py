@@ -48,6 +48,7 @@ class Hello(NamedTuple):
 
     def without_token(self) -> bytes:
         """Return the message as it goes on to the method ``hello``."""
+        # no method, log or trail ever sees the token
         params = {k: v for k, v in self.request["params"].items() if k != "auth_token"}
         return orjson.dumps({**self.request, "params": params})
 
@@ -98,6 +99,7 @@ def offer_of(offered: list[str]) -> Offer:
         raise Refusal(
             400, InvalidRequest(f"Offer the subprotocol {SUBPROTOCOL}", reason="subprotocol")
         )
+    # a browser's WebSocket can send nothing of its own but the names of subprotocols
     logins = [name for name in names if name.startswith((BEARER, TICKET))]
     if not logins:
         return Offer()
@@ -110,6 +112,7 @@ def offer_of(offered: list[str]) -> Offer:
 
 
 def _decoded(bearer: str) -> str:
+    # "=" may not stand in the name of a subprotocol (RFC 6455, section 4.1)
     padded = bearer + "=" * (-len(bearer) % 4)
     try:
         return base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")

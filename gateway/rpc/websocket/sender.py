@@ -64,6 +64,7 @@ class Sender:
         """Send the answer to a request."""
         if self._finished:
             return
+        # past what waits in the outbox nothing goes: frames of one channel keep their order
         if not self.congested:
             self._put(frame)
         elif not self._outbox.put_answer(frame, self._loop.time()):
@@ -116,6 +117,7 @@ class Sender:
             self._transport.write(frame)
             self._loop.call_soon(self._end_turn)
             return
+        # many small writes cost a system call each, and a segment each since Nagle is off
         self._turn.append(frame)
         self._turn_bytes += len(frame)
         if self._turn_bytes > WRITE_BYTES:
@@ -127,6 +129,7 @@ class Sender:
         turn, self._turn = self._turn, None
         if turn:
             self._write_turn(turn)
+            # only after a turn with nothing in it does a frame go out at once again
             if not self._finished:
                 self._turn = []
                 self._loop.call_soon(self._end_turn)
@@ -140,6 +143,7 @@ class Sender:
         if self._finished:
             return
         if self._connection.writing_paused:
+            # the clock runs while nothing at all is taken; each time the buffer drains it is reset
             self._blocked = self._loop.call_later(STALLED_S, self._on_slow)
             return
         if self._blocked is not None:
@@ -150,6 +154,7 @@ class Sender:
     def _catch_up(self) -> None:
         self._end_turn()  # older than all that waits in the outbox
         now = self._loop.time()
+        # in pieces: as soon as the buffer is full again, the rest may still be merged or replaced
         while self._outbox and not self._connection.writing_paused:
             self._transport.write(self._outbox.take(WRITE_BYTES, now))
         if not self.congested:
