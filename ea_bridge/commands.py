@@ -144,7 +144,7 @@ class Selected(Struct, frozen=True, kw_only=True):
     select: bool
 
 
-class Amount(Struct, frozen=True, kw_only=True):
+class CalculatedAmount(Struct, frozen=True, kw_only=True):
     """A sum in the account's currency."""
 
     value: float
@@ -232,8 +232,8 @@ HISTORY_ORDERS_GET = Command("history_orders_get", HistoryParams, list[model.Ord
 HISTORY_DEALS_GET = Command("history_deals_get", HistoryParams, list[model.Deal], needs="deals")
 ORDER_SEND = Command("order_send", TradeRequest, model.TradeResult, trades=True)
 ORDER_CHECK = Command("order_check", TradeRequest, model.CheckResult, needs="check")
-ORDER_CALC_MARGIN = Command("order_calc_margin", MarginParams, Amount)
-ORDER_CALC_PROFIT = Command("order_calc_profit", ProfitParams, Amount)
+ORDER_CALC_MARGIN = Command("order_calc_margin", MarginParams, CalculatedAmount)
+ORDER_CALC_PROFIT = Command("order_calc_profit", ProfitParams, CalculatedAmount)
 WATCH = Command("watch", WatchParams, Watched)
 LOGIN_CHECK = Command("login_check", LoginParams, CheckedLogin, needs="login")
 RESULTS_GET = Command("results_get", ResultsParams, list[StoredResult], needs="results")

@@ -334,13 +334,13 @@ class CommandHandler:
 
     # --- calculations ----------------------------------------------------------------------
 
-    def margin(self, params: commands.MarginParams) -> commands.Amount:
+    def margin(self, params: commands.MarginParams) -> commands.CalculatedAmount:
         """``OrderCalcMargin``."""
         self._known(params.symbol)
         value = self.broker.calc_margin(params.type, params.symbol, params.volume, params.price)
         return _amount(value)
 
-    def profit(self, params: commands.ProfitParams) -> commands.Amount:
+    def profit(self, params: commands.ProfitParams) -> commands.CalculatedAmount:
         """``OrderCalcProfit``."""
         self._known(params.symbol)
         return _amount(
@@ -373,10 +373,10 @@ def in_group(name: str, group: str | None) -> bool:
     return found
 
 
-def _amount(value: float | None) -> commands.Amount:
+def _amount(value: float | None) -> commands.CalculatedAmount:
     if value is None:
         raise Failed(INVALID_PARAMETER, "neither buy nor sell, or a currency without a quote")
-    return commands.Amount(value=value)
+    return commands.CalculatedAmount(value=value)
 
 
 def _fields(struct: Struct) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from typing import Literal
 
 import msgspec
 
-from ea_bridge.commands import Command, NoParams, SymbolParams
+from ea_bridge.commands import Command, NoParams, ResultsParams, SymbolParams
 from ea_bridge.model.struct import Integer, Struct
 
 from . import model as mt4
@@ -47,13 +47,7 @@ MAX_LINE_TO_MANAGER = 1024 * 1024
 """Longest line to a manager peer, which is no EA with a small buffer."""
 
 
-class ResultsParams(Struct, frozen=True, kw_only=True):
-    """Commands to look up: at most :data:`MAX_RESULT_IDS` ids, ``"731,732"``."""
-
-    ids: str
-
-
-class StoredResult(Struct, frozen=True, kw_only=True):
+class StoredManagerResult(Struct, frozen=True, kw_only=True):
     """Entry of a manager peer's table for one command that changes something.
 
     ``state`` as in :class:`ea_bridge.commands.StoredResult`. Where it is ``done``, ``d`` is the
@@ -80,9 +74,9 @@ CONNECT = Command("connect", mt4.ConnectParams, mt4.ManagerConnection)
 DISCONNECT = Command("disconnect", NoParams, mt4.ManagerConnection)
 IS_CONNECTED = Command("is_connected", NoParams, mt4.ManagerConnection)
 PING = Command("ping", NoParams, Done)
-SERVER_TIME = Command("server_time", NoParams, mt4.ServerTime)
+SERVER_TIME = Command("server_time", NoParams, mt4.TradeServerTime)
 MANAGER_COMMON = Command("manager_common", NoParams, mt4.ServerConfig)
-RESULTS_GET = Command("results_get", ResultsParams, list[StoredResult])
+RESULTS_GET = Command("results_get", ResultsParams, list[StoredManagerResult])
 
 USERS_REQUEST = Command("users_request", mt4.UsersFilter, mt4.Page[mt4.UserRecord])
 USER_RECORDS_REQUEST = Command("user_records_request", mt4.LoginsParams, list[mt4.UserRecord])
@@ -98,7 +92,7 @@ ONLINE_REQUEST = Command("online_request", mt4.GroupFilter, mt4.Page[mt4.OnlineR
 TRADE_TRANSACTION = Command(
     "trade_transaction", mt4.TransactionParams, mt4.Transacted, trades=True
 )
-MARGIN_LEVEL_REQUEST = Command("margin_level_request", mt4.LoginParams, mt4.MarginLevel)
+MARGIN_LEVEL_REQUEST = Command("margin_level_request", mt4.UserParams, mt4.MarginLevel)
 MARGINS_GET = Command("margins_get", mt4.MarginsFilter, mt4.Page[mt4.MarginLevel])
 """From the API's pumping mode. By login."""
 
@@ -107,7 +101,9 @@ TRADES_GET_BY_LOGIN = Command(
     "trades_get_by_login", mt4.LoginTradesParams, mt4.Page[mt4.TradeRecord]
 )
 """From the API's pumping mode."""
-TRADES_USER_HISTORY = Command("trades_user_history", mt4.HistoryParams, mt4.Page[mt4.TradeRecord])
+TRADES_USER_HISTORY = Command(
+    "trades_user_history", mt4.TradeHistoryParams, mt4.Page[mt4.TradeRecord]
+)
 TRADE_RECORDS_REQUEST = Command("trade_records_request", mt4.OrdersParams, list[mt4.TradeRecord])
 """Of orders that there are not, nothing comes."""
 ADM_TRADES_REQUEST = Command(

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from ea_bridge import host
+from ea_bridge.commands import ResultsParams
 from ea_bridge.endpoint.conversation import DevicePin, PeerConversation
 from ea_bridge.endpoint.results import ResultStore, execute_once, parse_ids, split_result
 from ea_bridge.model.struct import Struct
@@ -21,8 +22,7 @@ from ea_bridge.mt4_manager.commands import (
     MAX_LINE_TO_MANAGER,
     MAX_RESULT_IDS,
     RESULTS_GET,
-    ResultsParams,
-    StoredResult,
+    StoredManagerResult,
 )
 from ea_bridge.mt4_manager.model import ReturnCode
 from ea_bridge.protocol.connection import TERMINAL, Connection
@@ -125,12 +125,12 @@ class ManagerExecutor:
             return [self._known(command_id) for command_id in ids]
         return self._handler.answer(cmd.op, cmd.params)
 
-    def _known(self, command_id: int) -> StoredResult:
+    def _known(self, command_id: int) -> StoredManagerResult:
         state = self._results.state(command_id)
         res = self._results.answer(command_id) if state == "done" else None
         if res is None:
-            return StoredResult(id=command_id, state=state)
-        return StoredResult(
+            return StoredManagerResult(id=command_id, state=state)
+        return StoredManagerResult(
             id=command_id, state=state, ok=res.ok, d=res.d, err=res.err, retcode=res.retcode
         )
 

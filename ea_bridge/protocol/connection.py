@@ -55,19 +55,23 @@ MAX_UNREADABLE = 10
 of other kinds (an EA that sends bad prices between good heartbeats)."""
 
 
-class Role(enum.Enum):
+class ConversationRole(enum.Enum):
     """A side of the conversation."""
 
     TERMINAL = enum.auto()
     DAEMON = enum.auto()
 
     @property
-    def peer(self) -> Role:
+    def peer(self) -> ConversationRole:
         """The other side."""
-        return Role.DAEMON if self is Role.TERMINAL else Role.TERMINAL
+        return (
+            ConversationRole.DAEMON
+            if self is ConversationRole.TERMINAL
+            else ConversationRole.TERMINAL
+        )
 
 
-class State(enum.Enum):
+class ConversationState(enum.Enum):
     """States of the conversation."""
 
     IDLE = enum.auto()
@@ -79,18 +83,22 @@ class State(enum.Enum):
     CLOSED = enum.auto()
 
 
-TERMINAL, DAEMON = Role.TERMINAL, Role.DAEMON
+TERMINAL, DAEMON = ConversationRole.TERMINAL, ConversationRole.DAEMON
 IDLE, GREETED, CHALLENGED, AUTHENTICATING = (
-    State.IDLE,
-    State.GREETED,
-    State.CHALLENGED,
-    State.AUTHENTICATING,
+    ConversationState.IDLE,
+    ConversationState.GREETED,
+    ConversationState.CHALLENGED,
+    ConversationState.AUTHENTICATING,
 )
-PENDING, READY, CLOSED = State.PENDING, State.READY, State.CLOSED
-_OPEN = tuple(state for state in State if state is not CLOSED)
+PENDING, READY, CLOSED = (
+    ConversationState.PENDING,
+    ConversationState.READY,
+    ConversationState.CLOSED,
+)
+_OPEN = tuple(state for state in ConversationState if state is not CLOSED)
 _EVENTS: tuple[type[Event], ...] = get_args(Event)
 
-TRANSITIONS: dict[tuple[Role, State, type[Message]], State] = {
+TRANSITIONS: dict[tuple[ConversationRole, ConversationState, type[Message]], ConversationState] = {
     (TERMINAL, IDLE, Hello): GREETED,
     (DAEMON, GREETED, Challenge): CHALLENGED,
     (TERMINAL, CHALLENGED, Auth): AUTHENTICATING,
@@ -109,7 +117,7 @@ TRANSITIONS: dict[tuple[Role, State, type[Message]], State] = {
     (TERMINAL, READY, Hb): READY,
     (TERMINAL, READY, Busy): READY,
     **{(TERMINAL, READY, event): READY for event in _EVENTS},
-    **{(role, state, Bye): CLOSED for role in Role for state in _OPEN},
+    **{(role, state, Bye): CLOSED for role in ConversationRole for state in _OPEN},
 }
 
 
@@ -135,7 +143,7 @@ class Connection:
 
     def __init__(
         self,
-        role: Role,
+        role: ConversationRole,
         *,
         commands: codec.Commands = COMMANDS,
         max_line: int = MAX_LINE_TO_EA,
@@ -233,16 +241,16 @@ class Connection:
             return list(self.events.take(message))
         return [message]
 
-    def _next_state(self, role: Role, message: Message) -> State | None:
+    def _next_state(self, role: ConversationRole, message: Message) -> ConversationState | None:
         return TRANSITIONS.get((role, self.state, type(message)))
 
-    def _enter(self, state: State, message: Message) -> None:
+    def _enter(self, state: ConversationState, message: Message) -> None:
         self.state = state
         if isinstance(message, Welcome) and self.role is DAEMON:
             self._lines.max_size = MAX_LINE_TO_DAEMON
             self.events = EventSequence(message.ack)
 
-    def _forbidden(self, role: Role, message: Message) -> str:
+    def _forbidden(self, role: ConversationRole, message: Message) -> str:
         said = type(message).__name__
         return f"{role.name} can't say {said} when {self.state.name}"
 

@@ -14,12 +14,12 @@ it asks an :class:`Authorizer` whom to admit, and an :class:`Enroller` to carry 
 from .authorizer import (
     Admitted,
     Authorizer,
+    CodeRejected,
     ConsoleChallenge,
     Enroller,
     NotAdmitted,
     Relay,
     Waiting,
-    WrongCode,
 )
 from .enrollment import ENROLLMENT_S, MAX_ENROLLMENTS, MAX_TRIES, MAX_WAITING
 from .link import (
@@ -42,10 +42,10 @@ __all__ = [
     "Admitted",
     "Authorizer",
     "BridgeServer",
+    "CodeRejected",
     "ConsoleChallenge",
     "Enroller",
     "NotAdmitted",
     "Relay",
     "Waiting",
-    "WrongCode",
 ]

@@ -15,7 +15,7 @@ carries the handshake there, step by step, while the terminal waits::
     welcome    <-     Admitted                                         this device is approved
     pending    <-     Waiting                                          a person has got a mail
     verify     ->     verify(waiting, code)          ->                the code of that mail
-    pending    <-     WrongCode
+    pending    <-     CodeRejected
                       outcome(waiting)               ->                the person decides
     bye        <-     Admitted: "approved"           the terminal dials again, and is known now
     denied     <-     NotAdmitted
@@ -112,7 +112,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WrongCode:
+class CodeRejected:
     """Verdict that this was not the code of the mail."""
 
     tries_left: int
@@ -155,7 +155,7 @@ class Enroller(Protocol):
         ``device_pending`` where the request ran out, or what is wrong with the token.
         """
 
-    async def verify(self, waiting: Waiting, code: str) -> Admitted | WrongCode | NotAdmitted:
+    async def verify(self, waiting: Waiting, code: str) -> Admitted | CodeRejected | NotAdmitted:
         """Have the code of the mail checked, 8 digits that were typed at the terminal.
 
         Called while ``outcome`` is awaited, one code at a time. What it returns counts as if

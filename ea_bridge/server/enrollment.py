@@ -25,9 +25,9 @@ import msgspec
 
 from ea_bridge.protocol.messages import Auth, Hb, Hello, Message, Pending, Verify
 from ea_bridge.registry import PendingTerminal, TerminalRegistry
-from ea_bridge.session import Liveness, Timer, Timers
+from ea_bridge.session import Liveness, TimerHandle, Timers
 
-from .authorizer import Admitted, Enroller, NotAdmitted, Waiting, WrongCode
+from .authorizer import Admitted, CodeRejected, Enroller, NotAdmitted, Waiting
 
 ENROLLMENT_S = 15.0
 """From ``hello`` to the console's verdict, the terminal's ``auth`` included."""
@@ -183,7 +183,7 @@ class Enrollment:
         self._tries = 0
         self._liveness: Liveness | None = None
         self._expires_at = 0.0
-        self._deadline: Timer = self._timers.call_later(ENROLLMENT_S, self._late)
+        self._deadline: TimerHandle = self._timers.call_later(ENROLLMENT_S, self._late)
         self.task = asyncio.create_task(self._run())
 
     def handle(self, message: Message) -> None:
@@ -293,7 +293,7 @@ class Enrollment:
     async def _check_codes(self, waiting: Waiting) -> Verdict:
         while True:
             verdict = await self._check(waiting, await self._codes.get())
-            if isinstance(verdict, WrongCode):
+            if isinstance(verdict, CodeRejected):
                 logger.info("a wrong code for token %s", self.hello.tid)
                 left = min(verdict.tries_left, MAX_TRIES - self._tries)
                 self._peer.say(self._pending(waiting, "wrong_code", left))
@@ -302,7 +302,7 @@ class Enrollment:
             else:
                 return verdict
 
-    async def _check(self, waiting: Waiting, code: str) -> Admitted | WrongCode | NotAdmitted:
+    async def _check(self, waiting: Waiting, code: str) -> Admitted | CodeRejected | NotAdmitted:
         try:
             return await self._enroller.verify(waiting, code)
         except Exception:

@@ -41,7 +41,7 @@ from ea_bridge.session import (
     PeerSession,
     SessionCallbacks,
     TerminalSession,
-    Timer,
+    TimerHandle,
     Timers,
 )
 from ea_bridge.token import TokenKeys
@@ -116,8 +116,8 @@ class BridgeLink(asyncio.Protocol):
         self._connection = Connection(DAEMON)
         self._transport: asyncio.Transport
         self._socket: socket
-        self._deadline: Timer | None = None
-        self._cut_off: Timer | None = None
+        self._deadline: TimerHandle | None = None
+        self._cut_off: TimerHandle | None = None
         self._hello: Hello | None = None
         self._challenge: Challenge | None = None
         self._snonce = ""
@@ -438,7 +438,7 @@ class MessagePacer:
         self._take = take
         self._hold = hold
         self._waiting: deque[list[Message]] = deque()
-        self._timer: Timer | None = None
+        self._timer: TimerHandle | None = None
 
     def feed(self, messages: list[Message]) -> None:
         """Hand on what may be handed on now; the rest follows by itself."""

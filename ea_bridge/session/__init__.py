@@ -23,7 +23,7 @@ from .liveness import (
     Liveness,
     LoopTimers,
     SessionState,
-    Timer,
+    TimerHandle,
     Timers,
 )
 from .peer import DEFAULT_TIMEOUT_S, WINDOW, PeerSession, Wire
@@ -47,7 +47,7 @@ __all__ = [
     "SessionCallbacks",
     "SessionState",
     "TerminalSession",
-    "Timer",
+    "TimerHandle",
     "Timers",
     "Wire",
 ]

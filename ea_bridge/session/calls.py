@@ -74,7 +74,7 @@ class LateResult:
 
 
 @dataclass(eq=False, slots=True)
-class Call:
+class PendingCall:
     """Command that was asked, until its answer is whole."""
 
     id: int
@@ -113,7 +113,7 @@ class Calls:
         self,
         ids: Iterator[int],
         on_late: Callable[[LateResult], None],
-        on_result: Callable[[Call, Any], str | None],
+        on_result: Callable[[PendingCall, Any], str | None],
         bounds: Bounds = TERMINAL_BOUNDS,
     ) -> None:
         self.strays = 0
@@ -122,8 +122,8 @@ class Calls:
         self._on_late = on_late
         self._on_result = on_result
         self._bounds = bounds
-        self._in_flight: dict[int, Call] = {}
-        self._late: OrderedDict[int, Call] = OrderedDict()
+        self._in_flight: dict[int, PendingCall] = {}
+        self._late: OrderedDict[int, PendingCall] = OrderedDict()
         self._unfinished = 0
 
     def __len__(self) -> int:
@@ -147,22 +147,22 @@ class Calls:
         *,
         command_id: int | None = None,
         on_ack: Callable[[], None] | None = None,
-    ) -> Call:
+    ) -> PendingCall:
         """Make room for a call and give it its id, unless it has one."""
         if len(self._in_flight) >= self._bounds.in_flight:
             raise TerminalBusy(f"{self._bounds.in_flight} commands are in flight")
         future = asyncio.get_running_loop().create_future()
         identity = self.new_id() if command_id is None else command_id
-        call = Call(identity, command, params, future, on_ack)
+        call = PendingCall(identity, command, params, future, on_ack)
         self._in_flight[call.id] = call
         return call
 
-    def discard(self, call: Call) -> None:
+    def discard(self, call: PendingCall) -> None:
         """Forget a call: it was not written, or its caller has his answer."""
         if self._in_flight.pop(call.id, None) is not None:
             self._unfinished -= call.size  # parts that came make room for others' answers
 
-    def abandon(self, call: Call) -> None:
+    def abandon(self, call: PendingCall) -> None:
         """Let the caller go without an answer. That to a trade is still worth having."""
         if not call.command.trades:
             self.discard(call)
@@ -174,7 +174,7 @@ class Calls:
             result = None if error else call.future.result()
             self._notify_late(call, result, error if isinstance(error, BridgeError) else None)
 
-    def _keep_late(self, call: Call) -> None:
+    def _keep_late(self, call: PendingCall) -> None:
         self._late[call.id] = self._in_flight.pop(call.id)
         if len(self._late) > MAX_LATE:
             # the reconciler finds out by the terminal's own lists what became of the oldest
@@ -216,10 +216,10 @@ class Calls:
             if not call.future.done():
                 call.future.set_exception(call.lost(reason))
 
-    def _find(self, command_id: int) -> Call | None:
+    def _find(self, command_id: int) -> PendingCall | None:
         return self._in_flight.get(command_id) or self._late.get(command_id)
 
-    def _read(self, call: Call, res: Res) -> Any:
+    def _read(self, call: PendingCall, res: Res) -> Any:
         if not res.ok:
             if res.err == TOO_LARGE and not call.command.trades:
                 raise ResultTooLarge(call.command.op, MAX_LINE_TO_DAEMON)
@@ -245,14 +245,14 @@ class Calls:
         call.items += part
         return call.items
 
-    def _join(self, call: Call, part: Page[Any]) -> Page[Any]:
+    def _join(self, call: PendingCall, part: Page[Any]) -> Page[Any]:
         if call.parts > 1 and part.total != call.total:
             raise _unreadable(call, "the parts of a page speak of two lists")
         call.total = part.total
         call.items += part.rows
         return Page(total=call.total, rows=call.items)
 
-    def _weigh(self, call: Call, size: int) -> None:
+    def _weigh(self, call: PendingCall, size: int) -> None:
         call.size += size
         self._unfinished += size
         if self._unfinished > self._bounds.answer_bytes:
@@ -260,8 +260,8 @@ class Calls:
                 raise _unreadable(call, "the answer is too large")
             raise ResultTooLarge(call.command.op, self._bounds.answer_bytes)
 
-    def _finish(self, call: Call, result: Any, error: BridgeError | None) -> None:
-        tables: tuple[dict[int, Call], ...] = (self._in_flight, self._late)
+    def _finish(self, call: PendingCall, result: Any, error: BridgeError | None) -> None:
+        tables: tuple[dict[int, PendingCall], ...] = (self._in_flight, self._late)
         if not any(table.pop(call.id, None) for table in tables):
             return  # the answer itself made the session end, which settled every call
         self._unfinished -= call.size
@@ -273,14 +273,14 @@ class Calls:
         else:
             call.future.set_exception(error)
 
-    def _notify_late(self, call: Call, result: Any, error: BridgeError | None) -> None:
+    def _notify_late(self, call: PendingCall, result: Any, error: BridgeError | None) -> None:
         if call.command.trades:
             self._on_late(LateResult(call.id, call.command, call.params, result, error))
         else:
             self.strays += 1
 
 
-def _unreadable(call: Call, reason: str) -> BridgeError:
+def _unreadable(call: PendingCall, reason: str) -> BridgeError:
     """Return the error for an answer that cannot be read.
 
     It says nothing of what a trade did, so that outcome is unknown.

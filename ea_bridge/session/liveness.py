@@ -10,7 +10,7 @@ from typing import Protocol
 from ea_bridge import host
 
 
-class Timer(Protocol):
+class TimerHandle(Protocol):
     """Call that is due later."""
 
     def cancel(self) -> None:
@@ -23,7 +23,9 @@ class Timers(Protocol):
     def time(self) -> float:
         """Return the seconds since some moment."""
 
-    def call_later(self, delay: float, callback: Callable[..., object], /, *args: object) -> Timer:
+    def call_later(
+        self, delay: float, callback: Callable[..., object], /, *args: object
+    ) -> TimerHandle:
         """Call ``callback(*args)`` in ``delay`` seconds."""
 
 
@@ -40,7 +42,9 @@ class LoopTimers:
         """Return the seconds since some moment."""
         return host.monotonic_s()
 
-    def call_later(self, delay: float, callback: Callable[..., object], /, *args: object) -> Timer:
+    def call_later(
+        self, delay: float, callback: Callable[..., object], /, *args: object
+    ) -> TimerHandle:
         """Call ``callback(*args)`` in ``delay`` seconds."""
         return self._loop.call_later(delay, callback, *args)
 
@@ -94,8 +98,8 @@ class Liveness:
         self._proved_at = timers.time()
         self._n = 0
         self._sent: dict[int, float] = {}
-        self._next_beat: Timer | None = None
-        self._next_check: Timer | None = None
+        self._next_beat: TimerHandle | None = None
+        self._next_check: TimerHandle | None = None
 
     @property
     def silence_s(self) -> float:

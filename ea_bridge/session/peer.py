@@ -14,7 +14,7 @@ from ea_bridge.protocol.connection import CLOSED, Connection
 from ea_bridge.protocol.handshake import parse_caps
 from ea_bridge.protocol.messages import Ack, Busy, Bye, Cmd, Hb, Hello, Message, Res
 
-from .calls import TERMINAL_BOUNDS, Bounds, Call, Calls, LateResult
+from .calls import TERMINAL_BOUNDS, Bounds, Calls, LateResult, PendingCall
 from .liveness import Liveness, SessionState, Timers
 
 DEFAULT_TIMEOUT_S = 10.0
@@ -193,7 +193,7 @@ class PeerSession:
         if (unsent := self._wire.unsent()) > self._max_unsent:
             raise TerminalBusy(f"the terminal does not read: {unsent} bytes are unsent")
 
-    def _expire(self, call: Call, timeout_s: float) -> None:
+    def _expire(self, call: PendingCall, timeout_s: float) -> None:
         if call.future.done():
             return
         op = call.command.op
@@ -264,7 +264,7 @@ class PeerSession:
         """Return when something is said, for a peer that wants to know; 0 for others."""
         return 0
 
-    def _take_result(self, call: Call, result: Any) -> str | None:
+    def _take_result(self, call: PendingCall, result: Any) -> str | None:
         """Check a whole result before its caller gets it; return the fault, ``None`` if none."""
         return None
 

@@ -24,7 +24,7 @@ from ea_bridge.protocol.messages import (
     Trade,
 )
 
-from .calls import Call, LateResult
+from .calls import LateResult, PendingCall
 from .liveness import Timers
 from .peer import PeerSession, Wire
 
@@ -150,7 +150,7 @@ class TerminalSession(PeerSession):
             self.broker, self.autotrading, self.trade_allowed = after
             self._notify_change()
 
-    def _take_result(self, call: Call, result: Any) -> str | None:
+    def _take_result(self, call: PendingCall, result: Any) -> str | None:
         if isinstance(result, Watched) and isinstance(call.params, WatchParams):
             return self._learn_symbol(call.params.symbol, result)
         if isinstance(result, Account) and self._is_other_account(result):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from ea_bridge.protocol.messages import Auth, Hello
-from ea_bridge.server import Admitted, ConsoleChallenge, NotAdmitted, Relay, Waiting, WrongCode
+from ea_bridge.server import Admitted, CodeRejected, ConsoleChallenge, NotAdmitted, Relay, Waiting
 from gateway.auth.gate import Gate
 from gateway.credentials.daemon_api import Confirm, Contact, ContactAnswer, ContactProof, Verdict
 
@@ -142,11 +142,11 @@ class ConsoleEnroller:
         finally:
             self._requests.pop(waiting.id, None)
 
-    async def verify(self, waiting: Waiting, code: str) -> Admitted | WrongCode | NotAdmitted:
+    async def verify(self, waiting: Waiting, code: str) -> Admitted | CodeRejected | NotAdmitted:
         """Have the code of the mail checked."""
         return await self.confirm(code, waiting.id)
 
-    async def confirm(self, code: str, rid: str = "") -> Admitted | WrongCode | NotAdmitted:
+    async def confirm(self, code: str, rid: str = "") -> Admitted | CodeRejected | NotAdmitted:
         """The same for a code that was typed into this machine.
 
         Args:
@@ -249,10 +249,10 @@ def _no_way(failure: ConsoleFailure) -> NotAdmitted:
     return NotAdmitted(code="busy", reason=BUSY)
 
 
-def _wrong(refused: ConsoleRefused) -> WrongCode | NotAdmitted:
+def _wrong(refused: ConsoleRefused) -> CodeRejected | NotAdmitted:
     if refused.word == "wrong_code":
         left = refused.body.get("tries_left")
-        return WrongCode(tries_left=left if isinstance(left, int) and left > 0 else 0)
+        return CodeRejected(tries_left=left if isinstance(left, int) and left > 0 else 0)
     if refused.status in (404, 410):
         return NotAdmitted(code="device_pending", reason="the request is over: dial again")
     return _no_way(refused)

@@ -25,7 +25,7 @@ from pydantic import BaseModel, ValidationError
 from yarl import URL
 
 from ea_bridge.host import new_socket
-from ea_bridge.server import WrongCode
+from ea_bridge.server import CodeRejected
 from gateway.auth.console_clock import Clocks
 from gateway.credentials.daemon_api import Confirm, OpenRequest, OpenRequests, Verdict
 from gateway.credentials.device import DeviceKey
@@ -264,7 +264,7 @@ class ApprovalClient:
                 return ()
             raise
 
-    async def confirm(self, rid: str, code: str) -> WrongCode | None:
+    async def confirm(self, rid: str, code: str) -> CodeRejected | None:
         """Approve a request with the 8 digits of its mail.
 
         Raises:
@@ -277,7 +277,7 @@ class ApprovalClient:
         except ConsoleRefused as refused:
             if refused.word == "wrong_code":
                 left = refused.body.get("tries_left")
-                return WrongCode(tries_left=left if isinstance(left, int) and left > 0 else 0)
+                return CodeRejected(tries_left=left if isinstance(left, int) and left > 0 else 0)
             if refused.status in (404, 410):
                 raise RequestExpired from refused
             raise

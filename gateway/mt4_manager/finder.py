@@ -15,17 +15,16 @@ from contextlib import asynccontextmanager, suppress
 
 import msgspec
 
-from ea_bridge.commands import NoParams
+from ea_bridge.commands import NoParams, ResultsParams
 from ea_bridge.mt4_manager.commands import (
     MAX_RESULT_IDS,
     RESULTS_GET,
     SERVER_TIME,
     TRADE_TRANSACTION,
     TRADES_USER_HISTORY,
-    ResultsParams,
-    StoredResult,
+    StoredManagerResult,
 )
-from ea_bridge.mt4_manager.model import HistoryParams, ReturnCode, TradeRecord, Transacted
+from ea_bridge.mt4_manager.model import ReturnCode, TradeHistoryParams, TradeRecord, Transacted
 from ea_bridge.mt4_manager.session import ManagerSession
 from gateway.background import background
 from gateway.backoff import Backoff
@@ -175,13 +174,13 @@ class Finder:
                     self.tell(settled)
         return left
 
-    async def _results(self, entries: Sequence[Entry]) -> dict[int, StoredResult]:
+    async def _results(self, entries: Sequence[Entry]) -> dict[int, StoredManagerResult]:
         ids = ",".join(str(one.command_id) for one in entries)
         found = await self._link.ask(RESULTS_GET, ResultsParams(ids=ids))
         return {one.id: one for one in found}
 
     async def _try(
-        self, entry: Entry, stored: StoredResult, session: ManagerSession
+        self, entry: Entry, stored: StoredManagerResult, session: ManagerSession
     ) -> Entry | None:
         """Judge a row; one about which the server tells nothing must not keep back all others."""
         try:
@@ -193,7 +192,7 @@ class Finder:
             return None
 
     async def _judge(
-        self, entry: Entry, stored: StoredResult, session: ManagerSession
+        self, entry: Entry, stored: StoredManagerResult, session: ManagerSession
     ) -> Entry | None:
         """Settle a row if what the peer knows of it suffices; ``None`` while it does not."""
         is_same = entry.link == self.link_of(session)
@@ -212,7 +211,7 @@ class Finder:
             return await self._journal.settle(entry, "not_sent")
         return await self._by_tag(entry, stored)
 
-    async def _by_tag(self, entry: Entry, stored: StoredResult) -> Entry | None:
+    async def _by_tag(self, entry: Entry, stored: StoredManagerResult) -> Entry | None:
         if entry.op != TRADE_TRANSACTION.op:
             logger.error("change %d (%s) may have been done or not", entry.id, entry.operation)
             return await self._journal.settle(entry, "lost", retcode=stored.retcode)
@@ -244,7 +243,7 @@ class Finder:
         while True:
             page = await self._link.ask(
                 TRADES_USER_HISTORY,
-                HistoryParams(
+                TradeHistoryParams(
                     login=entry.facts["login"],
                     from_s=from_s,
                     to_s=LAST_TIME,

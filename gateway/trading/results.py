@@ -318,7 +318,7 @@ async def _with_money(look: Look, evidence: Evidence) -> Evidence:
     account: Account | None = await look(commands.ACCOUNT_GET, commands.NoParams())
     free = None if account is None else account.margin_free
     price = request.price or await _market_price(look, request)
-    required: commands.Amount | None = None
+    required: commands.CalculatedAmount | None = None
     if request.symbol and price:
         required = await look(
             commands.ORDER_CALC_MARGIN,

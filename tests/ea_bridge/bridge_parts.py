@@ -14,7 +14,7 @@ import msgspec
 
 from ea_bridge import commands, host
 from ea_bridge.protocol import messages as m
-from ea_bridge.protocol.connection import DAEMON, TERMINAL, Connection, Role
+from ea_bridge.protocol.connection import DAEMON, TERMINAL, Connection, ConversationRole
 from ea_bridge.protocol.handshake import NONCE_BYTES, SPAN, answer_challenge, make_challenge
 from ea_bridge.registry import TerminalChange, TerminalRegistry
 from ea_bridge.server import Admitted, BridgeServer, NotAdmitted
@@ -56,9 +56,9 @@ class Pair:
     """Two ends of one conversation. Whatever one end says, the other must hear."""
 
     def __init__(self) -> None:
-        self.ends = {role: Connection(role) for role in Role}
+        self.ends = {role: Connection(role) for role in ConversationRole}
 
-    def say(self, role: Role, message: m.Message) -> None:
+    def say(self, role: ConversationRole, message: m.Message) -> None:
         """Say it byte by byte, and see that both ends agree on what happened."""
         data = self.ends[role].send(message)
         peer = self.ends[role.peer]

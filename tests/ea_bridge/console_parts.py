@@ -21,11 +21,11 @@ from ea_bridge.registry import TerminalRegistry
 from ea_bridge.server import (
     Admitted,
     BridgeServer,
+    CodeRejected,
     ConsoleChallenge,
     NotAdmitted,
     Relay,
     Waiting,
-    WrongCode,
 )
 from ea_bridge.session import Timers
 from ea_bridge.token import derive_keys, new_token, parse_token
@@ -131,7 +131,7 @@ class ScriptedConsole:
             self._note_cancelled()
             raise
 
-    async def verify(self, waiting: Waiting, code: str) -> Admitted | WrongCode | NotAdmitted:
+    async def verify(self, waiting: Waiting, code: str) -> Admitted | CodeRejected | NotAdmitted:
         self.codes.append(code)
         await self._answer("verify")
         hello, decided = self._requests[waiting.id]
@@ -140,7 +140,7 @@ class ScriptedConsole:
         if len(self.codes) >= 5:
             return NotAdmitted(code="refused", reason="too many wrong codes")
         assert not decided.done()
-        return WrongCode(tries_left=5 - len(self.codes))
+        return CodeRejected(tries_left=5 - len(self.codes))
 
     def _learn(self, tid: str, terminal: str) -> Admitted:
         admitted = Admitted(keys=self.keys[tid], terminal=terminal)

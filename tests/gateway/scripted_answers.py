@@ -244,8 +244,8 @@ def default_answers() -> dict[str, Any]:
             margin_level=4611.67,
             comment="Done",
         ),
-        "order_calc_margin": commands.Amount(value=108.55),
-        "order_calc_profit": commands.Amount(value=50.0),
+        "order_calc_margin": commands.CalculatedAmount(value=108.55),
+        "order_calc_profit": commands.CalculatedAmount(value=50.0),
         "watch": lambda p: commands.Watched(sym=1, symbol=p.symbol, digits=5),
         "trail_set": lambda p: model.Trail(
             symbol="EURUSD", **{name: getattr(p, name) for name in p.__struct_fields__}

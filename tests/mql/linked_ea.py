@@ -25,7 +25,7 @@ from ea_bridge.session import (
     SessionState,
     TerminalSession,
 )
-from ea_bridge.session.liveness import LoopTimers, Timer, Timers
+from ea_bridge.session.liveness import LoopTimers, TimerHandle, Timers
 from ea_bridge.simulation.specs import default_account, load_specs
 from ea_bridge.token import derive_keys, new_token, parse_token
 
@@ -84,7 +84,9 @@ class FastTimers(LoopTimers):
     def time(self) -> float:
         return super().time() * self._speed
 
-    def call_later(self, delay: float, callback: Callable[..., object], /, *args: object) -> Timer:
+    def call_later(
+        self, delay: float, callback: Callable[..., object], /, *args: object
+    ) -> TimerHandle:
         return super().call_later(delay / self._speed, callback, *args)
 
 

@@ -10,7 +10,7 @@ from linked_ea import DEVICE, Compile, LinkedEa, plain_config
 
 from ea_bridge.protocol.handshake import auth_message, server_proof
 from ea_bridge.protocol.messages import Auth, Hello
-from ea_bridge.server import Admitted, ConsoleChallenge, NotAdmitted, Relay, Waiting, WrongCode
+from ea_bridge.server import Admitted, CodeRejected, ConsoleChallenge, NotAdmitted, Relay, Waiting
 from ea_bridge.token import derive_keys
 
 BOTH = pytest.mark.parametrize("platform", ["mt5", "mt4"])
@@ -44,10 +44,10 @@ class Console:
         await self.approved.wait()
         return self._let_in()
 
-    async def verify(self, waiting: Waiting, code: str) -> Admitted | WrongCode | NotAdmitted:
+    async def verify(self, waiting: Waiting, code: str) -> Admitted | CodeRejected | NotAdmitted:
         """Check a code that was typed at the terminal."""
         self.codes.append(code)
-        return self._let_in() if code == CODE else WrongCode(tries_left=4)
+        return self._let_in() if code == CODE else CodeRejected(tries_left=4)
 
     def _let_in(self) -> Admitted:
         self._ea.doorman.verdict = self._admitted

@@ -28,10 +28,10 @@ from ea_bridge.mt4_manager.model import (
     Page,
     ReturnCode,
     ServerConfig,
-    ServerTime,
     SymbolPrice,
     SymbolRecord,
     SymbolsFilter,
+    TradeServerTime,
 )
 from ea_bridge.mt4_manager.model.types import Masks
 from ea_bridge.simulation.broker.prices import Prices
@@ -205,7 +205,7 @@ class EmulatedManager:
             "disconnect": self._disconnect,
             "is_connected": self._connection,
             "ping": lambda _: Done(),
-            "server_time": lambda _: ServerTime(time=self._now_s()),
+            "server_time": lambda _: TradeServerTime(time=self._now_s()),
             "manager_common": self._config,
             "users_request": users.users,
             "user_records_request": users.records,

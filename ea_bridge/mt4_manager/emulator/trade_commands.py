@@ -12,8 +12,6 @@ from ea_bridge.mt4_manager.model import (
     AdminDeleteParams,
     AdminModifyParams,
     AdminTradesParams,
-    HistoryParams,
-    LoginParams,
     LoginTradesParams,
     MarginLevel,
     MarginsFilter,
@@ -22,10 +20,12 @@ from ea_bridge.mt4_manager.model import (
     Page,
     ReturnCode,
     TradeCommand,
+    TradeHistoryParams,
     TradeRecord,
     Transacted,
     TransactionParams,
     TransactionType,
+    UserParams,
 )
 from ea_bridge.mt4_manager.model.types import Masks
 
@@ -96,7 +96,7 @@ class TradeCommands:
 
     # --- margins ---------------------------------------------------------------------------
 
-    def level(self, params: LoginParams) -> MarginLevel:
+    def level(self, params: UserParams) -> MarginLevel:
         """``MarginLevelRequest``."""
         return self._books.margins.level(self._books.account(params.login), self._take_snapshot())
 
@@ -143,7 +143,7 @@ class TradeCommands:
             raise invalid(f"{params.login} is not in {params.group}")
         return self._shown(cut(self._open_of(params.login), params.offset, params.limit))
 
-    def history(self, params: HistoryParams) -> Page[TradeRecord]:
+    def history(self, params: TradeHistoryParams) -> Page[TradeRecord]:
         """``TradesUserHistory``, by number."""
         closed = self._books.closed
         if params.from_s > params.to_s:

@@ -136,7 +136,7 @@ class PasswordParams(Struct, frozen=True, kw_only=True):
         return f"PasswordParams(login={self.login}, change_investor={self.change_investor})"
 
 
-class LoginParams(Struct, frozen=True, kw_only=True):
+class UserParams(Struct, frozen=True, kw_only=True):
     """The command is about one user."""
 
     login: Login

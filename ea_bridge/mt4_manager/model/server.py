@@ -197,7 +197,7 @@ class ManagerConnection(Struct, frozen=True, kw_only=True):
     login: Login = 0
 
 
-class ServerTime(Struct, frozen=True, kw_only=True):
+class TradeServerTime(Struct, frozen=True, kw_only=True):
     """``ServerTime``: seconds of the server's clock."""
 
     time: Time

@@ -133,7 +133,7 @@ class LoginTradesParams(Struct, frozen=True, kw_only=True):
     limit: Annotated[int, Meta(ge=0)] | None = None
 
 
-class HistoryParams(Struct, frozen=True, kw_only=True):
+class TradeHistoryParams(Struct, frozen=True, kw_only=True):
     """``TradesUserHistory``: what was closed in ``from_s <= close_time <= to_s``, server time."""
 
     login: Login

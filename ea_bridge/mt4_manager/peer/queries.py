@@ -150,9 +150,9 @@ class Queries:
         self.demand("Ping")
         return Done()
 
-    def server_time(self) -> mt4.ServerTime:
+    def server_time(self) -> mt4.TradeServerTime:
         """``ServerTime``."""
-        return mt4.ServerTime(time=max(0, self._connection.direct().call("ServerTime")))
+        return mt4.TradeServerTime(time=max(0, self._connection.direct().call("ServerTime")))
 
     def server_config(self) -> mt4.ServerConfig:
         """``ManagerCommon``."""
@@ -278,7 +278,7 @@ class Queries:
 
         return self._page(wanted, fetch, mt4.TradeRecord)
 
-    def history(self, wanted: mt4.HistoryParams) -> Page[mt4.TradeRecord]:
+    def history(self, wanted: mt4.TradeHistoryParams) -> Page[mt4.TradeRecord]:
         """``TradesUserHistory``."""
         span = (wanted.login, wanted.from_s, wanted.to_s)
 

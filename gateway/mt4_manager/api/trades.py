@@ -17,12 +17,12 @@ from ea_bridge.mt4_manager.model import (
     AdminDeleteParams,
     AdminModifyParams,
     AdminTradesParams,
-    HistoryParams,
     LoginTradesParams,
     OpenTradesFilter,
     OrdersParams,
     ReturnCode,
     TradeChange,
+    TradeHistoryParams,
 )
 from gateway.http.rest.models import Problem
 from gateway.mt4_manager import PeerRefused, Role
@@ -50,7 +50,7 @@ async def _open_of(call: ManagerCall) -> Any:
 
 async def _history(call: ManagerCall) -> Any:
     span = call.body(HistorySpan)
-    fits = HistoryParams(login=call.path["login"], from_s=span.from_s, to_s=span.to_s)
+    fits = TradeHistoryParams(login=call.path["login"], from_s=span.from_s, to_s=span.to_s)
     return listed(call, "trades", TRADES_USER_HISTORY, fits)
 
 

@@ -23,7 +23,6 @@ from ea_bridge.mt4_manager.commands import (
 from ea_bridge.mt4_manager.model import (
     GroupCommand,
     GroupOpParams,
-    LoginParams,
     LoginsParams,
     LoginTradesParams,
     Mail,
@@ -34,6 +33,7 @@ from ea_bridge.mt4_manager.model import (
     TradeCommand,
     TransactionParams,
     UserChange,
+    UserParams,
     UserRecord,
     UsersFilter,
 )
@@ -242,7 +242,7 @@ async def _credit(call: ManagerCall) -> answers.Booked:
 
 
 async def _margin(call: ManagerCall) -> bytes:
-    level = await call.question(MARGIN_LEVEL_REQUEST, LoginParams(login=call.path["login"]))
+    level = await call.question(MARGIN_LEVEL_REQUEST, UserParams(login=call.path["login"]))
     return answers.flat(level)
 
 

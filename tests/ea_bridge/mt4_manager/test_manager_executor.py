@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ea_bridge.commands import FILE_WRITE_ERROR, TOO_LATE, NoParams
+from ea_bridge.commands import FILE_WRITE_ERROR, TOO_LATE, NoParams, ResultsParams
 from ea_bridge.endpoint.results import ResultStore
 from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager import commands
@@ -47,10 +47,10 @@ class Bench:
         [res] = self.executor.execute(Cmd(id=1, op=op, params=params))
         return res
 
-    def look_up(self, *ids: int) -> list[commands.StoredResult]:
-        params = commands.ResultsParams(ids=",".join(map(str, ids)))
+    def look_up(self, *ids: int) -> list[commands.StoredManagerResult]:
+        params = ResultsParams(ids=",".join(map(str, ids)))
         res = self.ask("results_get", params)
-        return msgspec.json.decode(res.d, type=list[commands.StoredResult])
+        return msgspec.json.decode(res.d, type=list[commands.StoredManagerResult])
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_a_peer_that_died_over_a_booking_does_not_make_it_again(tmp_path: Path):
 
 def test_what_is_told_of_a_command_depends_on_how_far_the_table_reaches(bench: Bench):
     """Done with its answer, absent, or forgotten."""
-    bench.ask("results_get", commands.ResultsParams(ids="5"))  # id 1: the table begins there
+    bench.ask("results_get", ResultsParams(ids="5"))  # id 1: the table begins there
     for command_id in (3, 4, 5, 6, 7):
         bench.book(command_id)
 
@@ -147,7 +147,7 @@ def test_what_is_told_of_a_command_depends_on_how_far_the_table_reaches(bench: B
 @pytest.mark.parametrize("ids", ["", "1,", "-1", "1,x", "\u0661", ",".join(["1"] * 257)])
 def test_ids_that_are_none_are_refused(bench: Bench, ids: str):
     """With the error of a wrong parameter."""
-    assert bench.ask("results_get", commands.ResultsParams(ids=ids)).err == 4003
+    assert bench.ask("results_get", ResultsParams(ids=ids)).err == 4003
 
 
 def test_what_is_no_command_is_not_handed_on(bench: Bench):

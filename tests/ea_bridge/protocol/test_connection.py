@@ -23,8 +23,8 @@ from ea_bridge.protocol.connection import (
     TERMINAL,
     TRANSITIONS,
     Connection,
-    Role,
-    State,
+    ConversationRole,
+    ConversationState,
 )
 from ea_bridge.protocol.errors import LocalProtocolError, RemoteProtocolError
 from ea_bridge.protocol.framing import MAX_GREETING, MAX_LINE_TO_DAEMON, MAX_LINE_TO_EA
@@ -58,7 +58,7 @@ SAMPLES: dict[type[m.Message], m.Message] = {
         m.Bye(code="shutdown"),
     )
 }
-ALL = list(itertools.product(Role, State, SAMPLES))
+ALL = list(itertools.product(ConversationRole, ConversationState, SAMPLES))
 FORBIDDEN = [row for row in ALL if row not in TRANSITIONS]
 
 
@@ -66,7 +66,7 @@ def name(row: object) -> str:
     return getattr(row, "name", getattr(row, "__name__", ""))
 
 
-def at(state: State) -> Pair:
+def at(state: ConversationState) -> Pair:
     """Both ends of a conversation that has come so far."""
     pair = Pair()
     for end in pair.ends.values():
@@ -118,7 +118,7 @@ def test_a_second_hello_ends_the_conversation(ready):
 
 def test_a_device_may_wait_for_its_approval_and_stay_connected():
     """Pending holds the link open, with heartbeats and codes, until bye or denied."""
-    pair = at(State.AUTHENTICATING)
+    pair = at(ConversationState.AUTHENTICATING)
     pair.say(DAEMON, SAMPLES[m.Pending])
     assert pair.ends[TERMINAL].state is PENDING
     pair.say(DAEMON, m.Hb(n=1))
@@ -132,7 +132,7 @@ def test_a_device_may_wait_for_its_approval_and_stay_connected():
 def test_nobody_becomes_ready_who_has_not_just_proved_himself():
     """There is one way to READY, right behind the proof; a machine that waited dials again."""
     ways = {(row[1], row[2]) for row, state in TRANSITIONS.items() if state is READY != row[1]}
-    assert ways == {(State.AUTHENTICATING, m.Welcome)}
+    assert ways == {(ConversationState.AUTHENTICATING, m.Welcome)}
 
 
 def test_who_has_said_bye_hears_no_more(ready):
@@ -238,4 +238,4 @@ def test_events_are_counted_from_what_welcome_acknowledged(pair):
 
 def test_a_new_conversation_begins_idle():
     """For both sides."""
-    assert {Connection(role).state for role in Role} == {IDLE}
+    assert {Connection(role).state for role in ConversationRole} == {IDLE}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ea_bridge import commands
 from ea_bridge.protocol import messages as m
-from ea_bridge.protocol.connection import DAEMON, PENDING, TERMINAL, Connection, Role
+from ea_bridge.protocol.connection import DAEMON, PENDING, TERMINAL, Connection, ConversationRole
 from ea_bridge.protocol.errors import RemoteProtocolError
 
 TRAFFIC = (
@@ -48,13 +48,13 @@ SPICE = st.sampled_from(
 )
 
 
-def listener(role: Role) -> Connection:
+def listener(role: ConversationRole) -> Connection:
     pair = Pair()
     pair.shake_hands()
     return pair.ends[role]
 
 
-def waiting(role: Role) -> Connection:
+def waiting(role: ConversationRole) -> Connection:
     """One end of a conversation about a machine that waits for approval."""
     connection = Connection(role)
     connection.state = PENDING
@@ -85,14 +85,14 @@ def mutate(lines: bytearray, data: st.DataObject) -> bytes:
 cuts = st.lists(st.integers(0, 10_000), max_size=8)
 
 
-@given(st.binary(max_size=300), cuts, st.sampled_from(Role), st.booleans())
+@given(st.binary(max_size=300), cuts, st.sampled_from(ConversationRole), st.booleans())
 @settings(max_examples=200)
 def test_arbitrary_bytes_are_read_or_refused(data, cuts, role, greeted):
     """From strangers and from those who were let in."""
     feed(listener(role) if greeted else Connection(role), data, cuts)
 
 
-@given(st.data(), cuts, st.sampled_from(Role))
+@given(st.data(), cuts, st.sampled_from(ConversationRole))
 @settings(max_examples=250)
 def test_mutated_traffic_is_read_or_refused(data, cuts, role):
     """Valid lines with bytes changed, taken out, put in."""
@@ -103,7 +103,7 @@ def test_mutated_traffic_is_read_or_refused(data, cuts, role):
     feed(listener(role), mutate(lines, data), cuts)
 
 
-@given(st.data(), cuts, st.sampled_from(Role))
+@given(st.data(), cuts, st.sampled_from(ConversationRole))
 @settings(max_examples=150)
 def test_mutated_talk_of_a_machine_that_waits_is_read_or_refused(data, cuts, role):
     """Codes and what is said about them."""

@@ -13,7 +13,7 @@ from link_fixtures import FAST, House, until
 from scripted_console import ScriptedConsole
 
 from ea_bridge.protocol.messages import Auth, Hello
-from ea_bridge.server import Admitted, ConsoleChallenge, NotAdmitted, Waiting, WrongCode
+from ea_bridge.server import Admitted, CodeRejected, ConsoleChallenge, NotAdmitted, Waiting
 from ea_bridge.token import parse_token
 from gateway.auth.token_entry import terminal_fp
 from gateway.credentials.device import device_id
@@ -191,7 +191,7 @@ async def test_the_code_of_the_mail(
         waiting = await again(uplink.enroller, token)
         wrong = {"error": "wrong_code", "message": "no", "tries_left": 4}
         console.extra["POST", CONFIRM] = answers(wrong, 403)
-        assert await uplink.enroller.verify(waiting, "00000000") == WrongCode(tries_left=4)
+        assert await uplink.enroller.verify(waiting, "00000000") == CodeRejected(tries_left=4)
         console.extra["POST", CONFIRM] = answers({"error": "gone", "message": "no"}, 410)
         gone = await uplink.enroller.verify(waiting, "00000000")
         assert isinstance(gone, NotAdmitted)

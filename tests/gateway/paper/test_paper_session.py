@@ -102,7 +102,7 @@ async def test_nothing_that_changes_anything_reaches_the_terminal(
 async def test_unknown_commands_go_nowhere(ledger: Ledger, real: ScriptedTerminal) -> None:
     """A command that comes to the wire later is refused until somebody has thought of paper."""
     house = House(ledger, real)
-    later = commands.Command("wipe_out", commands.NoParams, commands.Amount)
+    later = commands.Command("wipe_out", commands.NoParams, commands.CalculatedAmount)
     with pytest.raises(Unsupported):
         await house.session.request(later, commands.NoParams())
     assert "wipe_out" not in real.ops()

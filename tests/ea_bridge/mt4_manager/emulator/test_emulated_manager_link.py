@@ -11,6 +11,7 @@ from bridge_parts import DEVICE, MemoryAuthorizer, TestEa, make_hello
 from manager_bench import PASSWORD, ManagerBench
 
 from ea_bridge import commands
+from ea_bridge.commands import ResultsParams
 from ea_bridge.endpoint.link import LinkRefused
 from ea_bridge.errors import CommandFailed, OutcomeUnknown
 from ea_bridge.mt4_manager import commands as c
@@ -180,7 +181,7 @@ async def test_after_a_fault_the_next_session_is_told_what_is_known(
         await session.request(c.TRADE_TRANSACTION, deposit(login), timeout_s=WITHIN_S)
     assert caught.value.acked is acked
     session = await fixture.session()
-    params = c.ResultsParams(ids=str(caught.value.command_id))
+    params = ResultsParams(ids=str(caught.value.command_id))
     [stored] = await session.request(c.RESULTS_GET, params)
     assert (stored.state, fixture.bench.money(login)) == (state, (paid, 0))
     if state == "done":

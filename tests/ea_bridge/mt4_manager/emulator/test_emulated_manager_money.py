@@ -222,7 +222,7 @@ class Ledger(RuleBasedStateMachine):
     @invariant()
     def equity_is_money_and_what_floats(self) -> None:
         for login in self.model:
-            level = self.bench.ask(c.MARGIN_LEVEL_REQUEST, mt4.LoginParams(login=login))
+            level = self.bench.ask(c.MARGIN_LEVEL_REQUEST, mt4.UserParams(login=login))
             page = self.bench.ask(c.TRADES_GET_BY_LOGIN, mt4.LoginTradesParams(login=login))
             floats = sum(result(one) for one in page.rows)
             assert cents(level.equity) == sum(self.model[login]) + floats

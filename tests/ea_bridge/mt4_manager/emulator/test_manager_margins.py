@@ -24,7 +24,7 @@ BUY, SELL = TradeCommand.BUY, TradeCommand.SELL
 
 
 def level(bench: ManagerBench, login: int) -> mt4.MarginLevel:
-    return bench.ask(c.MARGIN_LEVEL_REQUEST, mt4.LoginParams(login=login))
+    return bench.ask(c.MARGIN_LEVEL_REQUEST, mt4.UserParams(login=login))
 
 
 def all_levels(bench: ManagerBench, **asked: Any) -> list[mt4.MarginLevel]:

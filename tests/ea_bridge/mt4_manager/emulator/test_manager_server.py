@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from manager_bench import NOW_S, ManagerBench, Refusal
 
-from ea_bridge.commands import Command, NoParams, SymbolParams
+from ea_bridge.commands import Command, NoParams, ResultsParams, SymbolParams
 from ea_bridge.model.struct import Struct
 from ea_bridge.mt4_manager import commands as c
 from ea_bridge.mt4_manager import model as mt4
@@ -29,11 +29,11 @@ ASKED: dict[str, Struct] = {
     "users_group_op": mt4.GroupOpParams(command=1, logins=[1]),
     "online_request": mt4.GroupFilter(),
     "trade_transaction": mt4.TransactionParams(cmd=6, orderby=1, price=1.0),
-    "margin_level_request": mt4.LoginParams(login=1),
+    "margin_level_request": mt4.UserParams(login=1),
     "margins_get": mt4.MarginsFilter(),
     "trades_request": mt4.OpenTradesFilter(),
     "trades_get_by_login": mt4.LoginTradesParams(login=1),
-    "trades_user_history": mt4.HistoryParams(login=1, from_s=0, to_s=1),
+    "trades_user_history": mt4.TradeHistoryParams(login=1, from_s=0, to_s=1),
     "trade_records_request": mt4.OrdersParams(orders=[1]),
     "adm_trades_request": mt4.AdminTradesParams(group="*"),
     "adm_trade_record_modify": mt4.AdminModifyParams(order=1, change=mt4.TradeChange()),
@@ -68,7 +68,7 @@ def test_before_connect_nothing_is_answered():
     bench = ManagerBench(connected=False)
 
     assert {code_of(bench, op) for op in ASKED} == {ReturnCode.NO_CONNECT}
-    assert bench.ask(c.RESULTS_GET, c.ResultsParams(ids="9000000"))[0].state == "absent"
+    assert bench.ask(c.RESULTS_GET, ResultsParams(ids="9000000"))[0].state == "absent"
     assert not bench.ask(c.IS_CONNECTED).connected
 
 
@@ -198,7 +198,7 @@ def test_a_command_that_comes_again_is_answered_from_the_table(bench: ManagerBen
     assert bench.give(c.TRADE_TRANSACTION, params, 900) == first
     assert bench.money(login) == (500, 0)
 
-    [stored] = bench.ask(c.RESULTS_GET, c.ResultsParams(ids="900"))
+    [stored] = bench.ask(c.RESULTS_GET, ResultsParams(ids="900"))
     assert (stored.state, stored.ok) == ("done", True)
     assert c.TRADE_TRANSACTION.decoder.decode(stored.d).order == bench.books.last_order
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from manager_bench import ManagerBench, Refusal
 
+from ea_bridge.commands import ResultsParams
 from ea_bridge.mt4_manager import commands as c
 from ea_bridge.mt4_manager import model as mt4
 from ea_bridge.mt4_manager.emulator.books import Books
@@ -63,7 +64,7 @@ def test_a_crash_leaves_all_of_a_command_or_nothing(disk: Disk, fault: str, paid
     second = disk.start()
 
     assert second.money(login) == (paid, 0)
-    [stored] = second.ask(c.RESULTS_GET, c.ResultsParams(ids="900"))
+    [stored] = second.ask(c.RESULTS_GET, ResultsParams(ids="900"))
     assert stored.state == "taken"
     assert second.give(c.TRADE_TRANSACTION, params, 900) == []
     assert second.money(login) == (paid, 0)
@@ -101,6 +102,6 @@ def test_reads_wait_for_nothing_to_be_written(disk: Disk):
     login = first.user()
     first.manager.close()
 
-    assert first.ask(c.MARGIN_LEVEL_REQUEST, mt4.LoginParams(login=login)).login == login
+    assert first.ask(c.MARGIN_LEVEL_REQUEST, mt4.UserParams(login=login)).login == login
     with pytest.raises(Refusal):
         first.operate(login, 0.0)

@@ -82,7 +82,7 @@ def test_history_is_by_the_time_of_closing(bench: ManagerBench):
     paid = bench.operate(login, 1.0)
 
     def between(from_s: int, to_s: int) -> list[int]:
-        params = mt4.HistoryParams(login=login, from_s=from_s, to_s=to_s)
+        params = mt4.TradeHistoryParams(login=login, from_s=from_s, to_s=to_s)
         return orders(bench.ask(c.TRADES_USER_HISTORY, params))
 
     assert between(NOW_S + 10, NOW_S + 20) == [first, paid]
@@ -117,7 +117,7 @@ def test_a_record_is_changed_where_it_is_named(bench: ManagerBench):
     after = modify(bench, number, volume=50, open_price=1.19, comment="corrected", storage=-3.0)
 
     assert (after.volume, after.profit, after.comment) == (50, 500.0, "corrected")
-    level = bench.ask(c.MARGIN_LEVEL_REQUEST, mt4.LoginParams(login=login))
+    level = bench.ask(c.MARGIN_LEVEL_REQUEST, mt4.UserParams(login=login))
     assert (level.margin, level.equity, level.volume) == (600.0, 5497.0, 50)
     assert bench.money(login) == (5000_00, 0)
 
@@ -144,7 +144,7 @@ def test_a_deleted_position_is_gone_without_a_result(bench: ManagerBench):
     number = bench.open(login, volume=10)
     bench.quotes.set("EURUSD", 0.9, 0.9001)
     done = bench.ask(c.ADM_TRADES_DELETE, mt4.AdminDeleteParams(orders=[number, number]))
-    level = bench.ask(c.MARGIN_LEVEL_REQUEST, mt4.LoginParams(login=login))
+    level = bench.ask(c.MARGIN_LEVEL_REQUEST, mt4.UserParams(login=login))
 
     assert done.total == 1
     assert (level.balance, level.equity, level.margin) == (1000.0, 1000.0, 0.0)

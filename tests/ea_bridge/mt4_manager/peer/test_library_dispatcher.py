@@ -84,7 +84,7 @@ def test_who_is_not_there_cannot_be_changed(dispatcher: CommandDispatcher):
         (commands.USER_RECORD_UPDATE, change),
         (commands.USER_PASSWORD_SET, mt4.PasswordParams(login=9, password="Secret12")),
         (commands.TRADES_GET_BY_LOGIN, mt4.LoginTradesParams(login=9)),
-        (commands.MARGIN_LEVEL_REQUEST, mt4.LoginParams(login=9)),
+        (commands.MARGIN_LEVEL_REQUEST, mt4.UserParams(login=9)),
     ):
         with pytest.raises(CommandRefused) as refused:
             dispatcher.answer(command.op, params)

@@ -22,7 +22,7 @@ def test_money_is_booked_as_it_was_asked(dispatcher: CommandDispatcher):
     credit = mt4.TransactionParams(cmd=7, orderby=login, price=50.0, expiration=1_800_000_000)
     given = ask(dispatcher, commands.TRADE_TRANSACTION, credit).order
 
-    span = mt4.HistoryParams(login=login, from_s=0, to_s=2**31 - 1)
+    span = mt4.TradeHistoryParams(login=login, from_s=0, to_s=2**31 - 1)
     page = ask(dispatcher, commands.TRADES_USER_HISTORY, span)
     [user] = ask(dispatcher, commands.USER_RECORDS_REQUEST, mt4.LoginsParams(logins=[login]))
 
@@ -76,7 +76,7 @@ def test_a_history_is_empty_only_when_it_was_empty_twice(
     """From it the daemon learns whether a payment was made."""
     login = add(dispatcher)
     pay(dispatcher, login, 1.0)
-    span = mt4.HistoryParams(login=login, from_s=0, to_s=2**31 - 1)
+    span = mt4.TradeHistoryParams(login=login, from_s=0, to_s=2**31 - 1)
 
     fake.do("fail", 2)
     assert ask(dispatcher, commands.TRADES_USER_HISTORY, span).total == 1
@@ -90,7 +90,7 @@ def test_margins_are_told(dispatcher: CommandDispatcher):
     low, high = add(dispatcher), add(dispatcher, "real-1")
     pay(dispatcher, high, 1000.0)
 
-    one = ask(dispatcher, commands.MARGIN_LEVEL_REQUEST, mt4.LoginParams(login=high))
+    one = ask(dispatcher, commands.MARGIN_LEVEL_REQUEST, mt4.UserParams(login=high))
     every = ask(dispatcher, commands.MARGINS_GET, mt4.MarginsFilter())
 
     assert (one.equity, one.margin_level, one.group) == (1000.0, 0.0, "real-1")

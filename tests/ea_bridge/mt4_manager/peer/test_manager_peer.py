@@ -14,7 +14,7 @@ import pytest
 from bridge_parts import DEVICE, TOKEN, MemoryAuthorizer
 from manager_library import CREDENTIALS, Fake
 
-from ea_bridge.commands import NoParams
+from ea_bridge.commands import NoParams, ResultsParams
 from ea_bridge.endpoint.conversation import DevicePin
 from ea_bridge.endpoint.link import PeerLink
 from ea_bridge.endpoint.results import FolderLock
@@ -104,8 +104,8 @@ async def ann(session: ManagerSession) -> int:
     return (await session.request(commands.USER_RECORD_NEW, ANN)).login
 
 
-async def look_up(session: ManagerSession, command_id: int) -> commands.StoredResult:
-    params = commands.ResultsParams(ids=str(command_id))
+async def look_up(session: ManagerSession, command_id: int) -> commands.StoredManagerResult:
+    params = ResultsParams(ids=str(command_id))
     [stored] = await session.request(commands.RESULTS_GET, params)
     return stored
 
@@ -201,7 +201,7 @@ async def test_what_the_server_left_open_is_told_as_open(
         assert failed.value.retcode == stored.retcode == mt4.ReturnCode.TRADE_TIMEOUT
         fake.do("server", 1)
         await daemon.until(lambda one: one.broker is True)
-        span = mt4.HistoryParams(login=login, from_s=0, to_s=2**31 - 1)
+        span = mt4.TradeHistoryParams(login=login, from_s=0, to_s=2**31 - 1)
         page = await session.request(commands.TRADES_USER_HISTORY, span)
         assert [row.profit for row in page.rows] == [10.0]
 

@@ -13,7 +13,7 @@ from console_fixtures import Clock, person
 from ea_bridge.protocol.handshake import auth_message, client_proof
 from ea_bridge.protocol.messages import Auth, Hello
 from ea_bridge.registry import TerminalRegistry
-from ea_bridge.server import Admitted, ConsoleChallenge, Waiting, WrongCode
+from ea_bridge.server import Admitted, CodeRejected, ConsoleChallenge, Waiting
 from ea_bridge.token import parse_token
 from gateway.auth.console_clock import Clocks
 from gateway.auth.gate import Gate
@@ -104,7 +104,7 @@ async def _approve(uplink: Uplink, console: Console, token: str, did: str) -> No
     waiting = await uplink.enroller.prove(challenge, auth)
     assert isinstance(waiting, Waiting)
     outcome = asyncio.create_task(uplink.enroller.outcome(waiting))
-    assert isinstance(await uplink.enroller.verify(waiting, "00000000"), WrongCode)
+    assert isinstance(await uplink.enroller.verify(waiting, "00000000"), CodeRejected)
     code = (await last_post(console)).code
     assert isinstance(await uplink.enroller.verify(waiting, code), Admitted)
     assert isinstance(await asyncio.wait_for(outcome, 10), Admitted)

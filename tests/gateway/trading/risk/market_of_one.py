@@ -55,7 +55,7 @@ class GrowingAccount:
             "positions_get": lambda _: list(self.positions),
             "orders_get": lambda _: list(self.orders),
             "order_send": self._trade,
-            "order_calc_profit": lambda p: commands.Amount(value=WORTH * p.volume),
+            "order_calc_profit": lambda p: commands.CalculatedAmount(value=WORTH * p.volume),
         }
 
     @property

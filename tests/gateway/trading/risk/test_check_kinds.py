@@ -108,7 +108,7 @@ async def test_a_changed_order(
     """The new price and stops of what waits are held to the rules of new ones; the pace too."""
     scene.limits = limits
     scene.hello = replace(scene.hello, trade="real")
-    scene.script.answers["order_calc_profit"] = commands.Amount(value=-600.0)
+    scene.script.answers["order_calc_profit"] = commands.CalculatedAmount(value=-600.0)
     with pytest.raises(GatewayError) as refused:
         await ask(scene, "modify_order", ticket=ORDER.ticket, **params)
     assert refused.value.data["rule"] == rule
@@ -119,7 +119,7 @@ async def test_a_changed_order(
 async def test_a_wider_stop_is_a_larger_risk(scene: Scene) -> None:
     """Of a position: from its opening price, with all its volume."""
     scene.limits = TradingLimits(risk_pct=Decimal("0.01"))
-    scene.script.answers["order_calc_profit"] = commands.Amount(value=-600.0)
+    scene.script.answers["order_calc_profit"] = commands.CalculatedAmount(value=-600.0)
     with pytest.raises(RiskLimit) as refused:
         await ask(scene, "modify_order", ticket=POSITION.ticket, sl=1.02)
     assert refused.value.data["rule"] == "risk_pct"
