@@ -69,6 +69,7 @@ from .risk.checker import OrderAdmission
 from .state import TradingState
 from .terminal import ExecutionResult, GuardedTerminal
 
+# MetaTrader 4 cuts a larger number without a word, and the order would be somebody else's
 MT4_MAX_MAGIC = 2**31 - 1
 _DAYS = frozenset({OrderTime.DAY, OrderTime.SPECIFIED_DAY})
 _STOP_LIMITS = frozenset({OrderType.BUY_STOP_LIMIT, OrderType.SELL_STOP_LIMIT})
@@ -100,6 +101,7 @@ async def check(
     """
     try:
         receipt = await place(terminal, state, order, options)
+    # the params are at fault and not the order: that is an error, and no answer
     except (InvalidPrice, InvalidVolume):
         raise
     except (TradeError, AutotradingDisabled, BrokerDisconnected, Forbidden, LimitExceeded) as no:
@@ -129,6 +131,7 @@ async def prepare(
         info = await state.symbols.find(terminal, order.symbol)
     grid = PriceGrid(info, options.normalize)
     request = _request(terminal, order, options, grid)
+    # the caller's own choice is sent as it is, and never tried again with another mode
     fillings = []
     if order.filling is None:
         allowed = allowed_fillings(info, order.type)
@@ -142,6 +145,7 @@ async def prepare(
         fillings=fillings,
         position=order.position,
         state=OrderState.PLACED if waits else None,
+        # as it was put onto the grid; an order at market has none of its own
         price=None if order.price is None else request.price,
         symbol=info,
         symbol_requested=None if order.position else order.symbol,
@@ -269,6 +273,7 @@ async def modify(
         return await state.contingent.modify(terminal, state, change, options)
     with options.before_sending():
         check_change(change)
+    # the lock comes before the look: what "keep" keeps is what the change before this one has left
     async with state.locks.of(options, change.ticket):
         with options.before_sending():
             prepared = await _prepare_change(terminal, change, options)
@@ -296,6 +301,7 @@ async def _prepare_change(
 ) -> PreparedOrder:
     by_ticket = commands.FilterParams(ticket=change.ticket)
     if change.target != "position":
+        # orders first: on MetaTrader 4 a filled one goes on as a position of the same ticket
         orders = await terminal.request(commands.ORDERS_GET, by_ticket)
         if orders:
             return await _prepare_order_change(terminal, orders[0], change, options)
@@ -321,6 +327,7 @@ async def _prepare_order_change(
     check_platform(terminal, order.type, change.lifetime)
     info = await terminal.symbol(order.symbol)
     grid = PriceGrid(info, options.normalize)
+    # MODIFY sets all values at once, so that what shall stay is sent again as it is
     lifetime, expiration = order.type_time, order.time_expiration
     if change.lifetime is not None or change.expiration_ms is not None:
         lifetime = int(_lifetime(order, change))
@@ -377,6 +384,7 @@ async def _prepare_stops_change(
         symbol=info,
         changes=position,
         moved=grid.moved,
+        # moving a stop closer must stay possible while trading is halted
         tier=Tier.REDUCE if _tightens(position, request) else Tier.FULL,
     )
 
@@ -420,6 +428,7 @@ async def cancel(
     """
     if state.contingent.holds(ticket):
         return await state.contingent.cancel(terminal, ticket, options)
+    # two cancels of one order: the second finds it gone, and sends nothing
     async with state.locks.of(options, ticket):
         with options.before_sending():
             prepared = await _prepare_removal(terminal, ticket, options)
@@ -468,8 +477,10 @@ async def close(
     """
     async with state.locks.of(options, request.ticket):
         with options.before_sending():
+            # looked up under the lock: a close before this one may have taken a part of it
             position = await _position(terminal, request.ticket)
             prepared = await prepare(terminal, state, _opposite_order(position, request), options)
+        # prepare() knows of no closing: it makes an order that may open, which takes the tier FULL
         prepared = replace(prepared, tier=Tier.REDUCE, closes=_identifier(position))
         return await carry_out(terminal, state, prepared)
 
@@ -504,6 +515,8 @@ async def close_by(
         MethodNotSupported: a netting account has no opposite positions.
 
     """
+    # both at once, and TicketLocks takes them in one order: two that cross would wait for each
+    # other
     async with state.locks.of(options, request.ticket, request.by):
         with options.before_sending():
             prepared = await _prepare_close_by(terminal, request, options)
@@ -523,6 +536,7 @@ async def _prepare_close_by(
         action=TradeAction.CLOSE_BY,
         magic=position.magic,
         symbol=position.symbol,
+        # the broker closes as much as both have
         volume=min(position.volume, opposite.volume),
         type=int(OrderType.CLOSE_BY),
         position=close.ticket,
@@ -551,6 +565,7 @@ def _check_opposite(position: Position, opposite: Position) -> None:
 
 
 def _identifier(position: Position) -> int:
+    # a reversal on a netting account changes the ticket; MetaTrader 4 has tickets alone
     return position.identifier or position.ticket
 
 
@@ -573,6 +588,7 @@ async def carry_out(
     """
     with order.options.before_sending():
         admission = await state.admit(terminal, order)
+        # after the rules of risk, so that a check tells what an order would meet
         if order.options.validate_only:
             return await checked_only(terminal, order)
     journal, client_order_id = terminal.journal, order.options.client_order_id
@@ -598,15 +614,19 @@ async def _send(
     """Send an order, with its second filling mode if need be; return it as it was taken."""
     try:
         return order, await _send_once(terminal, state, order, admission)
+    # only this refusal says for sure that another mode may be taken; there is one more try, since
+    # each counts as an order at the broker
     except UnsupportedFilling as refused:
         if refused.data.get("retcode") != TradeRetcode.INVALID_FILL or len(order.fillings) < 2:
             raise
     except MarketClosed as closed:
         sessions = state.risk.sessions
+        # asked after the broker has said no: a table that is wrong keeps nobody from trading
         closed.data["opens_at"] = await sessions.opens_at(terminal, order.request.symbol)
         raise
     first, second = order.fillings[:2]
     request = with_(order.request, type_filling=int(second))
+    # the same intent, so the same id: the journal notes a second command under it
     again = replace(order, request=request, tried=(int(first),))
     return again, await _send_once(terminal, state, again, admission)
 
@@ -617,6 +637,7 @@ async def _send_once(
     sent = await terminal.execute(order, day=admission.day)
     admission.done(sent.result)
     key = filling_key(terminal, order.request)
+    # what the broker took is tried first the next time, whatever the symbol says of itself
     state.fillings.accepted(key, order.request.type_filling)
     return sent
 

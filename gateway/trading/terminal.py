@@ -80,8 +80,10 @@ from .results import (
 )
 from .session import Session
 
+# MQL's numbers of ERR_MARKET_NOT_SELECTED and ERR_MARKET_UNKNOWN_SYMBOL
 SYMBOL_NOT_SELECTED = 4302
 UNKNOWN_SYMBOL = 4301
+# what a terminal loads from the broker first where nobody has looked at the symbol yet
 HISTORY = frozenset({commands.RATES_GET.op, commands.TICKS_GET.op})
 LOADING_RETRY_MS = 5000
 """After an answer that did not come in time: the terminal had said that it is loading."""
@@ -306,6 +308,7 @@ class GuardedTerminal:
 
         """
         info = await self.request(commands.SYMBOL_GET, commands.SymbolParams(symbol=name))
+        # outside Market Watch a symbol has no quotes: its bid and ask stand at 0
         if info.select:
             return info
         await self.select(name)
@@ -361,6 +364,7 @@ class GuardedTerminal:
         except errors.CommandFailed:
             raise
         except errors.CommandTimeout as late:
+            # it had said that it works on it: the caller shall come again, and not give up
             if late.busy and command.op in HISTORY:
                 raise HistoryLoading(terminal=self.name, retry_after_ms=LOADING_RETRY_MS) from late
             raise self._translated(late) from late
@@ -371,12 +375,14 @@ class GuardedTerminal:
         symbol = getattr(params, "symbol", None)
         if failed.err in (UNKNOWN_SYMBOL, SYMBOL_NOT_SELECTED) and symbol:
             return await self._unknown_symbol(symbol)
+        # the EA found the question's time over before it began: as if nobody had answered
         if failed.err == commands.TOO_LATE:
             return Timeout(terminal=self.name)
         return failure(failed, params, terminal=self.name, platform=self.platform)
 
     async def _unknown_symbol(self, symbol: str) -> SymbolNotFound:
         try:
+            # only for the hint in the error, so the caller does not wait long for it
             listed = await self._ask(commands.SYMBOLS_GET, commands.SymbolsParams(), 2.0)
         except (GatewayError, errors.BridgeError):
             listed = []
@@ -425,6 +431,8 @@ class GuardedTerminal:
         # None: it has not said yet, and a trade is not held up for that
         if session.broker is False:
             raise BrokerDisconnected(terminal=self.name)
+        # the terminal would refuse it anyway; said here it costs no round trip, and is surely not
+        # sent
         if session.autotrading is False:
             code = TradeRetcode.CLIENT_DISABLES_AT
             unsent = refusal(code, Evidence(request=TradeRequest(action=0)))
@@ -448,9 +456,11 @@ class GuardedTerminal:
         """
         client_order_id = order.options.client_order_id
         try:
+            # this very link is kept: before_write compares it with the one that is there then
             session = self.check_tradable(order.tier)
             send = self._command(session, order, day)
             account = Account(session.hello.login, session.hello.server)
+            # on the disk before a byte is written: a crash from here on leaves a row to look for
             await self.journal.begin(account, client_order_id, send)
         except GatewayError as error:
             raise blame(error, client_order_id, "not_sent") from None
@@ -458,6 +468,7 @@ class GuardedTerminal:
 
     def _command(self, session: Session, order: PreparedOrder, day: int | None) -> CommandRecord:
         context = replace(order.context, day=day)
+        # the marks by which the reconciler tells whether an order can be this command's
         if not self.is_paper:
             boot_ms = host.boot_ms()
             context = replace(
@@ -472,6 +483,7 @@ class GuardedTerminal:
             context=context,
             fp=session.hello.fp,
             session=session.id,
+            # bounded: the EA must not begin with it once the caller was told that nobody knows
             ttl_ms=min(order.options.deadline.remaining_ms(), MAX_TTL_MS),
             adds_risk=order.tier > Tier.REDUCE,
         )
@@ -504,11 +516,13 @@ class GuardedTerminal:
                 on_written=lambda: journal.written(send),
                 on_ack=lambda: journal.acked(send),
             )
+        # the bytes are out and no answer came: never failed, and never sent again
         except errors.OutcomeUnknown as lost:
             journal.ended(send, Stage.UNKNOWN)
             raise _unresolved(client_order_id, acked=lost.acked) from lost
         except errors.CommandFailed as failed:
             raise await self._refused_by_ea(order, send, failed) from failed
+        # whatever else the bridge raises, it raises before a byte is written
         except errors.BridgeError as error:
             journal.ended(send, Stage.NOT_SENT)
             raise blame(self._translated(error), client_order_id, "not_sent") from error
@@ -521,6 +535,7 @@ class GuardedTerminal:
             raise
         if result.retcode not in SUCCESSES:
             raise await self._refused_by_broker(order, send, result)
+        # told as it is, a success that cannot be true would free the caller to act on it
         if not is_plausible(order.request, result):
             self._doubt(order, send, result)
         journal.ended(send, Stage.DONE, result)
@@ -546,6 +561,7 @@ class GuardedTerminal:
         if failed.err == commands.TOO_LATE:
             self.journal.ended(send, Stage.NOT_SENT, err=failed.err)
             return blame(order.options.deadline.exceeded(), client_order_id, "not_sent")
+        # the EA failed after OrderSend may have gone out: the account has to tell
         if not was_refused(failed.err, failed.retcode):
             self.journal.ended(send, Stage.UNKNOWN, err=failed.err, retcode=failed.retcode)
             return _unresolved(client_order_id, acked=True)
@@ -567,12 +583,14 @@ class GuardedTerminal:
         self, failed: errors.CommandFailed, request: TradeRequest
     ) -> GatewayError:
         """Return what a caller sees of the EA's refusal of a trade."""
+        # the broker's own word tells more than the number of MQL's error
         if failed.retcode:
             return await self.refused(failed.retcode, Evidence(request=request))
         return await self._failure(failed, request)
 
     async def refused(self, retcode: int, evidence: Evidence) -> GatewayError:
         """Return what a caller sees of the broker's refusal of a trade."""
+        # evidence is asked for after the refusal, so that it costs the trade nothing
         return refusal(retcode, await explain(self._evidence, retcode, evidence))
 
     async def _evidence(self, command: Command[Any, Any], params: Struct) -> Any:

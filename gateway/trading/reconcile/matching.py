@@ -86,9 +86,12 @@ def match(
         told = free.get(_named_by(send))
         if told is not None and told.symbol == send.request.symbol:
             found[send.command_id] = free.pop(told.ticket)
+    # the tag is second: what the server itself named needs no comment, which may be rewritten
     for send in (send for send in sends if send.command_id not in found):
         own = [order for order in free.values() if is_tagged_as(send, order)]
+        # a second filling mode is tried under the same id, and so with the same tag
         own = [order for order in own if order.filling in (None, send.request.type_filling)] or own
+        # two with one tag tell nothing; nor are they given to anybody by their likeness
         if len(own) == 1:
             found[send.command_id] = free.pop(own[0].ticket)
     rest = [send for send in sends if send.command_id not in found]
@@ -121,10 +124,13 @@ def share(
     found: dict[int, ObservedOrder] = {}
     for cluster in _clusters(fits):
         tickets = set().union(*(fits[command_id] for command_id in cluster))
+        # command ids only grow, so they are the order in which the requests were made
         alike = sorted((by_id[command_id] for command_id in cluster), key=_number)
         some = sorted((order for order in orders if order.ticket in tickets), key=_seen_order)
+        # only equal requests are shared out, for it does not matter whose is whose among those
         if _is_torn(alike, some, fits):
             continue
+        # more orders than commands: some are of a stranger, and giving any away might give his
         if len(tickets) <= len(cluster) and is_ready(alike):
             some = [_as_asked(order, alike, fits) for order in some]
             found |= _shared_out(alike, some, fits)
@@ -151,6 +157,7 @@ def _shared_out(
 
 def _assignable(seen: Iterable[ObservedOrder]) -> list[ObservedOrder]:
     """Return the orders that may be those of commands though they do not say so."""
+    # an order by hand is no command's, however like one it is; one with a tag says whose it is
     return [order for order in seen if order.is_by_program and not _names_maker(order.comment)]
 
 
@@ -178,11 +185,13 @@ def _match_alike(
     by_id = {send.command_id: send for send in sends}
     found: dict[int, ObservedOrder] = {}
     for cluster in _clusters(fits):
+        # a part of its past was not read: the order that is its own may lie there
         if cluster & partly:
             continue
         tickets = set().union(*(fits[command_id] for command_id in cluster))
         orders = [order for order in seen if order.ticket in tickets]
         alike = [by_id[command_id] for command_id in cluster]
+        # by numbers alone a trade would go to one of several requests that are not equal
         if _is_torn(alike, orders, fits):
             found |= _match_torn(alike, orders, fits, partly)
             continue
@@ -239,6 +248,7 @@ def _may_be_plain(
     terms, position = same
     if not position or (terms, 0) not in of_sends:
         return False
+    # as many as were wanted: then every one of both was executed, and each has its own
     executed, wanted = (sum(mark[0] == terms for mark in of) for of in (of_orders, of_sends))
     return executed != wanted
 
@@ -248,6 +258,8 @@ def _one_to_one(
 ) -> dict[int, ObservedOrder]:
     """Return whose the orders are, if they are as many as the commands and fit each of them."""
     tickets = {order.ticket for order in orders}
+    # one too few or too many, and nobody can tell which command has none. As many as
+    # there are: they are equal, so any assignment is true; this one is the same at each look
     if len(tickets) != len(ids) or not all(tickets <= fits[command_id] for command_id in ids):
         return {}
     return dict(zip(sorted(ids), sorted(orders, key=lambda order: order.ticket), strict=True))
@@ -283,6 +295,8 @@ def _in_order(
     for send in sends:
         row = [best[-1][0]]
         for j, order in enumerate(orders):
+            # without this command, or without this order; fewer orders left over count before
+            # distance
             left, far = min(best[-1][j + 1], (row[j][0] + 1, row[j][1]))
             if order.ticket in fits[send.command_id]:
                 before = best[-1][j]
@@ -303,6 +317,7 @@ def _in_order(
 
 
 def _apart(send: CommandRecord, order: ObservedOrder) -> int:
+    # in steps: differences of milliseconds between clocks must not decide who gets what
     return abs(send.lateness_ms(order.time_ms, order.stamp_ms)[0]) // TOGETHER_MS
 
 
@@ -335,6 +350,7 @@ def may_be(send: CommandRecord, order: ObservedOrder, around_ms: int = 0) -> boo
         return is_tagged_as(send, order)
     if order.is_by_stop:
         return False  # no program can place one; it would keep what is alike unknown for ever
+    # a person's order that is alike by chance would otherwise keep a command unknown for a day
     return _is_alike(send, order, around_ms if order.is_by_program else 0) or _is_part(send, order)
 
 
@@ -397,6 +413,7 @@ def is_of_time(
     earliest_ms, latest_ms = -SKEW_MS - around_ms, LATEST_MS + SKEW_MS + around_ms
     if any(earliest_ms <= late <= latest_ms for late in late_ms):
         return True
+    # a limit may wait for months; but not longer than the clock that is right allows
     longest_ms = min(late_ms) + MAX_APART_MS
     return may_be_late and any(earliest_ms <= late <= longest_ms for late in late_ms)
 
@@ -407,6 +424,8 @@ def _is_of_position(send: CommandRecord, order: ObservedOrder) -> bool:
     if order.entered:
         if closes is None or order.entered == order.ticket:
             return closes != order.entered  # else it is the one that has opened what is closed
+        # the EA compares the position right before it sends: an order that added to it is none of
+        # it
         return order.entered == closes and not order.opens
     if send.request.position:
         return not order.opens and order.position in (0, send.request.position, closes)
@@ -445,6 +464,7 @@ def _is_at_price(send: CommandRecord, order: ObservedOrder) -> bool:
     price = send.request.price
     if math.isclose(order.opened, price, rel_tol=1e-9):
         return True
+    # a limit is filled at its price or better, a stop at its price or worse
     return (order.opened > price) is (send.request.type in _FILLED_ABOVE)
 
 

@@ -134,6 +134,8 @@ def descendants(seen: Iterable[ObservedOrder], known: Callable[[set[int]], set[i
             children[parent] = child
     found = known(tickets | children.keys())
     for ticket in list(found):
+        # a rest may be closed in part again and again; "not in found" ends comments that go in a
+        # ring
         while ticket in children and children[ticket] not in found:
             ticket = children[ticket]
             found.add(ticket)

@@ -54,6 +54,7 @@ def result_of_order(
     order = view.orders.get(observed.ticket) or view.past.get(observed.ticket)
     if send.request.action == TradeAction.PENDING:
         return _pending(order, observed)
+    # no deals there: the trade itself has the ticket of the order
     if view.is_mt4:
         return _mt4_trade(send.request, observed, view)
     deals = told_deals(send.request, send.context.closes, view.deals_of(observed.ticket))
@@ -83,6 +84,7 @@ def _deal(
     order: Order | None, observed: ObservedOrder, deals: Sequence[Deal], view: AccountSnapshot
 ) -> TradeResult:
     if order is not None and not deals:
+        # not a lot of it was filled, so the broker has refused it after all
         if order.state in _UNFILLED and order.volume_current == order.volume_initial:
             return TradeResult(retcode=TradeRetcode.REJECT, order=observed.ticket)
         if order.state in _OPEN:
@@ -90,6 +92,7 @@ def _deal(
     # summed in hundred-millionths: lots are decimal fractions
     filled = sum(round(deal.volume * 10**8) for deal in deals) / 10**8
     if not deals and order is not None:
+        # the history may be seconds late with deals; the order knows already how much is left
         filled = round(order.volume_initial - order.volume_current, 8)
     paid = sum(deal.volume * deal.price for deal in deals)
     # less than the order's volume is a partial fill
@@ -130,6 +133,8 @@ def result_of_change(send: CommandRecord, view: AccountSnapshot) -> TradeResult 
             return _modification(request, view)
         case TradeAction.SLTP:
             position = view.positions.get(request.position)
+            # a position that has gone, or has other stops, proves nothing: a later change may have
+            # set them
             is_so = position is not None and _same(
                 (position.sl, position.tp), (request.sl, request.tp)
             )
@@ -143,6 +148,7 @@ def _removal(request: TradeRequest, view: AccountSnapshot) -> TradeResult | None
     past = view.past.get(request.order)
     if past is None:
         return None
+    # filled or expired before: then the broker can have answered nothing but that it is not there
     was_removed = past.state == OrderState.CANCELED
     retcode = TradeRetcode.DONE if was_removed else TradeRetcode.INVALID_ORDER
     return TradeResult(retcode=retcode, order=request.order)
@@ -178,6 +184,8 @@ def _mt4_exit(send: CommandRecord, view: AccountSnapshot) -> TradeResult | None:
     if _was_stopped(past):
         return TradeResult(retcode=TradeRetcode.POSITION_CLOSED)
     stamp_ms = past.time_done_msc or past.time_done * 1000
+    # a part was closed, and the trade of this ticket has the volume of that part: not this
+    # command's
     if past.volume_initial != request.volume:
         return None
     if not view.is_of_time(send, stamp_ms):
@@ -272,10 +280,13 @@ async def conclude(
             ``can_wait`` until it is back.
 
     """
+    # one command that was executed decides: what came before it, a refused filling mode, did
+    # nothing
     done = next((send for send in intent.sends if send.stage is Stage.DONE), None)
     if done is not None and done.result is not None:
         return Stage.DONE, await _receipt(terminal, intent, done, done.result, can_wait=can_wait)
     rejected = [send for send in intent.sends if send.stage is Stage.REJECTED]
+    # the last word is the answer: an earlier refusal led to another try
     if rejected and rejected[-1] is intent.sends[-1]:
         error = await _rejection(terminal, rejected[-1])
         blame(error, intent.asked.client_order_id, "rejected")
@@ -304,6 +315,7 @@ async def _receipt(
         request=send.request,
         options=ExecutionOptions(
             client_order_id=intent.asked.client_order_id,
+            # the caller's deadline is long over; nothing is sent any more, so any will do
             deadline=Deadline.of(terminal.now_ms, None, None),
         ),
         position=context.position,
@@ -326,6 +338,7 @@ async def _rejection(terminal: GuardedTerminal, send: CommandRecord) -> GatewayE
     if send.result is not None:
         evidence = Evidence(request=send.request, result=send.result)
         return await terminal.refused(send.result.retcode, evidence)
+    # nobody has refused it: that it was not executed is concluded, and the answer says from what
     if not send.err and not send.retcode:
         return OrderRejected(_REASONS[send.presumed or Presumed.TRACELESS])
     failed = errors.CommandFailed("order_send", send.err, send.retcode)

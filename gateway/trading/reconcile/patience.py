@@ -146,11 +146,14 @@ class Patience:
             return True
         now_s = self._now_s()
         heard_s = self._heard_since_s.get(send.command_id, now_s)
+        # from an answer on: the terminal reads in order, so the command had arrived by then, and
+        # its time to begin runs from its arrival there
         return now_s - heard_s > send.ttl_ms / 1000 + SURE_S
 
     def note_traceless(self, session: Session | None, send: CommandRecord) -> None:
         """Note that nothing shows a command; its time begins if it can."""
         if session is None or session.broker is not True or not self.is_over(session, send):
+            # a broker that is away takes its lists along: what they lack proves nothing
             self._traceless_since_s.pop(send.command_id, None)
         else:
             self._traceless_since_s.setdefault(send.command_id, self._now_s())

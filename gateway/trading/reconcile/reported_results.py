@@ -38,6 +38,7 @@ class ReportedResults:
     def late(self, late: LateResult) -> None:
         """Keep the answer to a trade whose caller was told that nobody knows."""
         self._late[late.command_id] = late
+        # the oldest goes: its command is found in the table or in the account, only later
         if len(self._late) > MAX_LATE:
             self._late.popitem(last=False)
 
@@ -54,6 +55,7 @@ class ReportedResults:
 
     async def ask_table(self, terminal: GuardedTerminal, intents: list[Intent]) -> None:
         """Ask for the results of commands that were sent to this very terminal."""
+        # another terminal of the account has a table of its own, and knows nothing of these
         own = [intent for intent in intents if intent.terminal == self._name]
         by_id = {send.command_id: send for send in open_sends(own)}
         if not by_id or not terminal.can("results"):
@@ -83,6 +85,7 @@ class ReportedResults:
     def _is_never_taken(self, terminal: GuardedTerminal, send: CommandRecord) -> bool:
         """Whether a command that the terminal's table lacks was not and will not be executed."""
         session = terminal.session
+        # by the fingerprint: a new installation under the same name has an empty table
         if session is None or session.hello.fp != send.fp or send.is_answered:
             return False
         # an EA of an earlier version does not know that a power cut may have taken it away

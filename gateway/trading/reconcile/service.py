@@ -82,6 +82,7 @@ class Reconciler:
         self._guarded = guarded
         self._on_paper = on_paper or guarded
         self._schedule = RetrySchedule(log.now_ms)
+        # one for table and account: that a command was heard of counts for both
         self._patience = Patience()
         self._reported = ReportedResults(name, log.now_ms, self._patience)
         self._settlements = SettlementCheck(log, self._reported)
@@ -91,6 +92,7 @@ class Reconciler:
     def wake(self) -> None:
         """Look now, and then again until nothing is unknown."""
         self._news.set()
+        # one task a terminal; the event has a running one begin its pauses anew
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -110,6 +112,7 @@ class Reconciler:
     async def _run(self) -> None:
         pauses = iter(PAUSES_S)
         while True:
+            # what has just become unknown is looked for often again, whatever else waits for long
             if self._news.is_set():
                 self._news.clear()
                 pauses = iter(PAUSES_S)
@@ -140,11 +143,14 @@ class Reconciler:
                 await self._settle(self._on_paper(), account, papers)
             await self._settlements.look(terminal, account)
         except TerminalDisconnected:
+            # a link that is gone ends the loop, for the next one wakes it; paper alone being away
+            # does not
             return terminal.session is None
         except GatewayError as error:
             logger.info("terminal %s: not reconciled yet: %s", self._name, error.name())
         except StoreError:
             logger.exception("terminal %s: what was found is not written", self._name)
+        # the loop must not die of a fault of ours: nobody else finds out what is unknown
         except Exception:
             logger.exception("terminal %s cannot be reconciled", self._name)
         self._forget_ended(account)
@@ -163,6 +169,7 @@ class Reconciler:
         self, terminal: GuardedTerminal, account: Account, intents: list[Intent]
     ) -> None:
         self._reported.take_late(intents)
+        # the table before the account: it is exact, and costs one question
         await self._reported.ask_table(terminal, intents)
         await self._conclude(terminal, intents)
         if await self._search(terminal, account, intents):
@@ -188,6 +195,7 @@ class Reconciler:
             for intent in intents
             if intent.stage not in ENDS and not any(open_sends([intent]))
         ]
+        # one that cannot be concluded yet must not keep the others unknown
         failed = await asyncio.gather(*map(end, over), return_exceptions=True)
         for failure in failed:
             if failure is not None:
@@ -213,11 +221,13 @@ class Reconciler:
             due = sends  # how many there are of a kind tells whose an order is
         ids = {send.command_id for send in due}
         later = [send for send in sends if send.command_id not in ids]
+        # commands that are looked for later are rivals all the same: an order may be theirs
         view = await take_snapshot(
             terminal, due, [*later, *self._others(account, sends)], is_far=is_far
         )
         if terminal.account != account:
             raise terminal.offline()  # it was logged in elsewhere while it told
+        # only now: a look that failed half-way is due again at once
         self._schedule.looked(due)
         self._patience.heard(due)
         # what a person has settled during the look gets no order: it may be another one's
@@ -255,6 +265,8 @@ class Reconciler:
         """
 
         def is_ready(some: Collection[CommandRecord]) -> bool:
+            # an answer that may still come names its order; what is shared out by then cannot be
+            # undone
             waits = any(send in others for send in some)
             return not waits and self._patience.ends_together(some)
 
@@ -278,12 +290,14 @@ class Reconciler:
         """The same for those that change what is there."""
         closed = set[int]()
         ending = [send for send in changes if self._patience.ends(send)]
+        # the nearest first: the end of a ticket is given once, and to the first that fits
         ending.sort(key=lambda send: distance_of_exit(send, view))
         ids = {send.command_id for send in ending}
         for send in ending:
             exited = send.exited
             if exited is None:
                 self._reported.presume(send, Presumed.SUPERSEDED)
+            # it is still open, so nobody has closed it, whichever command was to
             elif exited in view.positions:
                 self._reported.presume(send, Presumed.TRACELESS)
             elif exited in view.past and exited not in closed:
@@ -349,7 +363,9 @@ class Reconciler:
         rivals = [send for send in rivals if makes_order(send, is_mt4=view.is_mt4)]
         mine = view.wanted([*sends, *rivals], self._log.now_ms())
         seen = [order for order in view.sightings() if mine.sighting(order)]
+        # orders whose command is known are nobody else's, nor are the rests of partial closes
         claimed = descendants(seen, partial(self._log.claimed, account))
+        # the server may have named an order of a command that is open still: that one may have it
         claimed -= {send.ticket for send in (*wanted, *later) if send.ticket is not None}
         free = [order for order in seen if order.ticket not in claimed]
         found = match([*wanted, *rivals], free, partly=later)
@@ -419,6 +435,7 @@ class ReconcileService:
             self._is_running = False  # the gateway is going down
             await asyncio.gather(*(reconciler.stop() for reconciler in self._reconcilers.values()))
             await self._used_ids.stop()
+            # last: what the reconcilers have just found is written as well
             await self.log.finish()
 
     def late(self, session: TerminalSession, late: LateResult) -> None:
@@ -437,6 +454,7 @@ class ReconcileService:
             hello, terminal = change.facts.hello, change.facts.terminal
             account = Account(hello.login, hello.server)
             self.log.note_account(terminal, account)
+            # at the link, so that the first order need not wait for the look into the past
             self._used_ids.begin(terminal, account)
             self._reconciler(terminal).wake()
 

@@ -72,6 +72,7 @@ class SettlementCheck:
         settled = [intent for intent in self._log.watched(account) if not intent.is_paper]
         doubles = {intent.key: _reopened(intent) for intent in settled}
         found = list(doubles.values())
+        # of copies: until it is written, who asks for the order sees what the person has said
         self._reported.take_late(found)
         session = terminal.session
         scene = () if session is None else (session.id, session.broker)
@@ -84,6 +85,8 @@ class SettlementCheck:
             self._schedule.looked(due)
         for intent in settled:
             double = doubles[intent.key]
+            # nothing is compared before all of its commands have ended: one may still turn out
+            # otherwise
             if not any(open_sends([double])):
                 await self._compare(terminal, intent, double)
                 for send in double.sends:
@@ -96,6 +99,7 @@ class SettlementCheck:
         sends = [send for send in sends if send.stage not in ENDS]
         if not sends:
             return
+        # without rivals, for likeness alone is no reason to contradict a person
         view = await take_snapshot(terminal, sends, [], is_far=False)
         if terminal.account != account:
             raise terminal.offline()  # it was logged in elsewhere while it told
@@ -110,10 +114,12 @@ class SettlementCheck:
     async def _compare(self, terminal: GuardedTerminal, intent: Intent, double: Intent) -> None:
         """Let what the terminal has said count."""
         assert intent.settlement is not None
+        # the whole answer is made anew, as if nobody had said anything
         stage, answer = await conclude(terminal, double, can_wait=True)
         said = intent.settlement
         if stage is Stage.NOT_SENT and said.outcome == "done":
             return  # a terminal that lost its table lacks what it has executed, too
+        # done under another ticket is another word as well: that order is somebody else's then
         tickets = [{send.ticket for send in other.sends} - {None} for other in (intent, double)]
         is_same = (stage is Stage.DONE) == (said.outcome == "done") and (
             stage is not Stage.DONE or said.ticket is None or tickets[0] == tickets[1]
@@ -178,6 +184,7 @@ async def settle(terminal: GuardedTerminal, client_order_id: str, said: Settleme
                 "No request with that client_order_id was sent", client_order_id=client_order_id
             )
         send = _unknown(intent)
+        # to be compared after the awaits: another look may find the end meanwhile
         before = send.stage
         result, settlement = await _believed(terminal, intent, send, said)
         found = replace(intent, sends=_ended(intent, send, result, terminal.now_ms()))
@@ -206,6 +213,7 @@ def _unknown(intent: Intent) -> CommandRecord:
             "client_order_id",
             "nothing was sent for it, and get_order tells that as soon as the terminal is linked",
         )
+    # of several commands the last one open counts: those before it were refused
     left = [send for send in intent.sends if send.stage not in ENDS]
     # where all have ended, the rest of the receipt is to be asked, or the end to be written
     done = [send for send in intent.sends if send.stage is Stage.DONE]
@@ -226,6 +234,7 @@ async def _believed(
     ticket = said.ticket
     if not said.executed and ticket is not None:
         raise _fault("ticket", "what was not executed has none")
+    # the terminal has told this end and only the receipt is open: a person cannot overrule it
     if send.stage is Stage.DONE or (send.stage in ENDS and send.presumed is None):
         result = _as_told(terminal, send, said)
         return result, structs.replace(
@@ -238,12 +247,14 @@ async def _believed(
         return _of_change(send, ticket), structs.replace(settlement, note=note)
     if ticket is None:
         raise _fault("ticket", "say which order of the terminal it is")
+    # before the terminal is asked: one order must not be told to two callers
     owner = terminal.journal.owner(intent, ticket)
     if owner is not None:
         raise _fault("ticket", f"it is the order of {owner}")
     try:
         view = await _view(terminal, intent, ticket)
     except GatewayError as error:
+        # the terminal may be gone for good, so a person's word has to do
         result = TradeResult(retcode=TradeRetcode.DONE, order=ticket, volume=send.request.volume)
         is_switched = intent.is_paper != terminal.is_paper
         why = "paper trading was switched since" if is_switched else error.name()
@@ -293,6 +304,7 @@ async def _view(terminal: GuardedTerminal, intent: Intent, ticket: int) -> Accou
     if session is None or session.broker is not True or intent.is_paper != terminal.is_paper:
         raise terminal.offline()
     of_open, of_past = commands.FilterParams(ticket=ticket), commands.HistoryParams(ticket=ticket)
+    # what is open before what is past: an order that is filled in between shows in one of the two
     orders = await terminal.request(commands.ORDERS_GET, of_open)
     positions = await terminal.request(commands.POSITIONS_GET, of_open)
     past = await terminal.request(commands.HISTORY_ORDERS_GET, of_past)
@@ -328,6 +340,7 @@ def _shown(view: AccountSnapshot, send: CommandRecord, ticket: int) -> TradeResu
 def _differs(view: AccountSnapshot, send: CommandRecord, order: ObservedOrder) -> str:
     """Return in what an order is none of a command's; empty: it may be its."""
     request = send.request
+    # a tag that is cut off proves nothing, but another one's tag does
     if is_tagged(order.comment) and not is_tagged_as(send, order):
         return f"it carries the tag of another one ({order.comment})"
     if order.symbol != request.symbol:
@@ -336,6 +349,7 @@ def _differs(view: AccountSnapshot, send: CommandRecord, order: ObservedOrder) -
     is_filled = view.is_mt4 and order.type in (OrderType.BUY, OrderType.SELL)
     if order.type != (request.type % 2 if is_filled else request.type):
         return "its type is another one"
+    # less may be there: a part of it was filled, or closed since
     if order.volume > request.volume + SAME_LOTS:
         return f"its volume is {order.volume}"
     return ""

@@ -82,11 +82,13 @@ class CandidateFilter:
                 self._tickets.add(result.order)
             if len(request.comment) >= TAG_LENGTH:
                 self._tags.add(request.comment[:TAG_LENGTH])
+            # by both clocks: ours may have been set since, and the broker's is not always known
             times_ms = [send.created_ms]
             if send.context.broker_ms:
                 times_ms.append(send.context.broker_ms - offset_ms)
             self._times_ms[_kind(request, request.type)] += times_ms
             self._of_parts.add((request.symbol, request.type, request.magic))
+            # on MetaTrader 4 a filled pending order shows as a trade of another kind
             side = side_of(request.type) if is_mt4 else None
             if side is not None:
                 filled = _kind(request, side)
@@ -125,9 +127,11 @@ class CandidateFilter:
         if is_of_part(comment) and (symbol, type_, magic) in self._of_parts:
             return True
         since_ms = self._since_ms.get(kind)
+        # however late: the market may have come to its price weeks after the command
         if since_ms is not None and time_ms >= since_ms - self._earlier_ms:
             return True
         times_ms = self._times_ms.get(kind)
+        # of now: a command that is begun during the look may have made it
         if times_ms is None or time_ms >= self._recent_ms:
             return times_ms is not None
         # of the commands the first that is not too old for this order
@@ -196,10 +200,12 @@ class AccountSnapshot:
             entries[deal.order].add(deal.entry)
         sources = (self._of_orders(entries), self._of_deals(entries), self._of_positions())
         for observed in (order for source in sources for order in source):
+            # the first source wins: an order knows its prices, its deal and its position do not
             found.setdefault(observed.ticket, observed)
         return list(found.values())
 
     def _of_orders(self, entries: Mapping[int, set[int]]) -> Iterator[ObservedOrder]:
+        # what is open first: an order that is filled during the look is then told as it was
         for order in (*self.orders.values(), *self.past.values()):
             at_ms = order.time_setup_msc or order.time_setup * 1000
             yield ObservedOrder(
@@ -242,6 +248,7 @@ class AccountSnapshot:
         """Those whose order the history does not show yet; all deals of one together."""
         filled: defaultdict[int, float] = defaultdict(float)
         for deal in self.deals:
+            # a large order is filled in several deals; each alone would look like a smaller order
             filled[deal.order] += deal.volume
         for deal in self.deals:
             is_entry = deal.entry == DealEntry.IN
@@ -311,6 +318,7 @@ async def take_snapshot(
         GatewayError: it did not say.
 
     """
+    # asked anew at each look: the broker's clock is put on and back for the summer
     clock = await terminal.request(commands.CLOCK_GET, commands.NoParams())
     offset_s = _offset_s(clock, terminal.now_ms() // 1000)
     # what is open comes first: an order that is filled in between is then in one of the two
@@ -327,9 +335,11 @@ async def take_snapshot(
     )
     makers = [send for send in sends if makes_order(send, is_mt4=view.is_mt4)]
     if makers:
+        # history is asked for from the oldest of them on, once for all of them
         first_ms = _first_stamp_ms(makers, view, terminal.now_ms())
         await _look_back(terminal, view, [*sends, *rivals], first_ms - SKEW_MS)
     changed = {ticket for send in sends if send not in makers for ticket in _changed(send)}
+    # what a command changes has a ticket, so its past is asked for by that, however old it is
     for ticket in changed - view.past.keys():
         by_ticket = commands.HistoryParams(ticket=ticket)
         for order in await terminal.request(commands.HISTORY_ORDERS_GET, by_ticket):
@@ -343,12 +353,14 @@ async def _look_back(
     """Add what of the past may be of commands that have made an order."""
     now_ms, offset_s = terminal.now_ms(), view.offset_ms // 1000
     wanted = view.wanted(sends, now_ms)
+    # the day more is read only before a command is given up, since a busy day is a lot
     first_s = since_ms // 1000 - (BEHIND_S if view.is_far else 0)
     span = (max(0, first_s), now_ms // 1000 + offset_s + AHEAD_S)
     async for past in fetch_history(terminal, commands.HISTORY_ORDERS_GET, *span):
         view.past.update((order.ticket, order) for order in past if wanted.order(order))
     if not terminal.can("deals"):
         return
+    # the deals of an order that was let through, whatever their own comment and time
     tickets = view.past.keys() | view.orders.keys()
     async for deals in fetch_history(terminal, commands.HISTORY_DEALS_GET, *span):
         # all deals of an order, if one is: by one alone a part looked like the whole

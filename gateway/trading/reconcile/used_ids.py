@@ -87,6 +87,7 @@ class UsedIdScan:
     def ticket_of(self, account: Account, client_order_id: str) -> int | None:
         """Return an order that was made under an id before this run; ``None``: there is none."""
         tickets = self._tickets.get(account)
+        # most homes were never restored: then the table is empty, and no tag is computed
         return tickets.get(tag(*account, client_order_id)) if tickets else None
 
     def begin(self, terminal: str, account: Account) -> None:
@@ -112,6 +113,7 @@ class UsedIdScan:
         if (task := self._looking.get(account)) is None:
             return
         if reduces:
+            # wait() leaves the task alone when the time is over: others wait for it, too
             await asyncio.wait((task,), timeout=REDUCING_S)
             return
         try:
@@ -134,6 +136,7 @@ class UsedIdScan:
         except _AGAIN:
             raise
         except GatewayError as error:
+            # of the account: a terminal that links anew must not begin to count anew
             self._failures[account] += 1
             if isinstance(error, InternalError) and self._failures[account] < TRIES:
                 raise  # it failed once, which is no reason to send anything twice
@@ -141,6 +144,7 @@ class UsedIdScan:
             logger.warning("terminal %s: its past orders cannot be seen: %s", name, error.name())
         if terminal.account != account:
             raise terminal.offline()  # it was logged in elsewhere while it told
+        # only a whole look counts: a part of it would let used ids through
         self._tickets[account] = found
         self._warn_of_forgotten(name, account, set(found.values()))
 

@@ -17,8 +17,8 @@ from gateway.rpc.methods.params import read_decimal
 from gateway.trading.filling import allowed_fillings
 from gateway.trading.price_grid import PriceGrid, exact, nearest, tick_size
 from gateway.trading.requests import (
+    CLIENT_ORDER_ID,
     DEFAULT_TTL_MS,
-    PATTERN,
     Deadline,
     new_client_order_id,
     tag,
@@ -122,7 +122,7 @@ def test_filling_modes(
 def test_made_ids_are_good_and_sort_by_time(now_ms: int) -> None:
     """A ULID behind `gw-`, which the pattern of ids accepts."""
     made = new_client_order_id(now_ms)
-    assert re.fullmatch(PATTERN, made)
+    assert re.fullmatch(CLIENT_ORDER_ID, made)
     assert len(made) == 29
     assert new_client_order_id(now_ms + 1)[:13] >= made[:13]
 
