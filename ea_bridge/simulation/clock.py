@@ -56,6 +56,7 @@ class BrokerZone:
         """
         winter = broker_ms - _WINTER_MS
         summer = broker_ms - _SUMMER_MS
+        # in the hour that comes twice the two readings differ: the later one, winter's, is meant
         is_summer = self.offset_ms(winter) == self.offset_ms(summer) == _SUMMER_MS
         return summer if is_summer else winter
 
@@ -74,6 +75,7 @@ def _leap(zone: BrokerZone, year: int) -> range:
     winter, summer = (
         int(datetime(year, month, 15, tzinfo=UTC).timestamp()) // 60 for month in (1, 7)
     )
+    # by halving the interval: zoneinfo does not tell when an offset changes
     while summer - winter > 1:
         middle = (winter + summer) // 2
         if zone.offset_ms(middle * 60_000) == _WINTER_MS:
@@ -146,6 +148,7 @@ class Hours:
         self.sessions = sessions
         self._open = bytearray(WEEK)
         for day, from_s, to_s in sessions:
+            # MetaTrader's week begins on Sunday, the table on Monday
             monday_based = (day - DayOfWeek.MONDAY) % 7 * DAY
             for minute in range(from_s // 60, to_s // 60):
                 self._open[monday_based + minute] = 1

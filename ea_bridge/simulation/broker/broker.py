@@ -107,6 +107,7 @@ class Broker:
 
     def send(self, request: TradeRequest, now_msc: int) -> TradeResult:
         """Carry out a request (``OrderSend``). Refusals are results too, never exceptions."""
+        # what has expired or fallen due since the last tick comes first
         self.on_time(now_msc)
         self._requests += 1
         tick = self._prices.tick(request.symbol)
@@ -272,6 +273,7 @@ class Broker:
 
     def _with_price(self, order: Order) -> Order:
         spec = self._prices.symbol(order.symbol)
+        # in ENUM_ORDER_TYPE even numbers buy and odd ones sell
         buying = order.type % 2 == OrderType.BUY
         price = None if spec is None else self._prices.price(spec, buying)
         return order if price is None else replace(order, price_current=float(price))
@@ -324,6 +326,7 @@ class Broker:
         return [self._with_profit(event) for event in events]
 
     def _with_profit(self, event: TradeEvent) -> TradeEvent:
+        # a position that is gone has nothing floating any more
         if event.position is None or event.op == "remove":
             return event
         position = self._valuation.shown(event.position)
@@ -492,6 +495,7 @@ class BookRows:
             (kind, ticket, _text(row))
             for kind, open_ in _open(broker).items()
             for ticket, row in open_.items()
+            # records are frozen, so what has changed is another object: no member is compared
             if self._open[kind].get(ticket) is not row
         ]
         past = _newest(books.past_orders.values(), self._past["past"], len(books.past_orders))

@@ -43,6 +43,7 @@ MT4_SHORTEST_LIFE_MS = 600_000
 def order_type_allowed(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10035: the type does not fit the action, the symbol forbids it, or MetaTrader 4 lacks it."""
     request = resolved.request
+    # a close-by has one type alone, so the symbol's permission is all there is to look at
     if request.action == TradeAction.CLOSE_BY:
         flag = OrderFlag.CLOSE_BY
     else:
@@ -50,9 +51,11 @@ def order_type_allowed(context: CheckContext, resolved: ResolvedRequest) -> Trad
         if request.type not in expected:
             return TradeRetcode.INVALID_ORDER
         flag = _flag(request.type)
+    # MetaTrader 4 has six types of orders; stop-limit orders came with MetaTrader 5
     if flag == OrderFlag.STOP_LIMIT and context.valuation.terms.platform == "mt4":
         return TradeRetcode.INVALID_ORDER
     allowed = resolved.symbol.order_mode
+    # MetaTrader 4 has no SYMBOL_ORDER_MODE: ``None`` forbids nothing
     if allowed is not None and not allowed & flag:
         return TradeRetcode.INVALID_ORDER
     return None
@@ -81,6 +84,7 @@ def symbol_tradable(context: CheckContext, resolved: ResolvedRequest) -> TradeRe
     mode = resolved.symbol.trade_mode
     if mode == SymbolTradeMode.DISABLED:
         return TradeRetcode.TRADE_DISABLED
+    # whatever only closes passes in the other modes too: nobody is locked into a position
     if mode == SymbolTradeMode.FULL or _only_closes(context, resolved):
         return None
     if mode == SymbolTradeMode.CLOSEONLY:
@@ -93,6 +97,7 @@ def symbol_tradable(context: CheckContext, resolved: ResolvedRequest) -> TradeRe
 
 
 def _only_closes(context: CheckContext, resolved: ResolvedRequest) -> bool:
+    # a pending order opens at its own time, whatever it would close now
     if resolved.request.action != TradeAction.DEAL or resolved.tick is None:
         return False
     return opened_volume(context.valuation, resolved.trade) == 0
@@ -104,6 +109,7 @@ def volume_valid(context: CheckContext, resolved: ResolvedRequest) -> TradeRetco
     good = (
         volume > 0
         and symbol.volume_min <= volume
+        # 0 in a specification: the broker sets no upper bound, or no step
         and (symbol.volume_max == 0 or volume <= symbol.volume_max)
         and (symbol.volume_step == 0 or on_grid(volume, symbol.volume_step))
     )
@@ -118,6 +124,7 @@ def filling_valid(context: CheckContext, resolved: ResolvedRequest) -> TradeRetc
     and stop-limit orders. MetaTrader 4 has no choice.
     """
     symbol, request = resolved.symbol, resolved.request
+    # an order of MetaTrader 4 has no filling: it fills whole, or not at all
     if symbol.filling_mode is None or context.valuation.terms.platform == "mt4":
         return None
     return None if _filling_allowed(symbol, request) else TradeRetcode.INVALID_FILL
@@ -126,13 +133,16 @@ def filling_valid(context: CheckContext, resolved: ResolvedRequest) -> TradeRetc
 def _filling_allowed(symbol: SymbolInfo, request: TradeRequest) -> bool:
     mask, filling = symbol.filling_mode or 0, request.type_filling
     at_market = request.action == TradeAction.DEAL
+    # book or cancel is for orders that rest in the book, never for those that take from it
     if filling == OrderFilling.BOC:
         waits = request.type in LIMITS | STOP_LIMITS
         return waits and bool(mask & FillingFlag.BOC)
+    # RETURN has no bit in the mask; under MARKET execution no rest of an order can stay
     if filling == OrderFilling.RETURN:
         return not at_market or symbol.trade_exemode != SymbolExecution.MARKET
     if filling not in (OrderFilling.FOK, OrderFilling.IOC):
         return False
+    # here the dealer's price is for the whole volume, so the mask is not asked
     if symbol.trade_exemode in (SymbolExecution.REQUEST, SymbolExecution.INSTANT):
         return True
     flag = FillingFlag.FOK if filling == OrderFilling.FOK else FillingFlag.IOC
@@ -155,11 +165,13 @@ def expiration_valid(context: CheckContext, resolved: ResolvedRequest) -> TradeR
     flag = _TIME_FLAGS.get(OrderTime(request.type_time)) if _known_time(request) else None
     if flag is None or (allowed is not None and not allowed & flag):
         return TradeRetcode.INVALID_EXPIRATION
+    # these two ignore ``expiration``, so a moment in the past does no harm
     if request.type_time in (OrderTime.GTC, OrderTime.DAY):
         return None
     end_msc = request.expiration * 1000
     if request.type_time == OrderTime.SPECIFIED_DAY:  # to the end of that day
         end_msc = (end_msc // _DAY_MS + 1) * _DAY_MS
+    # by the server's clock: a bot that reckons in UTC is hours off and learns it here
     if end_msc <= resolved.now_msc:
         return TradeRetcode.INVALID_EXPIRATION
     # MetaTrader 4 takes an old expiration back unchanged, however near it is by now
@@ -198,6 +210,7 @@ def deal_price_valid(context: CheckContext, resolved: ResolvedRequest) -> TradeR
     if request.price == 0 or not _on_grid(symbol, request.price):
         return TradeRetcode.INVALID_PRICE
     away = abs(exact(request.price) - exact(resolved.market_price))
+    # ``deviation`` counts points, not ticks of the grid
     near = round(away / exact(symbol.point)) <= request.deviation
     return None if near else TradeRetcode.REQUOTE
 
@@ -209,12 +222,14 @@ def pending_price_valid(context: CheckContext, resolved: ResolvedRequest) -> Tra
     sell stop below it. A buy stop-limit places its limit below its own price, a sell above.
     """
     symbol, request = resolved.symbol, resolved.request
+    # a modification repeats no type that counts: that of the order in the book does
     kind = request.type if resolved.order is None else resolved.order.type
     if request.price <= 0 or not _on_grid(symbol, request.price):
         return TradeRetcode.INVALID_PRICE
     buying = kind in BUYS
     tick = resolved.known_tick
     market = _price(symbol, tick.ask if buying else tick.bid)
+    # buy limits and sell stops wait below the market, the other two above it
     below = buying == (kind in LIMITS)
     gap = market - exact(request.price) if below else exact(request.price) - market
     if not _far_enough(symbol, gap):
@@ -225,6 +240,7 @@ def pending_price_valid(context: CheckContext, resolved: ResolvedRequest) -> Tra
 
 
 def _far_enough(symbol: SymbolInfo, gap: Decimal) -> bool:
+    # a stops level of 0 still allows no price at the market or beyond it
     return gap > 0 and gap >= exact(symbol.point) * symbol.trade_stops_level
 
 
@@ -248,6 +264,7 @@ def stops_valid(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcod
     for price, flag in ((request.sl, OrderFlag.SL), (request.tp, OrderFlag.TP)):
         if price == 0:
             continue
+        # the SL of a long position and the TP of a short one lie below, the other two above
         gap = base - exact(price) if (flag == OrderFlag.SL) == long else exact(price) - base
         allowed = symbol.order_mode is None or bool(symbol.order_mode & flag)
         if not allowed or not _on_grid(symbol, price) or not _far_enough(symbol, gap):
@@ -260,8 +277,10 @@ def _closing_base(resolved: ResolvedRequest) -> tuple[bool, Decimal]:
     request, tick = resolved.request, resolved.known_tick
     if request.action in (TradeAction.PENDING, TradeAction.MODIFY):
         kind = request.type if resolved.order is None else resolved.order.type
+        # a stop-limit order opens at its limit, so its stops are measured from there
         own = request.stoplimit if kind in STOP_LIMITS else request.price
         return kind in BUYS, exact(own)
+    # SLTP names the position; what the request says as its type means nothing
     if request.action == TradeAction.SLTP and resolved.target is not None:
         long = resolved.target.position.type == PositionType.BUY
     else:
@@ -283,14 +302,17 @@ def position_not_frozen(context: CheckContext, resolved: ResolvedRequest) -> Tra
 def order_not_frozen(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10029: the market is within the freeze level of the pending order's price."""
     order, symbol = resolved.order, resolved.symbol
+    # REMOVE comes here without a check for a quote: without one an order can be taken back
     if order is None or resolved.tick is None or symbol.trade_freeze_level == 0:
         return None
+    # a pending order is triggered by the side on which it opens, unlike a position's stops
     now = _price(symbol, resolved.tick.ask if order.type in BUYS else resolved.tick.bid)
     return _frozen(symbol, now, (order.price_open,))
 
 
 def _frozen(symbol: SymbolInfo, now: Decimal, prices: tuple[float, ...]) -> TradeRetcode | None:
     level = exact(symbol.point) * symbol.trade_freeze_level
+    # 0 is a stop that is not set
     near = any(price and abs(exact(price) - now) <= level for price in prices)
     return TradeRetcode.FROZEN if near else None
 
@@ -300,6 +322,7 @@ def stops_really_change(context: CheckContext, resolved: ResolvedRequest) -> Tra
     if resolved.target is None:
         return None
     position, request = resolved.target.position, resolved.request
+    # rounded first: a stop that differs by the noise of a float is the same to the server
     same = (position.sl, position.tp) == _normal(resolved, request.sl, request.tp)
     return TradeRetcode.NO_CHANGES if same else None
 
@@ -309,6 +332,7 @@ def order_really_changes(context: CheckContext, resolved: ResolvedRequest) -> Tr
     order, request = resolved.order, resolved.request
     if order is None:
         return None
+    # an ``expiration`` beside a lifetime without end is ignored, so it changes nothing
     ends = request.type_time in (OrderTime.SPECIFIED, OrderTime.SPECIFIED_DAY)
     wanted: tuple[float, ...] = (
         *_normal(resolved, request.price, request.sl, request.tp),
@@ -358,6 +382,7 @@ def close_order_free(context: CheckContext, resolved: ResolvedRequest) -> TradeR
             continue
         waiting = _closing_volume(context, holding.position.ticket)
         asked = exact(resolved.request.volume) if resolved.opposite is None else ZERO
+        # a fill may take seconds; two closes at once would close more than there is
         if waiting > 0 and waiting + (asked or holding.volume) > holding.volume:
             return TradeRetcode.CLOSE_ORDER_EXIST
     return None
@@ -369,6 +394,7 @@ def _closing_volume(context: CheckContext, ticket: int) -> Decimal:
         (
             exact(order.volume_current)
             for order in orders
+            # the order that opened it and still waits for its rest carries the ticket, too
             if order.type in MARKET and order.position_id == ticket != order.ticket
         ),
         ZERO,
@@ -389,6 +415,7 @@ def fifo_kept(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode 
 def hedging_allowed(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10046: the account must not hold both directions of a symbol."""
     terms = context.valuation.terms
+    # a request that names a position closes it, which is never a hedge
     if not (terms.hedging and terms.hedging_prohibited) or resolved.target is not None:
         return None
     opposite = PositionType.SELL if resolved.buying else PositionType.BUY
@@ -402,6 +429,7 @@ def orders_below_limit(context: CheckContext, resolved: ResolvedRequest) -> Trad
     limit = context.valuation.terms.limit_orders
     if limit == 0:
         return None
+    # ACCOUNT_LIMIT_ORDERS is about pending orders: market orders on their way do not count
     pending = sum(order.type in PENDINGS for order in context.valuation.ledger.orders.values())
     return TradeRetcode.LIMIT_ORDERS if pending >= limit else None
 
@@ -421,6 +449,7 @@ def volume_below_limit(context: CheckContext, resolved: ResolvedRequest) -> Trad
     """10034: ``SYMBOL_VOLUME_LIMIT`` bounds positions and orders of one direction together."""
     limit = resolved.symbol.volume_limit
     opened = opened_volume(context.valuation, resolved.trade)
+    # what only closes makes the sum smaller: the limit keeps nobody in
     if not limit or opened == 0:
         return None
     taken = _volume_in_direction(context, resolved)
@@ -441,6 +470,7 @@ def _volume_in_direction(context: CheckContext, resolved: ResolvedRequest) -> De
 def money_suffices(context: CheckContext, resolved: ResolvedRequest) -> TradeRetcode | None:
     """10019: free margin would fall below zero. 10021: no rate into the account's currency."""
     trade, valuation = resolved.trade, context.valuation
+    # without a rate nobody can say what the trade costs: it is refused, never taken for free
     if valuation.margin_rate(trade.symbol, buying=trade.buying) is None:
         return TradeRetcode.PRICE_OFF
     if valuation.profit_rate(trade.symbol, long=trade.buying) is None:
@@ -468,6 +498,7 @@ Check = Callable[[CheckContext, ResolvedRequest], TradeRetcode | None]
 
 def terminal_refusal(context: CheckContext) -> TradeRetcode | None:
     """Return what the terminal answers before it looks at the request."""
+    # the terminal looks at its own button first, so 10027 comes before 10031
     if not context.switches.autotrading:
         return TradeRetcode.CLIENT_DISABLES_AT
     if not context.switches.connected:
@@ -481,6 +512,7 @@ def program_trading_allowed(
     """10026: the broker lets no programs trade. 10017: nobody may trade this account."""
     if not context.switches.server_autotrading:
         return TradeRetcode.SERVER_DISABLES_AT
+    # an investor's password: the account can be looked at and not traded
     return None if context.switches.trade_allowed else TradeRetcode.TRADE_DISABLED
 
 
@@ -522,6 +554,7 @@ CHECKS: dict[int, tuple[Check, ...]] = {
     TradeAction.SLTP: (
         program_trading_allowed,
         symbol_open_for_change,
+        # before the quote: that nothing changes can be said while nobody quotes
         stops_really_change,
         quoted,
         position_not_frozen,
@@ -539,6 +572,7 @@ CHECKS: dict[int, tuple[Check, ...]] = {
         stops_valid,
         session_runs,
     ),
+    # no price and no money: taking an order back needs an open market alone
     TradeAction.REMOVE: (
         program_trading_allowed,
         symbol_open_for_change,

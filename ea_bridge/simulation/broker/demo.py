@@ -146,6 +146,7 @@ def _records(broker: Broker, trades: list[_Trade]) -> tuple[list[Order], list[De
     for trade in trades:
         position = _FIRST_ORDER + len(orders)
         made = [_order(trade, position, position + side, side) for side in (0, 1)]
+        # MetaTrader 4 keeps a closed trade as one order with both of its prices
         if one_ticket:
             made = [_closed_trade(trade, position)]
         orders += made

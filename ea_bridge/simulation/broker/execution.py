@@ -61,6 +61,7 @@ class Execution:
         wanted = exact(order.volume_current)
         fill, filled = self.fill(order, resolved.now_msc)
         return answer(
+            # 10010 is a success, too: what was filled is in the account
             TradeRetcode.DONE if filled == wanted else TradeRetcode.DONE_PARTIAL,
             resolved.tick,
             order=order.ticket,
@@ -75,6 +76,7 @@ class Execution:
         request = resolved.request
         order = replace(
             self._order(resolved, request.type, exact(request.volume)),
+            # a server keeps prices at the symbol's digits, whatever noise came with the float
             price_open=self._normal(resolved.symbol, request.price),
             price_stoplimit=self._stoplimit(resolved, request.type),
             type_time=request.type_time,
@@ -125,6 +127,7 @@ class Execution:
         volume = min(first.volume, second.volume)
         order = replace(
             self._order(resolved, OrderType.CLOSE_BY, volume, closing=first),
+            # the identifier, which a reversal leaves as it is, and not the ticket
             position_by_id=second.position.identifier,
             price_open=second.position.price_open,
         )
@@ -136,6 +139,7 @@ class Execution:
             deal=fill.deal,
             position=fill.position,
             volume=float(volume),
+            # no market price is met: the first one closes at the other's opening price
             price=second.position.price_open,
         )
 
@@ -191,6 +195,7 @@ class Execution:
 
     def _delay(self, order: Order, resolved: ResolvedRequest) -> TradeResult:
         self.due_msc[order.ticket] = resolved.now_msc + self._script.delays_ms.popleft()
+        # 10008 finds the order in the book already, so that a bot that looks for it sees it
         self._ledger.add_order(order, resolved.now_msc)
         return answer(
             TradeRetcode.PLACED, resolved.tick, order=order.ticket, volume=order.volume_initial
@@ -203,9 +208,11 @@ class Execution:
         after = replace(
             order,
             volume_current=float(rest),
+            # only now is it known: the fill has made the position, or found it
             position_id=fill.identifier,
             price_current=float(price),
         )
+        # on MetaTrader 4 the order has turned into the trade, under the same ticket
         if not self._accounting.keeps_orders:
             if order.ticket in self._ledger.orders:
                 self._ledger.drop_order(replace(after, state=OrderState.FILLED), now_msc)
@@ -215,6 +222,7 @@ class Execution:
             # immediate or cancel: the rest is dropped
             self._ledger.finish_order(after, OrderState.PARTIAL, now_msc)
         else:
+            # RETURN: the rest stays in the book and fills at later ticks
             partial = replace(after, state=OrderState.PARTIAL)
             self._ledger.change_order(partial, now_msc)
 
@@ -245,6 +253,7 @@ class Execution:
         closing: Holding | None = None,
     ) -> Order:
         request, symbol = resolved.request, resolved.symbol
+        # a bot's 0.1 + 0.2 is 0.30000000000000004: the server keeps the step's decimals
         lots = rounded(volume, _decimals(symbol.volume_step))
         return Order(
             ticket=self._ticket(closing),
@@ -255,6 +264,7 @@ class Execution:
             state=OrderState.PLACED,
             magic=request.magic,
             position_id=0 if closing is None else closing.position.ticket,
+            # all that is sent comes through the EA, so nothing is by CLIENT or MOBILE
             reason=OrderReason.EXPERT,
             volume_initial=float(lots),
             volume_current=float(lots),
@@ -272,6 +282,7 @@ class Execution:
 
     def _comment(self, comment: str) -> str:
         rewrite = self._script.rewrite_comment
+        # cut without a word, as servers do: a comment that is too long is never a reason to refuse
         return (comment if rewrite is None else rewrite(comment))[:MAX_COMMENT]
 
     def _offered(self, order: Order, wanted: Decimal) -> Decimal:
@@ -314,6 +325,7 @@ def _expiration(resolved: ResolvedRequest) -> int:
 
 
 def _decimals(step: float) -> int:
+    # normalized: a step of 0.010 has two decimals, not three
     exponent = exact(step).normalize().as_tuple().exponent if step > 0 else -8
     return max(0, -int(exponent))
 

@@ -39,6 +39,7 @@ class Archive(Mapping[int, R], Generic[R]):
         self._time_s = time_s
         self._number_of = numbers
         self._records: dict[int, R] = {}
+        # the key of each record in ``_in_time``, to find it there when it is replaced
         self._places: dict[int, tuple[int, int]] = {}
         self._came = count()
         self._in_time: list[tuple[int, int, int]] = []
@@ -61,6 +62,7 @@ class Archive(Mapping[int, R], Generic[R]):
 
     def put(self, ticket: int, record: R) -> None:
         """Take a record, or another one in the place of one that is there."""
+        # MetaTrader 4 writes into the comment of a closed trade after a partial close
         if ticket in self._records:
             self._discard(ticket)
         self._records[ticket] = record
@@ -78,6 +80,7 @@ class Archive(Mapping[int, R], Generic[R]):
     def within(self, from_s: int | None, to_s: int | None) -> list[R]:
         """Return the records of a span of time, both ends included, oldest first."""
         first = 0 if from_s is None else bisect_left(self._in_time, (from_s,))
+        # a shorter tuple sorts before a longer one that begins the same: all of ``to_s`` is in
         last = None if to_s is None else bisect_right(self._in_time, (to_s + 1,))
         return [self._records[ticket] for _, _, ticket in self._in_time[first:last]]
 
@@ -202,6 +205,7 @@ class BrokerLedger:
         """Enter a deal and its money."""
         self.deals.put(deal.ticket, deal)
         amount = sum(map(exact, (deal.profit, deal.swap, deal.commission, deal.fee)), ZERO)
+        # credit holds up equity and margin, but never becomes balance
         if deal.type == DealType.CREDIT:
             self.credit += amount
         else:
@@ -268,11 +272,13 @@ class BrokerLedger:
         self.next_deal_ticket = max(self.next_deal_ticket, deal)
 
     def _continue_above_all(self) -> None:
+        # positions have tickets of orders, so both count
         used = max([0, *self.orders, *self.past_orders, *self.holdings])
         self.continue_above(used + 1, max(self.deals, default=0) + 1)
 
     def _note(self, event: TradeEvent) -> None:
         self.version += 1
+        # the deque drops the oldest by itself and says nothing
         if len(self._events) == MAX_EVENTS:
             self.events_lost += 1
         self._events.append(event)
@@ -301,10 +307,12 @@ def select_orders(
         found = [past[ticket]] if ticket in past else []
     elif position is not None:
         found = past.with_number("position", position)
+        # 0 stands in every order that was no close-by: it would find nearly all
         if position:
             found += past.with_number("position_by", position)
     else:
         found = past.within(from_s, to_s)
+    # by ticket, since a close-by is found from both of its positions
     fitting = {
         order.ticket: order
         for order in found

@@ -50,6 +50,7 @@ def reached(order: Order, tick: Tick, digits: int) -> bool:
     if is_market(order):
         return True
     buying = order.type in BUYS
+    # quotes carry the noise of floats: unrounded, a limit at that very price would be missed
     market = rounded(exact(tick.ask if buying else tick.bid), digits)
     price = exact(order.price_open)
     if order.type in LIMITS:
@@ -63,6 +64,7 @@ def hit(holding: Holding, tick: Tick, digits: int) -> OrderReason | None:
     """Return which stop of a position the market has reached: bid for long, ask for short."""
     position = holding.position
     long = position.type == PositionType.BUY
+    # rounded for the same reason as in :func:`reached`
     market = float(rounded(exact(tick.bid if long else tick.ask), digits))
     sl, tp = position.sl, position.tp
     if sl and (market <= sl if long else market >= sl):
@@ -91,16 +93,19 @@ class Matching:
         """
         if not self._valuation.prices.is_open(symbol.name, now_msc):
             return
+        # a copy: a fill takes orders out of the book while we go through it
         for order in [
             waiting for waiting in self._ledger.orders.values() if waiting.symbol == symbol.name
         ]:
             if self._ready(order, now_msc) and reached(order, tick, symbol.digits):
                 self._activate(order, symbol, tick, now_msc)
+        # asked only now: the orders above may have opened or closed positions
         for holding in self._ledger.held(symbol.name):
             reason = hit(holding, tick, symbol.digits)
             if reason is not None:
                 comment = self._stop_comment(holding, reason, symbol)
                 self._execution.close(holding, reason, comment, now_msc)
+        # last: all that the price triggers has changed the margin by now
         self.stop_out(now_msc)
 
     def run_due(self, now_msc: int) -> None:
@@ -108,7 +113,9 @@ class Matching:
         for ticket, due_msc in list(self._execution.due_msc.items()):
             if now_msc < due_msc:
                 continue
+            # before the fill: an order that is refused is not tried again at every tick
             del self._execution.due_msc[ticket]
+            # it may be gone: a stop-out takes orders, and so does the end of a day
             order = self._ledger.orders.get(ticket)
             if order is not None:
                 self._fill_or_cancel(order, now_msc)
@@ -136,6 +143,7 @@ class Matching:
         return now_msc >= self._execution.due_msc.get(order.ticket, 0)
 
     def _activate(self, order: Order, symbol: SymbolInfo, tick: Tick, now_msc: int) -> None:
+        # it turns into a limit order and keeps its ticket
         if order.type in STOP_LIMITS:
             order = replace(
                 order,
@@ -146,6 +154,7 @@ class Matching:
             self._ledger.change_order(order, now_msc)
             if not reached(order, tick, symbol.digits):
                 return  # it waits as the limit order that it has become
+        # placing it reserved no margin at most brokers, so the money is looked at now; no is final
         if is_market(order) or self._affordable(order, symbol):
             self._fill_or_cancel(order, now_msc)
         else:
@@ -171,10 +180,13 @@ class Matching:
         try:
             self._execution.fill(order, now_msc)
         except RequestRefused:
+            # pending orders and rests of partial fills wait for volume, a fresh market order does
+            # not
             if is_market(order) and order.state != OrderState.PARTIAL:
                 self._ledger.finish_order(order, OrderState.REJECTED, now_msc)
 
     def _closes_too_much(self, order: Order) -> bool:
+        # on a netting account an order that is larger than the position turns it round
         if not (self._valuation.terms.hedging and order.position_id):
             return False
         if order.position_id == order.ticket:  # partly filled: it made the position itself
@@ -197,6 +209,7 @@ class Matching:
 
     def _exhausted(self) -> bool:
         terms, level = self._valuation.terms, self._valuation.margin_level()
+        # no margin in use, as where every volume is covered: only negative equity ends that
         if level is None:
             return self._valuation.equity() < 0
         if terms.stopout_mode == StopoutMode.MONEY:
@@ -268,7 +281,9 @@ def swap_amount(
         now = valuation.closing_price(holding)
         current = mode == SymbolSwapMode.INTEREST_CURRENT and now is not None
         price = now if current and now is not None else holding.price
+        # the swap is percent a year here
         amount = size * price / 100 / _DAYS_A_YEAR
+    # already in the account's currency: nothing to convert
     elif mode == SymbolSwapMode.CURRENCY_DEPOSIT:
         return valuation.money(gross)
     elif mode in _CURRENCIES:
@@ -276,6 +291,7 @@ def swap_amount(
     else:
         return ZERO
     rate = valuation.prices.rate(symbol, currency, valuation.terms.currency, buying=not long)
+    # where nobody quotes the pair at midnight the rate of the opening serves
     return valuation.money(amount * (holding.profit_rate if rate is None else rate))
 
 
@@ -283,6 +299,7 @@ def ends_msc(order: Order) -> int | None:
     """Return when an order expires, ``None`` for never."""
     if order.type not in PENDINGS:
         return None
+    # to the broker's midnight, not for 24 hours
     if order.type_time == OrderTime.DAY:
         return (order.time_setup_msc // DAY_MS + 1) * DAY_MS
     if order.type_time == OrderTime.SPECIFIED:
@@ -307,14 +324,17 @@ class Rollover:
             if end is not None and end <= now_msc:
                 self._ledger.finish_order(order, OrderState.EXPIRED, now_msc)
         day = now_msc // DAY_MS
+        # the first call only learns the day; for kept books it is that of the last write
         if self._day is not None and day > self._day:
             self._end_day(self._day, day, now_msc)
+        # a clock that was put back must not charge the same night twice
         self._day = day if self._day is None else max(day, self._day)
 
     def _end_day(self, last: int, day: int, now_msc: int) -> None:
         for holding in list(self._ledger.holdings.values()):
             self._charge(holding, last, day, now_msc)
         for order in list(self._ledger.orders.values()):
+            # both daily modes drop pending orders; one of them drops stops as well
             if order.type in PENDINGS and self._gtc_mode(order.symbol) != SymbolGtcMode.GTC:
                 self._ledger.finish_order(order, OrderState.EXPIRED, now_msc)
 
@@ -323,11 +343,13 @@ class Rollover:
         symbol = self._valuation.prices.symbol(position.symbol)
         if symbol is None:
             return
+        # one that was opened after the last rollover pays from its own day on
         first = max(last, position.time_msc // DAY_MS)
         charged = nights(symbol, first, day)
         swap = swap_amount(self._valuation, symbol, holding, charged) if charged else ZERO
         changed = replace(position, swap=float(exact(position.swap) + swap))
         if self._gtc_mode(position.symbol) == SymbolGtcMode.DAILY:
+            # SYMBOL_ORDERS_DAILY: stops live for a day, the position goes on without them
             changed = replace(changed, sl=0.0, tp=0.0)
         if changed != position:
             self._ledger.change_position(dataclasses.replace(holding, position=changed), now_msc)

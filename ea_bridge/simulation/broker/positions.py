@@ -80,6 +80,7 @@ class Accounting(ABC):
         symbol = self.valuation.prices.known(order.symbol)
         bought = order.type in BUYS
         position = Position(
+            # MetaTrader gives a position the ticket of the order that opened it
             ticket=order.ticket,
             time=now_msc // 1000,
             time_msc=now_msc,
@@ -111,12 +112,14 @@ class Accounting(ABC):
 
         Stops of the order replace the position's where it has any.
         """
+        # for its rates alone: it is entered nowhere
         added = self._open(order, volume, price, 0)
         total = holding.volume + volume
         share = volume / total
         position = replace(
             holding.position,
             volume=float(total),
+            # unrounded: MetaTrader shows an averaged price with more digits than the symbol has
             price_open=float(holding.price + (price - holding.price) * share),
             sl=order.sl or holding.position.sl,
             tp=order.tp or holding.position.tp,
@@ -304,6 +307,7 @@ class Netting(Accounting):
         )
         rest = self._open(order, volume - closed, price, now_msc, identifier=identifier)
         self.ledger.remove_position(holding, now_msc)
+        # told as a removal and an addition, since the ticket is another one now
         self.ledger.add_position(rest, now_msc)
         return Fill(deal.ticket, order.ticket, identifier)
 
@@ -313,6 +317,7 @@ class Hedging(Accounting):
 
     def fill(self, order: Order, volume: Decimal, price: Decimal, now_msc: int) -> Fill:
         """Close the position that the order names, or open (or go on opening) one."""
+        # an order that fills in parts finds the position that its first part opened
         target = self.ledger.holdings.get(order.position_id or order.ticket)
         if target is None:
             return self._enter(order, None, volume, price, now_msc)
@@ -330,6 +335,7 @@ class Hedging(Accounting):
         volume = min(first.volume, second.volume)
         profit = self._earned(first, volume, second.price)
         deal = self._out_by(order, first, second, volume, profit, now_msc)
+        # the profit of both stands in the first position's deal
         self._out_by(order, second, first, volume, ZERO, now_msc)
         self._reduce(first, volume, now_msc)
         self._reduce(second, volume, now_msc)
@@ -401,6 +407,7 @@ class Mt4(Accounting):
             return self._enter(order, volume, price, now_msc)
         self._close(order, target, volume, price, now_msc)
         left = self._split(target, volume, now_msc)
+        # the closed part says in its comment where the rest lives on
         if left.position != target.position.ticket:
             closed = self.ledger.past_orders[target.position.ticket]
             self.ledger.archive_order(replace(closed, comment=f"to #{left.position}"))
@@ -445,6 +452,7 @@ class Mt4(Accounting):
         if volume == holding.volume:
             return Fill(0, old, old)
         rest, ticket = self._remainder(holding, volume), self.ledger.new_order_ticket()
+        # the server's words replace the bot's: its tag is lost, and this is all that leads back
         position = replace(rest.position, ticket=ticket, identifier=ticket, comment=f"from #{old}")
         self.ledger.add_position(dataclasses.replace(rest, position=position), now_msc)
         return Fill(0, ticket, ticket)

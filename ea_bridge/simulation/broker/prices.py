@@ -139,6 +139,7 @@ class Prices:
         if source == target:
             return ONE
         one_step = self._pair_rate(symbol, source, target, buying, price)
+        # through the dollar only where neither is one: there is no third way
         if one_step is not None or VEHICLE in (source, target):
             return one_step
         first = self._pair_rate(symbol, source, VEHICLE, buying, price)
@@ -152,6 +153,7 @@ class Prices:
         if direct is not None:
             return direct
         inverse = self._pair_price(symbol, target + source, buying, price)
+        # at the same side of the market, as the recorded deals show, and not at the other one
         return None if inverse is None else ONE / inverse
 
     def _pair_price(

@@ -178,6 +178,7 @@ def look_up(request: TradeRequest, valuation: Valuation, now_msc: int) -> Resolv
         RequestRefused: malformed (10013), or its position (10036) or order (10035) is not there.
 
     """
+    # NaN is neither above nor below anything: no later check would stop it
     if not _numbers_make_sense(request):
         raise RequestRefused(TradeRetcode.INVALID)
     finder = _FINDERS.get(request.action)
@@ -219,10 +220,12 @@ def _position(valuation: Valuation, ticket: int) -> Holding:
 
 def _find_deal(request: TradeRequest, valuation: Valuation, now_msc: int) -> ResolvedRequest:
     target = None
+    # a netting server does not look at the position that a deal names: a symbol has one
     if request.position and valuation.terms.hedging:
         target = _position(valuation, request.position)
         if target.position.symbol != request.symbol:
             raise RequestRefused(TradeRetcode.INVALID)
+        # closing takes the other direction; the same one would enlarge it
         if request.type in MARKET and request.type == target.position.type:
             raise RequestRefused(TradeRetcode.INVALID)
     return _resolve(request, valuation, now_msc, request.symbol, target=target)
@@ -243,6 +246,7 @@ def _find_stops(request: TradeRequest, valuation: Valuation, now_msc: int) -> Re
         if not held:
             raise RequestRefused(TradeRetcode.POSITION_CLOSED)
         target = held[0]
+    # the ticket says it all, so the symbol may be left empty
     if request.symbol not in ("", target.position.symbol):
         raise RequestRefused(TradeRetcode.INVALID)
     return _resolve(request, valuation, now_msc, target.position.symbol, target=target)
@@ -250,6 +254,7 @@ def _find_stops(request: TradeRequest, valuation: Valuation, now_msc: int) -> Re
 
 def _find_order(request: TradeRequest, valuation: Valuation, now_msc: int) -> ResolvedRequest:
     order = valuation.ledger.orders.get(request.order)
+    # a market order that waits for its fill can neither be changed nor taken back
     if order is None or order.type not in PENDINGS:
         raise RequestRefused(TradeRetcode.INVALID_ORDER)
     return _resolve(request, valuation, now_msc, order.symbol, order=order)

@@ -101,6 +101,7 @@ def terms_of(
     requests_per_second: int = 0,
 ) -> Terms:
     """Return the terms that an account template speaks of, with what it does not tell."""
+    # MetaTrader 4 tells no mode, and always hedges
     mode = MarginMode.RETAIL_HEDGING if account.margin_mode is None else account.margin_mode
     digits = 2 if account.currency_digits is None else account.currency_digits
     return Terms(

@@ -34,6 +34,7 @@ def profit(
 ) -> Decimal:
     """Return the profit of a position, unrounded, in the symbol's profit currency."""
     move = closed - opened if long else opened - closed
+    # futures and indices earn by ticks: their contract size is no factor
     if calc_mode(symbol) in _BY_TICKS and symbol.trade_tick_size > 0:
         return move * volume * exact(symbol.trade_tick_value) / exact(symbol.trade_tick_size)
     return move * volume * exact(symbol.trade_contract_size)
@@ -62,6 +63,7 @@ def margin(
     """
     fixed = exact(symbol.margin_initial) if per_lot is None else per_lot
     mode = calc_mode(symbol)
+    # a fixed margin in the specification comes before any formula
     if fixed > 0 or mode in _FIXED_MARGIN:
         return volume * fixed
     size = volume * (exact(symbol.trade_contract_size) if contract is None else contract)
@@ -75,6 +77,7 @@ def margin(
     if mode == Mode.CFDINDEX and symbol.trade_tick_size > 0:
         tick_value = exact(symbol.trade_tick_value) / exact(symbol.trade_tick_size)
         return size * price * tick_value
+    # collateral is not traded: it holds up the margin of other positions
     if mode == Mode.SERV_COLLATERAL:
         return ZERO
     return size * price
@@ -157,6 +160,7 @@ class Legs:
         larger, smaller = sorted((self.long, self.short), key=lambda leg: -leg.volume)
         if larger.volume == 0:
             return ZERO
+        # 0 where both sides are equal: then the covered volume alone needs margin
         open_volume = larger.volume - smaller.volume
         total = margin(symbol, open_volume, larger.price, leverage) * larger.rate
         if smaller.volume > 0:
@@ -178,6 +182,7 @@ class Valuation:
         self.prices = prices
         self.ledger = ledger
         self.terms = terms
+        # the version of the books that it was worked out for; the first one is 0
         self._margin = (-1, ZERO)
 
     def money(self, amount: Decimal) -> Decimal:
@@ -279,6 +284,7 @@ class Valuation:
     def shown(self, position: Position) -> Position:
         """Return the position with its present price and profit, as a terminal shows it."""
         holding = self.ledger.holdings.get(position.ticket)
+        # an event of a position that has closed since: it stays as it was
         if holding is None:
             return position
         price = self.closing_price(holding)
@@ -320,6 +326,7 @@ class Valuation:
         """Return :meth:`used_margin` if the symbol's positions were ``legs`` instead."""
         now = self.legs(symbol.name).margin(symbol, self.terms.leverage)
         then = legs.margin(symbol, self.terms.leverage)
+        # summed before it is rounded: rounded parts would be cents away from the terminal's sum
         return self.money(self._all_margins() - now + then)
 
     def legs(self, symbol: str) -> Legs:
@@ -352,6 +359,7 @@ class Valuation:
         total = ZERO
         for name in dict.fromkeys(h.position.symbol for h in self.ledger.holdings.values()):
             symbol = self.prices.symbol(name)
+            # a symbol that the market no longer knows holds no margin up
             if symbol is not None:
                 total += self.legs(name).margin(symbol, self.terms.leverage)
         return total + self._reserved_by_orders()
@@ -369,6 +377,7 @@ class Valuation:
         if symbol is None:
             return ZERO
         buying, price = order.type in BUYS, exact(order.price_open)
+        # a sum without a rate counts as it is: a stop-out must never fail for want of one
         rate = self.margin_rate(symbol, buying=buying, price=price) or ONE
         volume = exact(order.volume_current)
         return margin(symbol, volume, price, self.terms.leverage) * rate
@@ -412,6 +421,7 @@ def margin_after(valuation: Valuation, trade: PossibleFill) -> Decimal | None:
     for holding in valuation.ledger.held(name):
         left = holding.volume
         if met is not None and holding.position.ticket == met.position.ticket:
+            # a reversal closes all of it; the rest of its volume is ``opened`` below
             left = max(ZERO, left - trade.volume)
         long = holding.position.type == PositionType.BUY
         legs = legs.plus(long, left, holding.price, holding.margin_rate)
@@ -431,4 +441,5 @@ def affordable(valuation: Valuation, trade: PossibleFill) -> bool:
     needed = margin_after(valuation, trade)
     if needed is None:
         return False
+    # an account under water may still do what lowers its margin
     return needed <= valuation.used_margin() or needed <= valuation.equity()

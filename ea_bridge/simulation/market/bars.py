@@ -109,6 +109,7 @@ def bar_start(timeframe: Timeframe, minute: int) -> int:
 def bar_end(timeframe: Timeframe, start: int) -> int:
     """Return when the bar that opens at ``start`` has ended: the first minute after it."""
     if timeframe is Timeframe.MN1:
+        # from the first of a month 32 days lead into the next one, whatever its length
         return bar_start(timeframe, start + _MORE_THAN_A_MONTH)
     return start + timeframe.minutes
 
@@ -156,6 +157,7 @@ class BarBuilder:
             return None
         minute = tick.time_msc // 60_000
         new = span_of((tick,), self._scale)
+        # a quote without prices begins no bar
         if new is None or (self._span is not None and minute < self._end):
             self._span = join((self._span, new))
             return None
@@ -168,6 +170,7 @@ class BarBuilder:
 
 MAX_TICKS_A_MINUTE = 600
 """Bars with more ticks are cut to so many: a replay need not be a flood."""
+# of empty slots: the most and the least over a stretch pass them by
 _NO_HIGH, _NO_LOW, _NO_SPREAD = -(2**30), 2**30, 2**30
 _MOST_TURNS = 4
 _CACHED_LENGTH = 60
@@ -208,6 +211,8 @@ class MinuteTile:
     def put(self, slot: int, bar: MinuteBar) -> None:
         """Set a minute. Its volume becomes what its prices need at least, and the most allowed."""
         opened, high, low, close, volume, spread = bar
+        # four prices (open, two extremes, close) are four ticks; only below that it has to be
+        # asked
         if volume < _MOST_TURNS:
             volume = max(volume, least_volume(bar))
         self._open[slot] = opened
@@ -245,6 +250,7 @@ class MinuteTile:
 
     def span(self, slot: int, minutes: int) -> PriceSpan | None:
         """Return what happened in ``minutes`` from ``slot`` on, inside the tile."""
+        # whole hours alone are kept: longer bars are put together of them again and again
         if minutes % _CACHED_LENGTH or slot % _CACHED_LENGTH:
             return self._span(slot, minutes)
         key = (slot, minutes)

@@ -104,6 +104,7 @@ class SymbolHistory:
                 minute += self._quiet_from(minute)
 
     def _quiet_from(self, minute: int) -> int:
+        # at a stride: a year without a quote would take half a million looks
         for stride in (DAY, _HOUR):
             if minute % stride == 0 and self._source.span(minute, stride) is None:
                 return stride
@@ -139,6 +140,7 @@ class SymbolHistory:
         limit = MAX_BARS if count is None else min(count, MAX_BARS)
         skipped = start or 0
         if start is not None:
+            # a chart has so many bars and no more: positions beyond it find nothing
             limit = min(limit, MAX_BARS - skipped)
         if skipped < 0 or limit <= 0:
             return []
@@ -171,6 +173,7 @@ class SymbolHistory:
                 yield span.bar(start * 60, self._scale)
                 minute = start - 1
             else:
+                # weekends are leapt over: a bar without a tick never exists
                 minute = next(self._busy_back(start), -1)
 
 
@@ -230,6 +233,7 @@ class Market:
         self.selected = {name for name, spec in specs.items() if spec.select}
         """Symbols whose ticks :meth:`advance` returns; all others can be asked for."""
         first = min((tape.first_msc for tape in self._tapes.values()), default=0)
+        # right before the first tick, so that the first step tells it
         self.now_msc = first - 1 if self._tapes else start_msc
         """The present: ticks up to here have happened."""
         self._target_msc = self.now_msc
@@ -341,6 +345,7 @@ class Market:
         limit_msc = self.now_msc + MAX_MINUTES_A_STEP * 60_000
         target = min(self._target_msc, limit_msc)
         while self.now_msc < target and len(told) < MAX_TICKS_A_STEP:
+            # sources answer by the minute, so a step stops at each full one
             minute_end = (self.now_msc + 1) // 60_000 * 60_000 + 59_999
             until = min(target, minute_end)
             told += self._between(self.now_msc, until)
@@ -362,6 +367,7 @@ class Market:
         if len(told) <= MAX_TICKS_A_STEP:
             return told
         self.now_msc = _time_msc(told[MAX_TICKS_A_STEP - 1])
+        # a cursor counts ticks by their stamp: parted here, some would come twice or never
         end = MAX_TICKS_A_STEP
         while end < len(told) and _time_msc(told[end]) == self.now_msc:
             end += 1
@@ -501,6 +507,7 @@ def book_of(spec: SymbolInfo, tick: Tick, seed: int) -> list[BookEntry]:
     depth = spec.ticks_bookdepth or 0
     if not depth or tick.bid <= 0:
         return []
+    # of the moment and the seed alone: asked twice, the book is the same
     noise = hashlib.shake_128(f"{seed}/{spec.name}/{tick.time_msc}".encode()).digest(4 * depth)
     asks = _side(spec, BookType.SELL, tick.ask, 1, noise[: 2 * depth])
     bids = _side(spec, BookType.BUY, tick.bid, -1, noise[2 * depth :])

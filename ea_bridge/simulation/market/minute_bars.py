@@ -84,6 +84,7 @@ def pack(rows: Sequence[BarRow], *, digits: int, minutes: int) -> bytes:
         "minutes": minutes,
     }
     body = b"".join(_little_endian(column).tobytes() for column in columns)
+    # without a time in it: the same bars are the same file
     return gzip.compress(json.dumps(head).encode("ascii") + b"\n" + body, 9, mtime=0)
 
 
@@ -111,6 +112,7 @@ def _rows(minute: int, close: int, columns: list[array[int]]) -> Iterator[BarRow
 
 
 def _little_endian(column: array[int]) -> array[int]:
+    # the files are little-endian on every machine
     if sys.byteorder == "big":
         column.byteswap()
     return column

@@ -75,6 +75,7 @@ def open_market(
     weekends = sessions == "always"
     hours = {name: hours_of(listing.hours, always=weekends) for name, listing in listings.items()}
     tiles = _tiles(seed, weekends=weekends)
+    # a user's symbol is not among the tiles that all markets share
     if any(name not in tiles for name in listings):
         tiles = Tiles(listings, seed, weekends=weekends)
     played = _played(tapes, start_msc) if flat_out else {}
@@ -179,6 +180,7 @@ def forth_and_mirrored(rows: Sequence[RecordedTick], first_msc: int) -> Iterator
 def _half_ms(least_ms: int) -> int:
     """Return the least whole number of minutes of which a week is an even multiple."""
     minutes = -(-least_ms // _MINUTE_MS)
+    # forth and back must fit into a week, or the tape would jump each Monday
     while WEEK % (2 * minutes):
         minutes += 1
     return minutes * _MINUTE_MS

@@ -70,6 +70,7 @@ class ModelledSource:
         if self._meeting is None:
             return 0
         minute, price = self._meeting
+        # a whole week back: right before a Monday lie two days without a price
         before = _tiled_span(self._tile, minute - WEEK, WEEK)
         return 0 if before is None else price - before.close
 
@@ -110,6 +111,7 @@ class RepeatedTape:
         self._offset = 0
         if tape.minutes >= DAY:
             self._offset = (tape.first_minute - MONDAY) % WEEK
+            # rounded up to whole weeks
             self._weeks = -(-(self._offset + tape.minutes) // WEEK)
 
     @cached_property

@@ -98,6 +98,8 @@ class Tape:
         offset, lines, size = self._offsets[minute]
         with self._open_file() as file:
             file.seek(offset)
+            # by the bytes that the index knows: where the file has grown since, the rest is not
+            # seen
             chunk = file.read(size).splitlines()
         if len(chunk) != lines:
             raise TickFileError(f"{self.name}: it has changed")
@@ -115,6 +117,7 @@ class Tape:
         header = lines.readline(MAX_LINE_BYTES)
         self._header = _checked_header(header, self.name)
         offset, before = len(header), 0
+        # bounded: a file without a line's end would be read into memory whole
         for number, line in enumerate(iter(lambda: lines.readline(MAX_LINE_BYTES), b""), 2):
             where = f"{self.name}, line {number}"
             row = self._row(line.rstrip(b"\r\n"), where)
