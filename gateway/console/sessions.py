@@ -83,6 +83,7 @@ class Sessions:
             # begins
             if (row.status, row.password_changed_at) != ("active", user.password_changed_at):
                 raise SignInRefused
+            # in the transaction that has locked the user: two sign-ins at once make room for both
             await self._make_room(session, user.id)
             session.add(
                 Row(
@@ -91,6 +92,8 @@ class Sessions:
                     user_id=user.id,
                     created_at=now_s,
                     seen_at=now_s,
+                    # without https any server on this host sees the cookie: having signed in opens
+                    # nothing more
                     step_up_at=now_s if https else 0,
                     https=https,
                     ip=ip[:64],
@@ -112,7 +115,9 @@ class Sessions:
         if found is None:
             return None
         row, user = found
+        # not at each request: a page with its files would write a row twenty times
         if touch and not 0 <= self._now_s() - row.seen_at < TOUCH_S:
+            # a transaction of its own: reading a session needs no lock, and SQLite has one writer
             await self._touch(row.secret_hash)
         return self._info(row, user)
 
@@ -134,6 +139,7 @@ class Sessions:
 
         """
         async with self._db.begin() as session:
+            # with the rights the secret changes: whoever has seen the old one gets nothing of them
             fresh = await self._rotated(session, secret)
             row = await session.get_one(Row, secret_hash(fresh))
             row.step_up_at = self._now_s()
@@ -181,6 +187,7 @@ class Sessions:
             NotFound: the user has no such session.
 
         """
+        # the user is part of the condition: a name guessed of another's session ends nothing
         mine = (Row.user_id == user_id) & (Row.sid == sid)
         async with self._db.begin() as session:
             ended = await session.scalars(delete(Row).where(mine).returning(Row.sid))
@@ -229,6 +236,7 @@ class Sessions:
     async def _find(self, session: AsyncSession, secret: str) -> tuple[Row, User] | None:
         wanted = select(Row, User).join(User).where(Row.secret_hash == secret_hash(secret))
         found = (await session.execute(wanted)).first()
+        # disabling ends all sessions, and still a row that was being made then must open nothing
         if found is None or not self._is_valid(found[0]) or found[1].status != "active":
             return None
         row, user = found
@@ -237,6 +245,7 @@ class Sessions:
     async def _touch(self, key: str) -> None:
         async with self._db.begin() as session:
             row = await session.get(Row, key, with_for_update=True)
+            # it may have been ended since it was read
             if row is not None:
                 row.seen_at = self._now_s()
 
@@ -264,4 +273,5 @@ async def end_sessions(session: AsyncSession, user_id: str, *, keep: str = "") -
 
 def csrf_token(secret: str) -> str:
     """Return what forms of a session carry: made from its secret, which a page never sees."""
+    # a hash, not the secret itself: pages may be saved or cached, and that must not be a login
     return hmac.digest(secret.encode("utf-8", "replace"), b"mgt-console-csrf", "sha256").hex()

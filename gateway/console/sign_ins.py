@@ -68,6 +68,8 @@ class SignInThrottle:
             if ip is not None:
                 self._count_address(await self._row(session, _address_key(ip)))
             row = await self._row(session, _account_key(account, lane))
+            # then the account, in the same transaction: a try that its address shut counts in no
+            # lane
             self._count_account(row)
 
     async def succeeded(self, account: str) -> None:
@@ -82,6 +84,7 @@ class SignInThrottle:
     async def forget_all(self, session: AsyncSession, account: str) -> None:
         """Forget them within the transaction of a password reset, in all lanes."""
         key = _account_key(account)
+        # a new password ends what strangers have done to each lane, those of lost browsers too
         lanes = Row.key.startswith(f"{key}:", autoescape=True)
         await session.execute(delete(Row).where((Row.key == key) | lanes))
 
@@ -89,6 +92,7 @@ class SignInThrottle:
         """Uncount a try that could not be made."""
         async with self._db.begin() as session:
             row = await self._row(session, _account_key(account, lane))
+            # a sign-in beside this one may have cleared the count meanwhile
             row.count = max(0, row.count - 1)
 
     async def failures(self, account: str) -> int:
@@ -117,6 +121,8 @@ class SignInThrottle:
 
     def _count_account(self, row: Row) -> None:
         now_s = self._now_s()
+        # shut until a password reset: waiting longer and longer would still let somebody try for
+        # years
         if row.count >= MAX_FAILURES:
             raise SignInRefused(MAX_DELAY_S)
         # a clock that was set back must not lengthen the wait
@@ -135,6 +141,7 @@ def _account_key(account: str, lane: str = "") -> str:
 
 def _hash(text: str) -> str:
     """Return 40 digits: a lane's too fit into the column with them."""
+    # a form may send half surrogates, which UTF-8 has no bytes for
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:40]
 
 
@@ -187,11 +194,14 @@ class SignIns:
             return
         sessions = self._url() + PAGE_SESSIONS
         letter = templates.new_sign_in(place_of(ip), agent, at_s=now_s, sessions=sessions)
+        # the day is part of what the mail is about: the queue drops a second one of the day by
+        # itself
         day = datetime.fromtimestamp(now_s, UTC).date()
         await self._mail.put(
             session,
             letter,
             address=user.email,
+            # cut: an IPv6 address with its interface would not fit into the column
             dedupe=f"{letter.kind}:{user.id}:{day}:{ip[:40]}",
             user_id=user.id,
         )
@@ -199,7 +209,9 @@ class SignIns:
     async def is_known(self, session: AsyncSession, user_id: str, ip: str) -> bool:
         """Whether somebody has signed in to the account from an address lately."""
         here = _sign_ins(user_id).where(
-            Activity.ip == ip[:64], Activity.at > self._now_s() - KNOWN_S
+            # as the log cuts it, or a long address would never be known
+            Activity.ip == ip[:64],
+            Activity.at > self._now_s() - KNOWN_S,
         )
         return await session.scalar(here.limit(1)) is not None
 
@@ -247,6 +259,7 @@ class Browsers:
 
     def mark(self, user_id: str, kept: str = "") -> str:
         """Return what the browser is to keep; what it keeps already, where that is good."""
+        # the same browser keeps its name, or each sign-in would open a lane of fresh tries
         if self.name(user_id, kept):
             return kept
         name = host.token_urlsafe(_NAME_BYTES)
@@ -255,6 +268,7 @@ class Browsers:
     def name(self, user_id: str, kept: str) -> str:
         """Return the browser's name; empty where this user has not signed in with it."""
         name, code = kept[:_NAME], kept[_NAME:]
+        # in constant time: who measures it must not find the code letter by letter
         if not hmac.compare_digest(code.encode(), self._code(user_id, name).encode()):
             return ""
         return name
@@ -270,11 +284,13 @@ class Browsers:
 
         """
         whose = user_id or NOBODY  # who has no account takes as long
+        # the browser before the address: an office shares one address, and one may fail for all
         if name := self.name(whose, kept):
             return f"{OF_BROWSER}{name}"
         return f"ip {ip}" if ip and await self._sign_ins.is_known(session, whose, ip) else ""
 
     def _code(self, user_id: str, name: str) -> str:
+        # the word in front keeps this key's other codes, should there be any, from fitting here
         said = f"browser|{user_id}|{name}".encode()
         digest = hmac.digest(self._key, said, "sha256")
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")

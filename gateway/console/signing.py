@@ -83,6 +83,7 @@ class Signing:
     async def signer(self, session: AsyncSession) -> Signer:
         """Return the newest operational key."""
         wanted = select(SigningKey).where(SigningKey.number > 0, SigningKey.removed_at.is_(None))
+        # by number, not by time: a clock that was wrong must not make an older key the newest
         row = (await session.scalars(wanted.order_by(SigningKey.number.desc()).limit(1))).first()
         if row is None:
             raise SecretsError("the database has no signing key; restore it from a backup")
@@ -113,6 +114,7 @@ class Signing:
 
     async def open_state(self, session: AsyncSession, envelope: str) -> State | None:
         """Return a state that one of our keys has signed, however long ago; else ``None``."""
+        # a generator: the key is unsealed only if the envelope names one of ours
         its = (row for row in await self._operational(session) if row.kid == key_id(envelope))
         try:
             return open_state(envelope, {row.kid: self._open(row).public_key() for row in its})
@@ -150,6 +152,7 @@ class Signing:
         """
         if remove_old:
             for row in await self._operational(session):
+                # the first time counts: what was signed after it is not ours
                 row.removed_at = row.removed_at or self._now_s()
         return await self._add_key(session)
 
@@ -164,6 +167,7 @@ class Signing:
             and newest.exp is not None
             and newest.removed_at is None
             and newest.nbf - SKEW_S <= now_s  # else the clock was wrong when it was made
+            # early enough that each daemon has heard of the successor before it signs alone
             and newest.exp - now_s >= OVERLAP_DAYS * DAY_S
         )
 
@@ -205,6 +209,7 @@ class Signing:
         key: Ed25519PrivateKey,
         exp: int | None,
     ) -> None:
+        # bound to its place: a sealed key that is copied into another row does not open there
         sealed = self._box.seal(key.private_bytes_raw(), _place(kid))
         session.add(
             SigningKey(kid=kid, number=number, private_key=sealed, nbf=self._now_s(), exp=exp)
@@ -221,8 +226,11 @@ class Signing:
                 exp=row.exp,
             )
             for row in await self._operational(session)
+            # the whole set is published anew: a key that is left out counts no more with any
+            # daemon
             if row.exp is not None and row.exp > now_s and row.removed_at is None
         ]
+        # daemons take a set only if its version is greater: an old one cannot bring a key back
         version = (await session.scalar(select(func.max(KeySet.ver))) or 0) + 1
         envelope = sign_keyset(root, entries, iss=ISSUER, version=version, now_s=now_s)
         session.add(KeySet(ver=version, envelope=envelope))

@@ -62,6 +62,7 @@ def checked_email(email: str) -> str:
         Invalid: it is none. Stricter than RFC 5322: no quotes, no comments, ASCII alone.
 
     """
+    # people paste addresses with a space at the end
     email = email.strip()
     if len(email) > MAX_EMAIL or not _EMAIL.fullmatch(email):
         raise Invalid("Give an email address such as name@example.com.")
@@ -76,6 +77,7 @@ def checked_name(name: str) -> str:
 
     """
     name = name.strip()
+    # names stand in mails and logs: a line end or a turning character would tell what is not so
     if len(name) > MAX_NAME or not name.isprintable():
         raise Invalid(f"A name has at most {MAX_NAME} characters, on one line.")
     return name
@@ -90,6 +92,7 @@ async def locked_user(session: AsyncSession, user_id: str) -> User:
         NotFound: there is no such user.
 
     """
+    # the first lock of every change to what belongs to a user: so two changes never cross
     wanted = select(User).where(User.id == user_id).with_for_update()
     row = (await session.scalars(wanted)).one_or_none()
     if row is None:
@@ -99,6 +102,7 @@ async def locked_user(session: AsyncSession, user_id: str) -> User:
 
 async def user_by_email(session: AsyncSession, email: str) -> User | None:
     """Return the account of an address, however it is written; ``None`` if there is none."""
+    # cut: a form may carry a text of any length, and the index compares it
     wanted = select(User).where(User.email_key == email_key(email)[:300])
     return (await session.scalars(wanted)).one_or_none()
 

@@ -127,8 +127,11 @@ class Users:
             TooBusy: too many passwords are being hashed.
 
         """
+        # hashed before the transaction: on SQLite nobody else writes while one is open
         row = await self._new(email, name, password, admin)
         if not chosen:
+            # nobody knows this password: the first one chosen is told as such, and no mail warns
+            # of it
             row.password_changed_at = NEVER
         async with self._db.begin() as session:
             await self._insert(session, row)
@@ -142,6 +145,8 @@ class Users:
             Invalid: address, name or password cannot be had; the link stays good.
 
         """
+        # looked at before hashing, which is dear, and taken after it: a wrong password costs no
+        # link
         await self._links.peek(secret, SETUP)
         row = await self._new(email, name, password, True)
         row.last_login_at = self._now_s()  # whoever makes it is signed in with it
@@ -219,6 +224,7 @@ class Users:
     async def _authenticate(
         self, email: str, password: str, ip: str, agent: str, event: str, browser: str
     ) -> UserInfo:
+        # by what was typed, not by the account: addresses without one are throttled alike
         counted = tries_name(email, event)
         async with self._db.session() as session:
             row = await user_by_email(session, email)
@@ -228,11 +234,15 @@ class Users:
             lane = await self._browsers.lane(session, user_id, ip, browser)
         # an address is shared with strangers, such a browser is not
         by_address = event == LOGIN and not lane.startswith(OF_BROWSER)
+        # on disk before the password is looked at: a hundred tries at once are a hundred tries
         await self._throttle.count(counted, ip if by_address else None, lane)
         try:
             # without an account a password is verified all the same: no time tells who has one
             verified = await self._passwords.verify(row.password_hash if row else None, password)
+            # a disabled account is refused like a wrong password, and after the same work
             ok = verified.ok and row is not None and row.status == "active"
+            # costs grow over the years: a sign-in is the only moment in which the password is at
+            # hand
             fresh = await self._passwords.hash(password) if ok and verified.is_outdated else None
         except TooBusy:
             # nobody looked at the password, so the try was none
@@ -255,6 +265,8 @@ class Users:
         """
         user = await self.get(user_id)
         check_password(new, user.email, user.name)
+        # in the owner's own lane: strangers who fail at the sign-in form must not keep him from
+        # this
         await self.authenticate(user.email, old, ip, event=AGAIN)
         await self._store_password(user, new, keep_sid)
 
@@ -322,6 +334,7 @@ class Users:
             row = await locked_user(session, user_id)
             if row.status == "disabled":
                 return
+            # or nobody could ever enable an account again
             if row.is_admin and not await other_admin(session, user_id):
                 raise Invalid("The last administrator cannot be disabled.")
             row.status = "disabled"
@@ -365,9 +378,12 @@ class Users:
         )
 
     async def _insert(self, session: AsyncSession, row: User) -> None:
+        # no plain insert: two with one address at once would end one transaction with the driver's
+        # error
         values = {column.key: getattr(row, column.key) for column in User.__table__.columns}
         await insert_missing(session, User, **values)
         found = await user_by_email(session, row.email)
+        # somebody else's row stands there: the address is unique, however it is written
         if found is None or found.id != row.id:
             raise Taken("There is an account with this address already.")
         self._activity.note(session, "user.created", user_id=row.id)
@@ -387,6 +403,7 @@ class Users:
             # it may have been disabled, or the password changed, while the hash was computed
             if row.status != "active" or row.password_hash != seen.password_hash:
                 raise SignInRefused
+            # only this lane: a stranger's failures go on counting against strangers
             await self._throttle.forget(session, tries_name(row.email, event), lane)
             if fresh is not None:
                 row.password_hash = fresh
@@ -399,9 +416,11 @@ class Users:
     async def _store_password(
         self, user: UserInfo, new: str, keep_sid: str, *, link: tuple[str, str] | None = None
     ) -> None:
+        # before the transaction, as hashing is slow
         hashed = await self._passwords.hash(new)
         async with self._db.begin() as session:
             if link is not None:
+                # within it: a link that was taken has set the password, or it is unused again
                 await self._links.take_in(session, *link)
             row = await locked_user(session, user.id)
             is_first = row.password_changed_at == NEVER
@@ -411,6 +430,7 @@ class Users:
             row.must_change_password = False
             await end_sessions(session, user.id, keep=keep_sid)
             await self._drop_links(session, user.id)
+            # who has proved to be the owner by mail or password starts with a clean count in both
             for event in (LOGIN, AGAIN):
                 await self._throttle.forget_all(session, tries_name(row.email, event))
             what = "password.chosen" if is_first else "password.changed"
@@ -425,8 +445,10 @@ class Users:
     async def _turn(self, session: AsyncSession, user_id: str, *, takes_away: bool) -> None:
         """Count all records of a user on, and tell the devices."""
         tokens = select(Token).where(Token.user_id == user_id, Token.status != "revoked")
+        # in the order in which all lock tokens, or two transactions would wait for each other
         for token in await session.scalars(tokens.order_by(Token.tid).with_for_update()):
             token.rec_ver += 1
+            # leases carry the epoch: those that were handed out are worth nothing from now on
             token.epoch += takes_away
         await session.flush()
         dids = await session.scalars(select(UserDevice.did).where(UserDevice.user_id == user_id))
@@ -475,6 +497,7 @@ class Invitations:
             Taken: there is an account with the address.
 
         """
+        # a real password, not an empty hash: every way in works as for all others, and fails
         unknown = host.token_urlsafe(32)
         user = await self._users.create(email, name, unknown, admin=admin, chosen=False)
         secret = await self._links.make(INVITATION, user.id, INVITATION_S)
@@ -494,6 +517,7 @@ class Invitations:
                 letter,
                 address=user.email,
                 dedupe=f"invitation:{user.id}",
+                # the mail ends with the link in it
                 exp=user.created_at + INVITATION_S,
                 user_id=user.id,
             )
