@@ -82,6 +82,7 @@ class LoginHistory:
         async with self._db.begin() as session:
             owners = await self._owners(session, did, {report.tid for report in lines})
             for report in lines:
+                # a line without a name could not be told again without being counted twice
                 if report.tid in owners and report.line:
                     await self._note(session, did, owners[report.tid], report)
 
@@ -116,6 +117,7 @@ class LoginHistory:
         if tid is not None:
             wanted = wanted.where(Login.tid == tid)
         if outcome is not None:
+            # one column tells both: a refusal has its reason, who was let in has none
             wanted = wanted.where(Login.reason == "" if outcome == "ok" else Login.reason != "")
         async with self._db.session() as session:
             rows = await session.execute(wanted.limit(max(1, min(limit, MAX_PAGE))))
@@ -127,9 +129,12 @@ class LoginHistory:
         is_old = (Login.reason != "") & (Login.last_at < now_s - KEEP_REFUSED_S)
         await session.execute(delete(Login).where((Login.last_at < now_s - KEEP_S) | is_old))
         for user_id in await session.scalars(select(Login.user_id).distinct()):
+            # each sort by itself: refusals, which anybody can make, push out nobody who was let in
             for sort in (Login.reason == "", Login.reason != ""):
                 newest = select(Login.id).where(Login.user_id == user_id, sort)
                 last = newest.order_by(Login.id.desc()).offset(MAX_KEPT).limit(1)
+                # the newest id to forget: one statement deletes all below it, however many there
+                # are
                 too_old = await session.scalar(last)
                 if too_old is not None:
                     mine = (Login.user_id == user_id) & sort
@@ -143,6 +148,8 @@ class LoginHistory:
         trusted = (
             select(Token.tid, Token.user_id)
             .join(UserDevice, UserDevice.user_id == Token.user_id)
+            # revoked machines may not: whoever has one could fill the log until it forgets the
+            # rest
             .where(Token.tid.in_(tids), UserDevice.did == did, UserDevice.status == "approved")
         )
         return {tid: user_id for tid, user_id in await session.execute(trusted)}
@@ -156,11 +163,15 @@ class LoginHistory:
         if row is None:
             row = Login(user_id=user_id, tid=report.tid, did=did, line=report.line, way=report.way)
             row.reason, row.agent = report.reason, printable(report.agent)[:64]
+            # a daemon's clock may run ahead: nothing in the history lies in the future
             row.first_at = row.last_at = min(report.first, now_s)
             row.count = 0
             session.add(row)
+        # a name that comes back with another token is not the line that it was
         if row.tid == report.tid:
             row.last_at = max(row.last_at, min(report.last, now_s))
+            # never smaller: two reports overtake each other, and the daemon tells totals, not
+            # steps
             row.count = max(row.count, report.count)
 
 
@@ -253,6 +264,7 @@ class TerminalReports:
 
         """
         async with self._db.begin() as session:
+            # before the new ones: a terminal is at work once on a machine
             await self._end_earlier(session, did, boot)
             owners, trusting = await self._owners(session, did)
             for run in runs:
@@ -265,6 +277,7 @@ class TerminalReports:
         wanted = _rows(user_id).where(Run.ended_at.is_(None))
         ordered = wanted.order_by(Token.label, Run.started_at.desc())
         async with self._db.session() as session:
+            # a bound for a page, far above what one person can have
             rows = (await session.execute(ordered.limit(1000))).all()
         return [self._info(*row) for row in rows]
 
@@ -286,6 +299,8 @@ class TerminalReports:
         async with self._db.session() as session:
             if before is not None:
                 last = await session.get(Run, before)
+                # somebody else's line opens no page: its place would tell when that one was at
+                # work
                 if last is None or last.user_id != user_id:
                     return []
                 wanted = wanted.where(_sooner(last))
@@ -296,6 +311,7 @@ class TerminalReports:
         """Forget what ended long ago, and what is too much."""
         await session.execute(delete(Run).where(Run.ended_at < self._now_s() - KEEP_S))
         for user_id in await session.scalars(select(Run.user_id).distinct()):
+            # those that go on are never forgotten, whatever the number
             ended = select(Run).where(Run.user_id == user_id, Run.ended_at.is_not(None))
             newest = ended.order_by(Run.started_at.desc(), Run.id.desc())
             last = (await session.scalars(newest.offset(MAX_KEPT - 1).limit(1))).first()
@@ -326,8 +342,10 @@ class TerminalReports:
         return report.ended is not None and await session.scalar(named.limit(1)) is not None
 
     async def _end_earlier(self, session: AsyncSession, did: str, boot: str) -> None:
+        # sessions carry the start of their daemon in front: of another start means over
         mine = Run.run.startswith(f"{boot}.", autoescape=True)
         open_ones = (Run.did == did) & Run.ended_at.is_(None) & (Run.run != "") & ~mine
+        # ended when it was last heard of: what came after that nobody has seen
         for run in await session.scalars(select(Run).where(open_ones).with_for_update()):
             _end(run, run.reported_at, DAEMON_GONE)
 
@@ -342,6 +360,7 @@ class TerminalReports:
         since = min(report.since, now_s)
         if report.state == "pending" and run is not None and run.run:
             return  # written before its session began, or of another terminal with its token
+        # older daemons name no sessions: theirs are told apart by the terminal alone
         is_named = bool(report.run and run is not None and run.run)
         if report.state == "offline":
             # a terminal that only waited was no session: history shows none
@@ -365,8 +384,10 @@ class TerminalReports:
             run = _new(session, did, user_id, report.tid, since if report.run else now_s)
         if facts is not None:
             _describe(run, facts)
+        # it waited so far, and begins now: the time of waiting is none of work
         if report.run and run.run != report.run:
             run.run, run.started_at, run.since = report.run, since, since
+        # only a change sets the time since when: the same state told again is no news
         if run.state != report.state:
             run.state, run.since = report.state, since
         run.reported_at = now_s
@@ -407,6 +428,7 @@ class TerminalReports:
         return await session.scalar(named.limit(1)) is not None
 
     def _info(self, run: Run, label: str, device: Device) -> RunInfo:
+        # told as unknown, not as ended: the terminal may trade on while its daemon has no link
         silent = run.ended_at is None and self._now_s() - device.last_seen_at > SILENT_S
         return RunInfo(
             id=run.id,

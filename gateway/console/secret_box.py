@@ -44,11 +44,14 @@ async def open_box(db: Database, store_for: Callable[[str | None], KeyStore]) ->
     """
     async with db.session() as session:
         known = await current_key(session)
+    # by the name that the database noted: settings that were changed since lead to no other key
     keys = store_for(None if known is None else known.store)
     if known is None:
         salt = host.random_bytes(SALT_BYTES)
+        # a key that an operator has given is taken; else one is made below, in the transaction
         found = await asyncio.to_thread(keys.find, salt, new=True)
         async with db.begin() as session:
+            # two consoles may open a new database at once: the second takes the key of the first
             await db.take_turns(session, "secret_keys")
             known = await current_key(session)
             if known is None:
@@ -73,6 +76,7 @@ async def sealed_value(db: Database, box: SecretBox, name: str) -> bytes:
     place = value_place(name)
     async with db.begin() as session:
         await db.take_turns(session, "sealed_values")
+        # looked up after the turn: the other console may have made it meanwhile
         row = await session.get(SealedValue, name)
         if row is None:
             row = SealedValue(name=name, sealed=box.seal(host.random_bytes(_BYTES), place))
@@ -83,6 +87,7 @@ async def sealed_value(db: Database, box: SecretBox, name: str) -> bytes:
 async def _first(
     session: AsyncSession, keys: KeyStore, salt: bytes, found: bytes | None
 ) -> SecretBox:
+    # made here and not before: the one of two that comes second leaves no key behind
     box = SecretBox(await asyncio.to_thread(keys.make, salt) if found is None else found)
     row = SecretKey(kid=box.kid, check_value=box.check_value(), store=keys.name, salt=salt)
     row.state = "current"

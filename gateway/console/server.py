@@ -53,6 +53,7 @@ class PageConnection(HttpConnection):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """See :class:`asyncio.BaseProtocol`."""
+        # before the rest: an end that fails in between must not keep a place for ever
         self._connections.closed(self)
         self._stop_unread()
         super().connection_lost(exc)
@@ -60,6 +61,7 @@ class PageConnection(HttpConnection):
     def pause_writing(self) -> None:
         """See :class:`asyncio.BaseProtocol`."""
         super().pause_writing()
+        # who reads nothing holds an answer in memory: slow readers would fill it
         self._unread = asyncio.get_running_loop().call_later(UNREAD_S, self.abort)
 
     def resume_writing(self) -> None:
@@ -116,6 +118,8 @@ class PageConnections(HttpServer):
             spare = next(iter(self._idle), None) or self._slowest()
             if spare is None:
                 return False
+            # uncounted here: `connection_lost` comes in a later turn of the loop, when it is too
+            # late
             self.closed(spare)
             spare.abort()
         self._open.add(connection)
@@ -133,6 +137,7 @@ class PageConnections(HttpServer):
         waiting = (
             connection
             for connection, request in self._busy.items()
+            # one whose body is complete waits for us, not we for it: it is not pushed out
             if not request.content.is_eof()
         )
         return next(waiting, None)
@@ -149,6 +154,7 @@ class PageConnections(HttpServer):
         finally:
             self._busy.pop(connection, None)
             if connection in self._open:
+                # at the end of the dict: the first is the one that has been idle for longest
                 self._idle[connection] = None
 
 
@@ -218,6 +224,7 @@ class ConsoleServer:
         )
         self.url = self._names.url
         """Where people find the console; without a slash at its end."""
+        # known only now: a port 0 of the settings is given by the system
         console.url.url = self.url
         self.app = self._app()
         """For those who look at its routes."""
@@ -230,6 +237,7 @@ class ConsoleServer:
         security = SecurityMiddleware(
             self._names, self._console.sessions, context.show, context.pass_on
         )
+        # aiohttp's own bound holds too, should a handler ever read a body by another way
         app = web.Application(middlewares=[security.middleware], client_max_size=MAX_BODY_BYTES)
         app.add_routes(static.routes())
         app.add_routes(page_routes(context))
@@ -244,7 +252,9 @@ class ConsoleServer:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
+            # called last, after the doors are shut: links that were asked for are still queued
             stack.push_async_callback(self._settle)
+            # before the port is served: a mail that waited for the start goes out at once
             carrying = asyncio.create_task(self._console.mail.run())
             stack.push_async_callback(_cancel, carrying)
             self._connections = await stack.enter_async_context(
@@ -293,12 +303,14 @@ async def run_console(
         SecretsError: the key cannot be had.
 
     """
+    # bound before the database is opened: a second console ends here, and has touched nothing
     sockets = bind_loopback(settings.console_server.port)
     try:
         async with (
             open_console(home, settings, keys=keys, costs=costs or Costs()) as console,
             ConsoleServer(console, sockets) as server,
         ):
+            # only now: who reads the address may connect at once
             announce(await ready(console, server))
             await asyncio.Event().wait()
     finally:

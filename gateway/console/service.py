@@ -122,12 +122,16 @@ class Console:
 
         """
         async with self.db.begin() as session:
+            # the events first, the key after them: they are signed with the key that devices still
+            # know
             dids = await session.scalars(select(Device.did))
             await self.events.append(session, [PendingEvent(did, "keys.rotated") for did in dids])
             return await self.signing.rotate_in(session, remove_old=remove_old)
 
     async def tidy(self) -> None:
         """Renew keys that run out and forget what is over; done once an hour."""
+        # by `rotate_keys`, which tells the devices: a key that nobody has heard of signs for
+        # nobody
         if await self.signing.needs_renewal():
             await self.rotate_keys()
         async with self.db.begin() as session:
@@ -136,6 +140,7 @@ class Console:
             await self.reports.tidy(session)
             await self.logins.tidy(session)
             now_s = self.now_s()
+            # past their end the clock refuses the request, so that its nonce need not be known
             await session.execute(delete(RequestNonce).where(RequestNonce.exp < now_s))
             await session.execute(delete(Contact).where(Contact.exp < now_s - 86_400))
 
@@ -171,17 +176,21 @@ async def open_console(
         box = await open_box(
             db, lambda noted: keys or key_store(settings.secrets, home, noted, console=True)
         )
+        # sealed: who steals the database alone cannot even try passwords against its hashes
         pepper = await sealed_value(db, box, "pepper")
         pool = hashing_pool(threads)
         try:
             passwords = Passwords(pool, pepper, costs.passwords)
             codes = Passwords(pool, pepper, costs.codes)
             key = await sealed_value(db, box, "browsers")
+            # codes cost less than passwords: they live for minutes and have five tries
             console = _wired(home, settings, now_s, db, box, passwords, codes, key)
+            # before anybody is served: a daemon pins the root that it is told first
             await console.signing.prepare()
             async with console.notifier.listening(), console.resets.working(), _tidying(console):
                 yield console
         finally:
+            # in a thread: it waits for the hash that is being computed
             await asyncio.to_thread(pool.close)
 
 
@@ -216,6 +225,7 @@ async def _tidying(console: Console) -> AsyncIterator[None]:
     finally:
         for task in tasks:
             task.cancel()
+        # awaited: a transaction that is cut off must end before the database is closed
         await asyncio.wait(tasks)
 
 

@@ -36,10 +36,12 @@ class ConsoleSettings:
     def __post_init__(self) -> None:
         if self.smtp.mode == "smtp" and not self.smtp.host:
             raise ConfigError("[smtp] host: name the mail server, or set mode to outbox")
+        # mails carry codes and links: read on the way they would approve a machine
         if self.smtp.tls == "none" and self.smtp.host not in LOOPBACK and self.smtp.host:
             raise ConfigError(
                 "[smtp] tls: none is for a mail server on this machine alone; take starttls or tls"
             )
+        # at the start, not with the first mail: that would fail when somebody waits for it
         sender(self.smtp)
 
     @classmethod

@@ -94,6 +94,7 @@ class TerminalOverview:
         """
         tokens = await self._tokens.list(user_id)
         linked = {token.tid for token in tokens if token.linked_at is not None}
+        # the EA has come with the new token: its silence under the old one is no fault to show
         moved = {token.tid for token in tokens if token.replaced_by in linked and token.is_live}
         lines = await self._of(user_id, [token for token in tokens if self._is_listed(token)])
         return [
@@ -115,6 +116,7 @@ class TerminalOverview:
             lines += [
                 self._line(token, use, runs.get((token.tid, use.link.did)), endings)
                 for use in mine
+                # a token without a machine has a line, too: it waits to be pasted into an EA
             ] or [_unused(token)]
         return lines
 
@@ -136,6 +138,7 @@ class TerminalOverview:
             .where(Token.user_id == user_id)
             .order_by(Device.hostname, Device.did)
         )
+        # ascending: of several runs of one terminal the dict below keeps the one read last
         newest = select(Run).where(Run.user_id == user_id).order_by(Run.reported_at, Run.since)
         async with self._db.session() as session:
             uses = [_Use(*row) for row in (await session.execute(wanted))]
@@ -169,11 +172,13 @@ class TerminalOverview:
             (ending for ending in endings if _concerns(ending, token.tid, use.device.did)), None
         )
         stopped: State = "suspended" if token.status == "disabled" else "stopped"
+        # it was never to be told, or longer ago than endings are read: it is over in any case
         if told is None:
             return {"state": stopped, "since": over_at}
         if told.stopped_at_ms is not None:
             at = told.stopped_at_ms
             return {"state": stopped, "since": at // 1000, "stopped_at_ms": at}
+        # not confirmed: until its last lease is over it may trade on, and the page has to say so
         if told.ends_by > self._now_s():
             return {"state": "stopping", "since": told.asked_at, "ends_by": told.ends_by}
         return {"state": stopped, "since": told.ends_by}
@@ -190,6 +195,7 @@ class TerminalOverview:
         if run is None and token.linked_at is None and use.link.approved_by == REPLACED:
             return {"state": "unused"}  # it took over the machine of the token before it
         last_seen = use.device.last_seen_at
+        # a terminal that has ended in order stays offline: a silent daemon adds nothing to that
         if self._now_s() - last_seen >= ONLINE_S and (run is None or run.state != "offline"):
             return {"state": "silent", "since": last_seen}
         if run is None:

@@ -56,6 +56,7 @@ class AuditTrails:
 
         """
         async with self._db.begin() as session:
+            # locked: two answers of one device are judged one after the other
             device = await session.get_one(Device, did, with_for_update=True)
             head = _opened(told.newest, device)
             before = _opened(told.before, device) if told.before else None
@@ -64,16 +65,20 @@ class AuditTrails:
                 row = DeviceTrail(did=did, earlier="[]")
                 self._take(row, told, head)
                 session.add(row)
+            # after a contradiction nothing is taken any more: the proof must not be written over
             elif row.contradicted_at is None:
                 wrong = _contradiction(row, told, head, before)
                 if wrong:
                     row.contradiction, row.contradicted_at = wrong, self._now_s()
+                # longer alone is not enough: the signature over our row shows that it goes on from
+                # there
                 elif head.n > row.n and (told.is_archived or (before and before.n == row.n)):
                     self._take(row, told, head)
             return _told(row)
 
     def _take(self, row: DeviceTrail, told: Witness, head: SignedHead) -> None:
         now_s = self._now_s()
+        # one a day is kept: enough to date a forgery, and the list stays small for years
         if row.newest and now_s // DAY_S != row.newest_at // DAY_S:
             kept = [*json.loads(row.earlier), row.newest]
             # of the first day the oldest stays: before it nobody knows anything
@@ -99,6 +104,7 @@ def _opened(envelope: str, device: Device) -> SignedHead:
         head = open_head(envelope, public_key(device.pub))
     except EnvelopeError as error:
         raise BadTrail(str(error)) from error
+    # of its key, and yet about another device: such a head says nothing of this trail
     if head.did != device.did:
         raise BadTrail("it speaks of another device")
     return head

@@ -94,7 +94,9 @@ class FirstContacts:
         """
         async with self._services.db.begin() as session:
             known = await self._find(session, body.tid)
+            # longer than a row's name: 144 bits, as the daemon alone may go on with this contact
             eid = new_id() + new_id()[:8]
+            # for unknown tokens, too: else the time of the answer would tell them
             session.add(self._row(eid, did, body, ip))
             await self._tidy(session)
         message = _message(body.tid, body.cnonce, body.snonce, did)
@@ -115,6 +117,7 @@ class FirstContacts:
 
         """
         async with self._services.db.begin() as session:
+            # taken before the proof is looked at: a second try needs a new contact with new nonces
             contact = await self._take(session, did, eid)
             tid = contact.tid if contact else ""
             known = await self._find(session, tid)
@@ -123,6 +126,7 @@ class FirstContacts:
         cnonce, snonce = (contact.cnonce, contact.snonce) if contact else ("00" * 32, "00" * 32)
         message = _message(tid, cnonce, snonce, did)
         is_proved = is_client_proof(stored, message, bytes.fromhex(client_proof))
+        # one answer for all three: nobody learns whether there is such a token
         if contact is None or known is None or not is_proved:
             return Verdict(status="denied", code="unknown")
         return await self._admission.admit(contact, known.user.id)
@@ -137,6 +141,7 @@ class FirstContacts:
         mine = (
             update(Contact)
             .where(Contact.eid == eid, Contact.did == did)
+            # one statement decides: of two proofs for one contact one is looked at
             .where(Contact.proved_at.is_(None), Contact.exp > now_s)
             .values(proved_at=now_s)
         )
@@ -157,6 +162,8 @@ class FirstContacts:
             pub=body.pub,
             tid=body.tid,
             os=printable(body.os)[:100],
+            # all that a daemon says of itself is shown to people: cleaned and cut before it is
+            # kept
             hostname=printable(body.hostname),
             version=printable(body.version)[:64],
             terminal=body.terminal.model_dump_json(),
@@ -171,6 +178,7 @@ class FirstContacts:
         """Return the server key, or what stands for it; the work is the same."""
         dummy = self._dummy(tid)
         if known is None:
+            # the same decryption as for a token that is there, so that the time tells nothing
             self._services.box.open(self._nobody, _NOBODY)
             return dummy
         return self._services.tokens.server_key(known.token)
@@ -231,6 +239,7 @@ class ContactAdmission:
         rid, codes = new_id() + new_id()[:8], new_codes()
         hashes = await self._services.codes.hashes(rid, codes)
         async with self._services.db.begin() as session:
+            # hashing took a while: the token may be revoked, or the owner asked by another by now
             again = await self._judge(session, contact, user_id)
             if not isinstance(again, _Ask):
                 return again
@@ -248,6 +257,7 @@ class ContactAdmission:
         if status == "approved" and not await self._has_to_ask(session, contact, token):
             await self._let_in(session, contact, user, token)
             return Verdict(status="approved")
+        # bounded: who has a token could else fill its owner's mailbox
         is_free = await self._is_free(session, contact, user_id)
         return _Ask() if is_free else _denied("busy")
 
@@ -257,6 +267,7 @@ class ContactAdmission:
             terminal = TerminalFacts.model_validate_json(contact.terminal)
             # the device is known for this token: only another terminal on it makes a question
             return token.strict_terminal and bound.terminal_fp != terminal.fp
+        # on another machine too: a stolen token would come up on a known one just like this
         return bool(await other_devices(session, contact.tid, contact.did))
 
     async def _let_in(
@@ -325,6 +336,7 @@ class ContactAdmission:
         hashes: Hashes,
     ) -> Verdict:
         services, now_s = self._services, self._services.now_s()
+        # the terminal shows only the newest code: an older request could no longer be approved
         await self._end_older(session, contact)
         session.add(_row(contact, user_id, rid, hashes, now_s))
         await session.flush()

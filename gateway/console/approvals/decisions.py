@@ -141,6 +141,7 @@ class Decisions:
         approved = select(ApprovalRequest.rid).where(
             same,
             ApprovalRequest.status == "approved",
+            # a newer one too: the thief may have asked again, and been let in, after this question
             ApprovalRequest.created_at >= row.created_at,
         )
         return await session.scalar(approved.limit(1)) is not None
@@ -161,6 +162,7 @@ class Decisions:
         return row
 
     async def _try(self, row: ApprovalRequest, stored: str, code: str, way: Way) -> RequestView:
+        # outside of any transaction: hashing is slow, and SQLite has one writer
         if not await self._services.codes.fits(stored, row.rid, code):
             await self._miss(row, way)
             raise WrongCode(row.tries_left)
@@ -187,6 +189,7 @@ class Decisions:
         # order
         user = await locked_user(session, asked.user_id)
         row = await self._decide(session, ApprovalRequest.rid == asked.rid, "approved", way)
+        # a person approves a machine, not a terminal: the others on it need no code of their own
         waiting = await self._waiting(session, row)
         tokens = await self._tokens(session, [row, *waiting])
         token = tokens[row.tid]
@@ -198,6 +201,7 @@ class Decisions:
         revoke = new_secret()
         row.revoke_hash = link_hash(revoke)
         view = await self._view(session, row.rid)
+        # told even so: who has stolen mail and code is found by the owner who did not approve
         await self._tell(session, user, view, revoke)
         for other in waiting:
             await self._let_in(session, user, tokens[other.tid], other)
@@ -257,6 +261,7 @@ class Decisions:
         self, session: AsyncSession, user: User, token: Token, row: ApprovalRequest
     ) -> None:
         status = await self._services.devices.status(session, user.id, row.did)
+        # the exception rolls back the decision, too: the request stays open
         if status == "revoked" or token_refusal(user, token, self._services.now_s()) is not None:
             raise RequestGone
 

@@ -73,6 +73,7 @@ class Hashes:
 
 def new_codes() -> NewCodes:
     """Return fresh codes from the system's randomness."""
+    # each letter by itself: 20 to the 8th are 34 bits, enough for five tries in ten minutes
     letters = "".join(host.choice(LETTERS) for _ in range(CODE_LENGTH))
     return NewCodes(
         user_code=f"{letters[:4]}-{letters[4:]}",
@@ -112,6 +113,7 @@ class Codes:
             TooBusy: too much is being hashed.
 
         """
+        # hashed with the request's id: a code of one request fits no other, if it were the same
         return (await self._hasher.verify(stored, _typed(rid, code))).ok
 
 
@@ -121,7 +123,9 @@ def link_hash(link: str) -> str:
 
 
 def _typed(rid: str, code: str) -> str:
+    # as people type it: small letters, with or without the hyphen
     kept = "".join(letter for letter in code.upper() if letter not in " -")
+    # cut before it is hashed: a form may carry 64 KiB
     return f"{rid}|{kept[:64]}"
 
 
@@ -143,6 +147,7 @@ class ApprovalServices:
 
 def token_refusal(user: User, token: Token, now_s: int) -> DeniedCode | None:
     """Return what is wrong with a token; told only to who has proved to hold it."""
+    # one word for both: who holds the token need not know which of the two it is
     if user.status != "active" or token.status == "disabled":
         return "account_disabled"
     if token.status == "revoked":
@@ -240,6 +245,7 @@ def requests() -> Select[ApprovalRequest, Device, Token]:
 
 def has_link(secret: str) -> ColumnElement[bool]:
     """Tell whose link a secret is: that of the question's mail, or of the approval's."""
+    # two links lead to one request: that of the question, and that of the mail of its approval
     hashed = link_hash(secret)
     return (ApprovalRequest.link_hash == hashed) | (ApprovalRequest.revoke_hash == hashed)
 
@@ -263,6 +269,7 @@ async def views(
 
 def status_of(row: ApprovalRequest, now_s: int) -> Status:
     """Return what has become of a request."""
+    # before the time: a request that was approved does not expire afterwards
     if row.status in _DECIDED:
         return _DECIDED[row.status]
     if now_s >= row.exp:
@@ -272,6 +279,7 @@ def status_of(row: ApprovalRequest, now_s: int) -> Status:
 
 def hint(tid: str) -> str:
     """Return the first and last four characters of a token's public id."""
+    # the id opens nothing, but mails are read by many: enough to tell two tokens apart
     return f"{tid[:4]}…{tid[-4:]}"
 
 

@@ -119,6 +119,7 @@ class Approvals:
             case "approved":
                 return Verdict(status="approved", rid=rid)
             case "pending":
+                # without the code: it was told once, and only its hash is kept
                 left_s = rows[0].expires_at - self._services.now_s()
                 return pending(rid, None, self._services.url(), left_s)
             case _:

@@ -43,12 +43,14 @@ async def read_body(request: web.Request) -> bytes:
         ConsoleProblem: it is too large, too slow, or encoded.
 
     """
+    # kept with the request: the middleware reads it for the token, the handler for the rest
     if _BODY not in request:
         request[_BODY] = await _read(request)
     return request[_BODY]
 
 
 async def _read(request: web.Request) -> bytes:
+    # a small body that unpacks to a large one would pass the bound below
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise ConsoleProblem(415, "encoded", "Send the body without Content-Encoding.")
     try:
@@ -83,12 +85,15 @@ async def form_of(request: web.Request) -> Mapping[str, str]:
     expect(request, FORM)
     try:
         text = (await read_body(request)).decode("ascii")
+        # strict: what is no UTF-8 is refused, not guessed; a bound, as each field costs memory
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:
         raise ConsoleProblem(400, "bad_form", "The form could not be read.") from None
     fields: dict[str, str] = {}
     for name, value in pairs:
+        # boxes of one name come as several fields
         fields[name] = f"{fields[name]},{value}" if name in fields else value
+    # PostgreSQL keeps no such character, and would fail half way
     if "\0" in "".join(fields.values()):
         raise ConsoleProblem(400, "bad_form", "The form could not be read.")
     return fields
@@ -116,6 +121,7 @@ _COOKIE = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
 def read_cookie(request: web.BaseRequest, name: str) -> str:
     """Return the cookie's value; empty if there is none, or nothing that we would set."""
     value = request.cookies.get(name, "")
+    # another server of this host may set cookies for us: nothing odd gets past here
     return value if _COOKIE.fullmatch(value) else ""
 
 
@@ -128,12 +134,20 @@ def set_cookie(response: web.StreamResponse, name: str, value: str) -> None:
     """Have the browser keep a cookie until it is closed, or for as long as it keeps any."""
     kept_s = COOKIE_KEPT_S if name == BROWSER_COOKIE else None
     response.set_cookie(
-        name, value, path="/", secure=True, httponly=True, samesite="Strict", max_age=kept_s
+        # `__Host-` asks for Secure, the path / and no domain; browsers drop the cookie otherwise
+        name,
+        value,
+        path="/",
+        secure=True,
+        httponly=True,
+        samesite="Strict",
+        max_age=kept_s,
     )
 
 
 def drop_cookie(response: web.StreamResponse, name: str) -> None:
     """Have the browser forget a cookie."""
+    # with the same attributes, or browsers would refuse this one too, and keep the old
     response.del_cookie(name, path="/", secure=True, httponly=True, samesite="Strict")
 
 
@@ -186,6 +200,7 @@ class RequestContext:
 
     def stranger(self) -> None:
         """Have the browser keep a cookie to which forms can be bound before signing in."""
+        # never a second one: forms that are open in other tabs carry the token of the first
         if not self.secret:
             self.secret = new_visitor()
             self._news[VISITOR_COOKIE] = self.secret
@@ -231,4 +246,5 @@ def session_of(request: web.Request) -> SessionInfo:
 
 def safe_path(text: str, default: str = "/") -> str:
     """Return a path of this console to go on to; a link to elsewhere gives ``default``."""
+    # `//host` and `/\host` lead browsers to another site: no link may send people there
     return text if _PATH.fullmatch(text) else default

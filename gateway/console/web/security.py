@@ -73,6 +73,7 @@ class OwnNames:
 
     def __init__(self, port: int, public_url: str = "", *, trusted_proxy: bool = False) -> None:
         self._origins = {
+            # with the port: another one of this machine is another program, and another origin
             f"{name}:{port}": f"http://{name}:{port}"
             for name in ("127.0.0.1", "localhost", "[::1]")
         }
@@ -91,6 +92,7 @@ class OwnNames:
         if parts.port in (None, default):
             bare = parts.netloc.removesuffix(f":{default}")
             name = f"{parts.scheme}://{bare}"
+            # browsers leave the default port away, some programs write it
             hosts = {bare, f"{bare}:{default}"}
         self.url = name
         self._public_hosts = hosts
@@ -104,8 +106,10 @@ class OwnNames:
 
         """
         target = request.raw_path
+        # an absolute target would make aiohttp look at another host than the header names
         if target[:1] != "/" or target[:2] == "//":
             raise ConsoleProblem(400, "bad_target", "The target of a request must be a path.")
+        # two of them: a proxy may have looked at the one and we at the other
         hosts = request.headers.getall("Host", ())
         origin = self._origins.get(hosts[0].lower()) if len(hosts) == 1 else None
         if origin is None:
@@ -123,10 +127,12 @@ class OwnNames:
         header is never read.
         """
         host = request.headers.get("Host", "").lower()
+        # who comes by the loopback name is on this machine: no proxy has written the header
         if not (self.https and host in self._public_hosts):
             return request.remote or ""
         lines = request.headers.getall("X-Forwarded-For", ()) if self._trusts_proxy else ()
         try:
+            # only the last entry is the proxy's: the visitor can write all before it
             return str(ipaddress.ip_address(",".join(lines).rpartition(",")[2].strip()))
         except ValueError:
             return ""
@@ -183,10 +189,12 @@ def sealer(*, https: bool) -> OnHeaders:
     always = {**ALWAYS, "Strict-Transport-Security": HSTS} if https else ALWAYS
 
     async def seal(headers: CIMultiDict[str]) -> None:
+        # it names Python and aiohttp with their versions: nobody needs to know them
         headers.popall("Server", None)
         for name, value in always.items():
             headers[name] = value
         for name, value in DEFAULTS.items():
+            # set by the handler where it knows better: files whose name is their hash
             headers.setdefault(name, value)
 
     return seal
@@ -209,6 +217,7 @@ def check_site(request: web.BaseRequest) -> None:
 
     """
     sites = request.headers.getall("Sec-Fetch-Site", ())
+    # absent in old browsers and in programs, which the other two layers judge alone
     if any(site != "same-origin" for site in sites):
         raise _forged("cross_site")
 
@@ -220,6 +229,7 @@ def check_origin(request: web.BaseRequest, own: str) -> None:
         ConsoleProblem: another origin asks, or nobody says which.
 
     """
+    # exactly one, and ours: a list that holds ours among others is not from our page
     if request.headers.getall("Origin", ()) != [own]:
         raise _forged("wrong_origin")
 
@@ -231,6 +241,7 @@ def check_token(given: str, cookie: str) -> None:
         ConsoleProblem: the token is not that of the visitor with this cookie.
 
     """
+    # in constant time; and never without a cookie, whose token everybody could compute
     if not cookie or not hmac.compare_digest(given.encode(), csrf_token(cookie).encode()):
         raise _forged("csrf")
 
@@ -284,13 +295,17 @@ class SecurityMiddleware:
         except Exception as error:  # the last resort: nothing goes past it
             response = await self._answer(request, error)
         visitor = request.get(VISITOR)
+        # a stream has sent its head by now: cookies cannot be added any more
         if visitor is not None and not response.prepared:
             visitor.tell(response)
         return response
 
     async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        # before the router's answer: a name that is not ours learns nothing, not even of paths
         origin = self._names.origin(request)
+        # kept until below: an error page shows who is signed in, so the visitor is met first
         missing = request.match_info.http_exception
+        # daemons and files have no cookies: no session is looked up for them
         if request.path.startswith(("/v1/", "/static/")):
             if request.can_read_body:
                 await read_body(request)
@@ -318,7 +333,9 @@ class SecurityMiddleware:
         secret = read_cookie(request, SESSION_COOKIE)
         if secret:
             visitor.session = await self._sessions.get(
-                secret, touch=request.path not in QUIET_PATHS
+                # an open page asks by itself: else it would keep its session alive for ever
+                secret,
+                touch=request.path not in QUIET_PATHS,
             )
         if visitor.session is not None:
             visitor.secret = secret
@@ -327,6 +344,7 @@ class SecurityMiddleware:
         visitor.keeps_cookies = bool(secret or visitor.secret)
 
     async def _check(self, request: web.Request, visitor: RequestContext) -> None:
+        # the cheap checks first: a body of 64 KiB is read for our own pages only
         check_site(request)
         check_origin(request, visitor.origin)
         await read_body(request)
@@ -337,6 +355,7 @@ class SecurityMiddleware:
             if not visitor.secret:
                 raise SignInNeeded  # the session that the form was shown in has ended
             check_token(visitor.form.get(CSRF_FIELD, ""), visitor.secret)
+        # a program that signs in has no token yet; without a session there is nothing to forge
         elif visitor.session is not None:
             check_token(request.headers.get(CSRF_HEADER, ""), visitor.secret)
 
@@ -357,6 +376,7 @@ class SecurityMiddleware:
         else:
             response = await self._show(request, problem, ref)
         response.headers.update(problem.headers)
+        # the rest of the body is still on its way: read as the next request it would be anything
         if problem.headers.get("Connection") == "close":
             response.force_close()
         return response
@@ -432,4 +452,5 @@ def _no_cookies() -> ConsoleProblem:
 def _route(request: web.Request) -> str:
     """Return the path for the log, without what stands in it: that may be a secret."""
     resource = request.match_info.route.resource
+    # the pattern of the route: paths hold the secrets of links
     return "?" if resource is None else resource.canonical
