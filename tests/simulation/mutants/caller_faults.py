@@ -70,7 +70,7 @@ CALLER_FAULTS = (
         (
             Change(
                 "gateway.paper.service",
-                "            self.is_on(terminal)\n            allowed(tier)\n",
+                "            self.is_on_at(terminal)\n            allowed(tier)\n",
                 "            allowed(tier)\n",
             ),
         ),
