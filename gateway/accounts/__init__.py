@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 from gateway.lazy import names_of
 
 if TYPE_CHECKING:
-    from .account import AccountLimits, AccountType, Changes, NewAccount, RegisteredAccount
+    from .account import AccountChanges, AccountLimits, AccountType, NewAccount, RegisteredAccount
     from .book import AccountBook, AlreadyRegistered, UnknownAccount
     from .history import LEDGER_TABLES
 else:
     __getattr__ = names_of(
         __name__,
-        account="AccountLimits AccountType Changes NewAccount RegisteredAccount",
+        account="AccountLimits AccountType AccountChanges NewAccount RegisteredAccount",
         book="AccountBook AlreadyRegistered UnknownAccount",
         history="LEDGER_TABLES",
     )
@@ -26,10 +26,10 @@ else:
 __all__ = [
     "LEDGER_TABLES",
     "AccountBook",
+    "AccountChanges",
     "AccountLimits",
     "AccountType",
     "AlreadyRegistered",
-    "Changes",
     "NewAccount",
     "RegisteredAccount",
     "UnknownAccount",

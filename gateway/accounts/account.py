@@ -70,7 +70,7 @@ class NewAccount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
+class AccountChanges:
     """Changes to an account; what is ``None`` stays."""
 
     name: str | None = None

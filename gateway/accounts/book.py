@@ -15,7 +15,7 @@ from ea_bridge.protocol.messages import Hello
 from gateway.credentials.secrets import SealedColumn, SecretBox
 from gateway.storage.store import Store, StoreError, Version
 
-from .account import Changes, NewAccount, RegisteredAccount, RiskSettings
+from .account import AccountChanges, NewAccount, RegisteredAccount, RiskSettings
 
 TABLES = """
 -- accounts registered with their password, which is sealed; that of a deleted one is gone
@@ -172,7 +172,7 @@ class AccountBook:
         account_id = self._write(sql, *columns.values())
         return self.get(owner, account_id)
 
-    def change(self, owner: str, account_id: int, changes: Changes) -> RegisteredAccount:
+    def change(self, owner: str, account_id: int, changes: AccountChanges) -> RegisteredAccount:
         """Change an account.
 
         Raises:

@@ -17,7 +17,7 @@ MAX_KNOWN = 1024
 """Callers whose limits are remembered: they are asked for with each order."""
 
 
-class _Known(NamedTuple):
+class _KnownLimits(NamedTuple):
     """Limits that were put together, and what of: both are made anew when they change."""
 
     record: TradeLimits | None
@@ -44,7 +44,7 @@ class LimitsBook:
         self._of_config = of_config(trading)
         self._of_token = of_token
         self._registered = registered
-        self._known: dict[tuple[str | None, int | None], _Known] = {}
+        self._known: dict[tuple[str | None, int | None], _KnownLimits] = {}
 
     def of(self, facts: TerminalFacts | None, tid: str | None) -> TradingLimits:
         """Return the strictest of all.
@@ -67,7 +67,7 @@ class LimitsBook:
             limits.append(of_record(record))
         if account is not None:
             limits.append(of_account(account))
-        known = _Known(record, account, strictest(*limits))
+        known = _KnownLimits(record, account, strictest(*limits))
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
         self._known[key] = known

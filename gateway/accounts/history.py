@@ -48,7 +48,7 @@ OrderKind = Literal["market", "limit", "stop"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trade:
+class AccountTrade:
     """A position, open or closed, or a pending order. Times are UTC milliseconds."""
 
     ticket: int
@@ -72,7 +72,7 @@ class Trade:
     is_paper_trade: bool = False
 
 
-_NAMES = [field.name for field in fields(Trade)]
+_NAMES = [field.name for field in fields(AccountTrade)]
 _KEY = {"ticket", "round"}
 _LASTING = {"stop_loss", "take_profit", "order_type", "source"}
 """What a later look may no longer know: then the earlier one's stays."""
@@ -85,7 +85,7 @@ class StoredTrade:
 
     id: int
     account_id: int
-    trade: Trade
+    trade: AccountTrade
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class TradeBook:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    async def save(self, account_id: int, trades: Sequence[Trade]) -> Saved:
+    async def save(self, account_id: int, trades: Sequence[AccountTrade]) -> Saved:
         """Enter trades, or what has changed of them; saving the same again changes nothing.
 
         Raises:
@@ -130,7 +130,7 @@ class TradeBook:
             imported, updated = imported + one.imported, updated + one.updated
         return Saved(imported, updated)
 
-    def unfinished(self, account_id: int) -> list[Trade]:
+    def unfinished(self, account_id: int) -> list[AccountTrade]:
         """Return open positions and pending orders, as they were told of last."""
         rows = self._ledger.reader.all(
             "SELECT * FROM account_trades WHERE account_id = ? AND closed_ms IS NULL "
@@ -199,7 +199,9 @@ class TradeBook:
         return [StoredTrade(row["id"], row["account_id"], _trade(row)) for row in rows]
 
 
-def _save(connection: sqlite3.Connection, account_id: int, trades: Iterable[Trade]) -> Saved:
+def _save(
+    connection: sqlite3.Connection, account_id: int, trades: Iterable[AccountTrade]
+) -> Saved:
     imported = updated = 0
     for trade in trades:
         row = connection.execute(
@@ -226,7 +228,7 @@ def _save(connection: sqlite3.Connection, account_id: int, trades: Iterable[Trad
     return Saved(imported, updated)
 
 
-def _changed(known: Trade, told: Trade) -> dict[str, object]:
+def _changed(known: AccountTrade, told: AccountTrade) -> dict[str, object]:
     """Return what a newer look at a trade tells that is not known."""
     found = {}
     for name in _NAMES:
@@ -240,10 +242,10 @@ def _changed(known: Trade, told: Trade) -> dict[str, object]:
 _DEFAULTS = {"order_type": "market", "source": "manual"}
 
 
-def _trade(row: sqlite3.Row) -> Trade:
+def _trade(row: sqlite3.Row) -> AccountTrade:
     values = {name: row[name] for name in _NAMES}
     values["is_paper_trade"] = bool(values["is_paper_trade"])
-    return Trade(**values)
+    return AccountTrade(**values)
 
 
 # --- samples of money ---------------------------------------------------------------------------

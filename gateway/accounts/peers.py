@@ -21,7 +21,7 @@ class LoginError(Exception):
     """A login was not opened; the message says what to do."""
 
 
-class LoginRefused(LoginError):
+class CredentialsRefused(LoginError):
     """The trade server does not know the login, or not with that password."""
 
 
@@ -83,7 +83,7 @@ class Peers:
             params: the account.
 
         Raises:
-            LoginRefused: login and password do not fit.
+            CredentialsRefused: login and password do not fit.
             PathRefused: no terminal has the program that ``params`` name.
             LoginUntried: nobody could try it.
 
@@ -135,7 +135,7 @@ async def _log_in(session: TerminalSession, params: LoginParams) -> CheckedLogin
         return await session.request(LOGIN_CHECK, params, timeout_s=LOGIN_S)
     except CommandFailed as failed:
         if failed.err == AUTH_FAILED:
-            raise LoginRefused("the server refused login or password") from None
+            raise CredentialsRefused("the server refused login or password") from None
         if failed.err == BAD_PATH:
             raise PathRefused("the terminal may not start that program") from None
         raise LoginUntried(f"the login could not be tried ({failed.err})") from None

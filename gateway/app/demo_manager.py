@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from ea_bridge.host import token_urlsafe
 from ea_bridge.mt4_manager.emulator import LOGIN, SERVER, ManagerLink, build_manager
 from ea_bridge.mt4_manager.model import ConnectParams
-from gateway.mt4_manager import Role
+from gateway.mt4_manager import OperatorRole
 from gateway.mt4_manager.service import ManagerService
 from gateway.options import AccountReady, ManagerReady
 
@@ -45,7 +45,7 @@ async def demo_manager(
         params = ConnectParams(server=SERVER, login=LOGIN, password=at_server)
         await manager.supervision.connect(params, OPERATOR)
         if manager.operators.get(OPERATOR) is None:
-            await manager.operators.add(OPERATOR, at_api, Role.ADMIN)
+            await manager.operators.add(OPERATOR, at_api, OperatorRole.ADMIN)
         elif await manager.operators.verify(OPERATOR, at_api) is None:
             await manager.operators.set_password(OPERATOR, at_api)
         connect = AccountReady(server=SERVER, login=LOGIN, password=at_server)

@@ -50,12 +50,12 @@ def add(
     config: ConfigFile = None,
 ) -> None:
     """Make an operator. The password is asked for; there is no operator at first."""
-    from gateway.mt4_manager import Role
+    from gateway.mt4_manager import OperatorRole
 
     keep_memory_private()
     password = _password(from_stdin=password_stdin)
     with _book(home, config) as book:
-        made = _run(book.add(name, password, Role(role)))
+        made = _run(book.add(name, password, OperatorRole(role)))
     _note(home, "manager_user_added", made.name, role=role)
     sys.stdout.write(f"made: {made.name} ({made.role})\n")
 
@@ -108,10 +108,10 @@ def set_role(
     config: ConfigFile = None,
 ) -> None:
     """Give an operator another role."""
-    from gateway.mt4_manager import Role
+    from gateway.mt4_manager import OperatorRole
 
     with _book(home, config) as book:
-        book.set_role(name, Role(role))
+        book.set_role(name, OperatorRole(role))
     _note(home, "manager_user_role", name, role=role)
     sys.stdout.write(f"role set: {name} ({role})\n")
 

@@ -14,7 +14,7 @@ from gateway.client.errors import ConnectionLost, NoAnswer
 from gateway.client.methods import Methods
 from gateway.client.protocol import parse_address
 from gateway.client.reads import READS
-from gateway.client.subscription import Connections, Subscription
+from gateway.client.subscription import Subscription, SubscriptionConnections
 from gateway.client.transports import HttpTransport, WsTransport, open_websocket
 
 TIMEOUT_S = 30.0
@@ -52,7 +52,7 @@ class GatewayClient(Methods):
         self._auth_token = auth_token
         # weak: a subscription that is left by break must be collected, which closes its connection
         self._subscriptions: WeakSet[Subscription] = WeakSet()
-        self._connections = Connections(self._connect)
+        self._connections = SubscriptionConnections(self._connect)
 
     def __repr__(self) -> str:
         return f"<GatewayClient {self._address.base}>"

@@ -35,7 +35,7 @@ MAX_ANNOUNCED_S = 60.0
 _REQUEST_ID = "subscribe"
 
 
-class Connections:
+class SubscriptionConnections:
     """WebSocket connections of a client's subscriptions, each open until it is closed.
 
     A subscription that is left by ``break`` is dropped by Python without a word; its connection
@@ -94,7 +94,7 @@ class Subscription(AsyncIterator[Event]):
 
     def __init__(
         self,
-        connections: Connections,
+        connections: SubscriptionConnections,
         channels: Sequence[str],
         *,
         terminal: str | None,

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
         PeerSilent,
         RateExceeded,
     )
-    from .operators import Operator, OperatorBook, OperatorError, Role
+    from .operators import Operator, OperatorBook, OperatorError, OperatorRole
 else:
     __getattr__ = names_of(
         __name__,
         errors="ChangeUnknown KeyReused LoginRefused ManagerError PeerOffline PeerRefused "
         "PeerSilent RateExceeded",
-        operators="Operator OperatorBook OperatorError Role",
+        operators="Operator OperatorBook OperatorError OperatorRole",
     )
 
 __all__ = [
@@ -37,9 +37,9 @@ __all__ = [
     "Operator",
     "OperatorBook",
     "OperatorError",
+    "OperatorRole",
     "PeerOffline",
     "PeerRefused",
     "PeerSilent",
     "RateExceeded",
-    "Role",
 ]

@@ -36,7 +36,7 @@ from gateway.http.rate_limit import RateLimiter
 from gateway.storage.store import Store
 
 from .errors import LoginRefused, RateExceeded
-from .operators import Operator, OperatorBook, Role, key_of
+from .operators import Operator, OperatorBook, OperatorRole, key_of
 
 BUSY_S = 1.0
 MAX_FAILED_NAMES = 4096
@@ -189,14 +189,14 @@ class TokenBook:
         )
         if row is None or now_s >= row["expires_at"]:
             return None
-        operator = Operator(row["name"], Role(row["role"]))
+        operator = Operator(row["name"], OperatorRole(row["role"]))
         successor = None
         ends_soon = row["expires_at"] - now_s <= REFRESH_S
         if ends_soon and row["session_ends_at"] > row["expires_at"]:
             successor = self._succeed(session, operator.name, now_s, row["session_ends_at"])
         return Admission(operator, digest, row["expires_at"], successor)
 
-    def recheck(self, admission: Admission, need: Role) -> bool:
+    def recheck(self, admission: Admission, need: OperatorRole) -> bool:
         """Whether a token that was let in still opens what needs a role; microseconds."""
         row = self._store.one(
             "SELECT expires_at, role FROM manager_tokens "
@@ -205,7 +205,7 @@ class TokenBook:
         )
         if row is None or self._now_s() >= row["expires_at"]:
             return False
-        return Role(row["role"]).includes(need)
+        return OperatorRole(row["role"]).includes(need)
 
     def _session_of(self, token: str) -> str | None:
         """Return the id of a token's session, if the token is one of ours."""

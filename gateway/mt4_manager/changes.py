@@ -20,7 +20,7 @@ from gateway.storage.store import StoreError
 
 from .errors import ChangeUnknown, KeyReused, PeerOffline, PeerRefused
 from .finder import Finder
-from .journal import Change, Entry, Journal, State, meaning, new_tag
+from .journal import Change, Entry, ManagerJournal, State, meaning, new_tag
 from .link import Link, explained
 
 CHANGE_S = 20.0
@@ -60,7 +60,7 @@ class Changes:
     def __init__(
         self,
         link: Link,
-        journal: Journal,
+        journal: ManagerJournal,
         *,
         key: bytes,
         run: str,

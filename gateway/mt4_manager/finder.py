@@ -31,7 +31,7 @@ from gateway.backoff import Backoff
 from gateway.storage.store import StoreError
 
 from .errors import ManagerError, PeerRefused
-from .journal import Entry, Journal, meaning
+from .journal import Entry, ManagerJournal, meaning
 from .link import Link
 
 FIRST_S = 0.5
@@ -66,7 +66,7 @@ class Finder:
     def __init__(
         self,
         link: Link,
-        journal: Journal,
+        journal: ManagerJournal,
         run: str,
         is_busy: Callable[[int], bool],
         now_ms: Callable[[], int],

@@ -103,7 +103,7 @@ class Entry:
         return self.state in OPEN
 
 
-class Journal:
+class ManagerJournal:
     """The rows, in the ledger.
 
     Args:
@@ -275,7 +275,7 @@ def _entry(row: sqlite3.Row) -> Entry:
     return Entry(**fields)
 
 
-class _Named(Struct, frozen=True, kw_only=True):
+class _UserLogin(Struct, frozen=True, kw_only=True):
     """User as the journal keeps him."""
 
     login: int
@@ -287,7 +287,7 @@ def kept(op: str, result: bytes) -> bytes:
     """
     if op not in (USER_RECORD_NEW.op, USER_RECORD_UPDATE.op):
         return result
-    return msgspec.json.encode(msgspec.json.decode(result, type=_Named))
+    return msgspec.json.encode(msgspec.json.decode(result, type=_UserLogin))
 
 
 # --- changes as they are asked for --------------------------------------------------------------

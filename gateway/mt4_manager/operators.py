@@ -19,7 +19,7 @@ from gateway.storage.store import Store
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
 
 
-class Role(StrEnum):
+class OperatorRole(StrEnum):
     """Role of an operator; each may do what those before it may."""
 
     READ = "read"
@@ -29,9 +29,9 @@ class Role(StrEnum):
     ADMIN = "admin"
     """The connection, trades, the deletion of users, the server's configuration."""
 
-    def includes(self, other: Role) -> bool:
+    def includes(self, other: OperatorRole) -> bool:
         """Whether who has this role may do what the other one may."""
-        order = list(Role)
+        order = list(OperatorRole)
         return order.index(self) >= order.index(other)
 
 
@@ -44,7 +44,7 @@ class Operator:
     """One of them; ``created_at`` in seconds since 1970, UTC."""
 
     name: str
-    role: Role
+    role: OperatorRole
     created_at: int = 0
 
 
@@ -68,7 +68,7 @@ class OperatorBook:
         self._passwords = passwords
         self._now_s = now_s
 
-    async def add(self, name: str, password: str, role: Role) -> Operator:
+    async def add(self, name: str, password: str, role: OperatorRole) -> Operator:
         """Make an operator.
 
         Raises:
@@ -95,12 +95,16 @@ class OperatorBook:
         rows = self._store.all(
             "SELECT name, role, created_at FROM manager_operators ORDER BY name"
         )
-        return [Operator(row["name"], Role(row["role"]), row["created_at"]) for row in rows]
+        return [
+            Operator(row["name"], OperatorRole(row["role"]), row["created_at"]) for row in rows
+        ]
 
     def get(self, name: str) -> Operator | None:
         """Return an operator as the database has him now, ``None`` if there is none."""
         row = self._store.one("SELECT * FROM manager_operators WHERE name = ?", name)
-        return None if row is None else Operator(name, Role(row["role"]), row["created_at"])
+        return (
+            None if row is None else Operator(name, OperatorRole(row["role"]), row["created_at"])
+        )
 
     def remove(self, name: str) -> None:
         """Remove an operator, and his tokens.
@@ -111,7 +115,7 @@ class OperatorBook:
         """
         self._change("DELETE FROM manager_operators WHERE name = ?", name)
 
-    def set_role(self, name: str, role: Role) -> None:
+    def set_role(self, name: str, role: OperatorRole) -> None:
         """Give an operator another role; it counts from his next request on.
 
         Raises:
@@ -164,7 +168,9 @@ class OperatorBook:
         now = self._store.one(
             "SELECT * FROM manager_operators WHERE name = ? AND password = ?", name, stored
         )
-        return None if now is None else Operator(name, Role(now["role"]), now["created_at"])
+        return (
+            None if now is None else Operator(name, OperatorRole(now["role"]), now["created_at"])
+        )
 
     async def _hash(self, name: str, password: str) -> str:
         try:

@@ -16,7 +16,7 @@ from gateway.credentials.secrets import SecretBox
 from gateway.mt4_manager.access import FailedLogins, OperatorLogin, Rate, TokenBook
 from gateway.mt4_manager.api import ManagerApi, ManagerServices
 from gateway.mt4_manager.changes import Changes
-from gateway.mt4_manager.journal import Journal
+from gateway.mt4_manager.journal import ManagerJournal
 from gateway.mt4_manager.link import Link
 from gateway.mt4_manager.operators import OperatorBook
 from gateway.mt4_manager.supervision import KeptConnection, Supervision
@@ -59,7 +59,7 @@ class ManagerService:
         self.registry = ManagerRegistry({settings.peer})
         self.link = Link(lambda: self.registry.get(settings.peer))
         self._audit = audit
-        self.journal = Journal(ledger, audit, wall_ms)
+        self.journal = ManagerJournal(ledger, audit, wall_ms)
         self._pool = HashingPool()
         self.passwords = Passwords(self._pool, own_secret(store, box, PEPPER))
         self.operators = OperatorBook(store, self.passwords)

@@ -14,7 +14,7 @@ VEHICLE = "USD"
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _KnownSymbol:
     spec: SymbolInfo
     week: Week | None
     until_s: float
@@ -30,7 +30,7 @@ class LiveQuotes:
 
     def __init__(self, currency: str) -> None:
         self._currency = currency
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, _KnownSymbol] = {}
         self._ticks: dict[str, Tick] = {}
         self._pairs: dict[str, tuple[str, ...]] = {}
         self._names: frozenset[str] = frozenset()
@@ -89,15 +89,15 @@ class LiveQuotes:
         self._known[name] = await self._with_week(real, spec)
         self.take(name, await real.request(commands.TICK_GET, params))
 
-    async def _with_week(self, real: Session, spec: SymbolInfo) -> _Known:
+    async def _with_week(self, real: Session, spec: SymbolInfo) -> _KnownSymbol:
         known, now_s = self._known.get(spec.name), host.monotonic_s()
         if known is not None and known.until_s > now_s:
-            return _Known(spec, known.week, known.until_s)
+            return _KnownSymbol(spec, known.week, known.until_s)
         week: Week | None = None
         if "sessions" in real.caps:
             params = commands.SymbolParams(symbol=spec.name)
             week = Week.of(await real.request(commands.SESSIONS_GET, params))
-        return _Known(spec, week, now_s + KEPT_S)
+        return _KnownSymbol(spec, week, now_s + KEPT_S)
 
     async def _find_pairs(self, real: Session, spec: SymbolInfo) -> tuple[str, ...]:
         sources = {spec.currency_profit, spec.currency_margin} - {self._currency, ""}

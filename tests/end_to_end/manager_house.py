@@ -26,7 +26,7 @@ from ea_bridge.mt4_manager.emulator import (
 )
 from ea_bridge.mt4_manager.model import ConnectParams
 from ea_bridge.simulation.faults import EmulatedFaults
-from gateway.mt4_manager import Role
+from gateway.mt4_manager import OperatorRole
 from gateway.mt4_manager.service import ManagerService
 from gateway.storage.store import Store
 
@@ -45,7 +45,7 @@ class ManagerHouse:
     token: str
     """Of the peer."""
     http: aiohttp.ClientSession
-    bearers: Mapping[Role, str]
+    bearers: Mapping[OperatorRole, str]
     """Access tokens of an operator of each role, who is called like it."""
 
     @property
@@ -66,7 +66,7 @@ class ManagerHouse:
         path: str,
         body: Any = None,
         *,
-        role: Role | None = Role.ADMIN,
+        role: OperatorRole | None = OperatorRole.ADMIN,
         bearer: str = "",
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -110,10 +110,10 @@ def _server() -> EmulatedManager:
     return build_manager(password=PASSWORD, population=Population(users=60, online=0.2))
 
 
-def operators(manager: ManagerService, store: Store, hashed: str) -> dict[Role, str]:
+def operators(manager: ManagerService, store: Store, hashed: str) -> dict[OperatorRole, str]:
     """Make an operator of each role, all with one password; return access tokens of theirs."""
     with store.transaction() as connection:
-        for role in Role:
+        for role in OperatorRole:
             connection.execute(
                 "INSERT INTO manager_operators VALUES (?, ?, ?, 0)",
                 (role.value, role.value, hashed),
@@ -121,10 +121,10 @@ def operators(manager: ManagerService, store: Store, hashed: str) -> dict[Role, 
     return bearers_of(manager)
 
 
-def bearers_of(manager: ManagerService) -> dict[Role, str]:
+def bearers_of(manager: ManagerService) -> dict[OperatorRole, str]:
     """Return a new access token of each of those operators."""
     found = {}
-    for role in Role:
+    for role in OperatorRole:
         operator = manager.operators.get(role.value)
         assert operator is not None
         found[role] = manager.tokens.issue(operator)

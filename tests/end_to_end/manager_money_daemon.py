@@ -19,7 +19,7 @@ from exactly_once_daemon import Fuse
 from ea_bridge.mt4_manager.session import ManagerSession
 from gateway.config import Config
 from gateway.mt4_manager import finder
-from gateway.mt4_manager.journal import Entry, Journal
+from gateway.mt4_manager.journal import Entry, ManagerJournal
 
 POINTS = ("begun", "sent", "told", "settled")
 SETTLE_S = 1.5
@@ -30,14 +30,14 @@ _lay_the_ledgers = exactly_once_daemon._lay
 
 def _lay(fuse: Fuse) -> None:
     _lay_the_ledgers(fuse)
-    begin, settle, request = Journal.begin, Journal.settle, ManagerSession.request
+    begin, settle, request = ManagerJournal.begin, ManagerJournal.settle, ManagerSession.request
 
-    async def begin_and_reach(journal: Journal, entry: Entry) -> Entry:
+    async def begin_and_reach(journal: ManagerJournal, entry: Entry) -> Entry:
         begun = await begin(journal, entry)
         fuse.reach("begun")
         return begun
 
-    async def settle_and_reach(journal: Journal, *arguments: Any, **facts: Any) -> Entry:
+    async def settle_and_reach(journal: ManagerJournal, *arguments: Any, **facts: Any) -> Entry:
         settled = await settle(journal, *arguments, **facts)
         fuse.reach("settled")
         return settled
@@ -52,8 +52,8 @@ def _lay(fuse: Fuse) -> None:
             fuse.reach("told")
         return result
 
-    Journal.begin = begin_and_reach  # type: ignore[method-assign]  # the points
-    Journal.settle = settle_and_reach  # type: ignore[method-assign]  # the points
+    ManagerJournal.begin = begin_and_reach  # type: ignore[method-assign]  # the points
+    ManagerJournal.settle = settle_and_reach  # type: ignore[method-assign]  # the points
     ManagerSession.request = request_and_reach  # type: ignore[method-assign]  # the points
     finder.SETTLE_S = SETTLE_S
 

@@ -11,7 +11,7 @@ from product import Json, Product, Refused, WsClient, daemon
 
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.endpoint.conversation import DevicePin
-from gateway.accounts.account import Changes, NewAccount, RegisteredAccount
+from gateway.accounts.account import AccountChanges, NewAccount, RegisteredAccount
 
 FIRST, LAST = 2**51, 2**52 - 1
 """Tickets on paper."""
@@ -34,7 +34,7 @@ def register(one: Product, machine: EmulatedTerminal, *, paper: bool = True) -> 
 
 def switch(one: Product, account: RegisteredAccount, *, paper: bool) -> None:
     """Switch paper trading on or off, as the accounts API does."""
-    one.gateway.accounts.change("", account.id, Changes(paper_trade_enabled=paper))
+    one.gateway.accounts.change("", account.id, AccountChanges(paper_trade_enabled=paper))
 
 
 def stand_at(one: Product, at: Callable[[str], None]) -> None:

@@ -14,7 +14,7 @@ from described import Attack
 from manager_house import ManagerHouse, open_house
 from product import TIMEOUT_S
 
-from gateway.mt4_manager import Role
+from gateway.mt4_manager import OperatorRole
 from gateway.mt4_manager.api import MAX_BYTES, OPENAPI, OPERATIONS, REFERENCE
 
 LATER = {"login", "disconnect"}
@@ -48,7 +48,11 @@ async def test_the_document_has_every_operation(house: ManagerHouse) -> None:
 
 async def test_every_operation_wants_its_role(house: ManagerHouse) -> None:
     """Not one forgets to look; three are open to everybody."""
-    below = {Role.READ: None, Role.OPERATOR: Role.READ, Role.ADMIN: Role.OPERATOR}
+    below = {
+        OperatorRole.READ: None,
+        OperatorRole.OPERATOR: OperatorRole.READ,
+        OperatorRole.ADMIN: OperatorRole.OPERATOR,
+    }
     opened = set()
     for operation in OPERATIONS:
         if operation.role is None:
@@ -103,7 +107,7 @@ async def _run(house: ManagerHouse, examples: int) -> Counter[int]:
     del document["security"]  # the header is given to every call, so never wrong
     attack = Attack(
         document=document,
-        headers={"Authorization": f"Bearer {house.bearers[Role.ADMIN]}"},
+        headers={"Authorization": f"Bearer {house.bearers[OperatorRole.ADMIN]}"},
         left_out=LATER,
         real={"login": 100_001},
         before=lambda: _wait_until_connected(house),

@@ -11,7 +11,7 @@ import pytest_asyncio
 from answered import Answered
 from manager_house import ManagerHouse, open_house
 
-from gateway.mt4_manager import Role
+from gateway.mt4_manager import OperatorRole
 from gateway.mt4_manager.api import OPERATIONS
 from gateway.mt4_manager.api.operation import same_request
 
@@ -33,7 +33,7 @@ async def post(
     path: str = DEPOSIT,
     *,
     method: str = "POST",
-    role: Role = Role.ADMIN,
+    role: OperatorRole = OperatorRole.ADMIN,
     key: str = "",
 ) -> Answered:
     """Send a body as it is written."""
@@ -56,17 +56,17 @@ async def test_a_key_is_its_operators_own(house: ManagerHouse) -> None:
     """Two operators with the same key have made two requests, one after the other or at once."""
     before = balance(house)
     for key in ("1", "2"):
-        both = (Role.OPERATOR, Role.ADMIN)
+        both = (OperatorRole.OPERATOR, OperatorRole.ADMIN)
         first, second = await asyncio.gather(
             *(post(house, '{"amount": 7}', role=role, key=key) for role in both)
         )
         assert (first.status, second.status) == (200, 200)
         assert first.body["order"] != second.body["order"]
-        other = await post(house, '{"amount": 8}', role=Role.OPERATOR, key=key)
+        other = await post(house, '{"amount": 8}', role=OperatorRole.OPERATOR, key=key)
         assert other.status == 422
     assert balance(house) == before + 28
-    assert (await post(house, '{"amount": 8}', role=Role.OPERATOR, key="3")).status == 200
-    assert (await post(house, '{"amount": 9}', role=Role.ADMIN, key="3")).status == 200
+    assert (await post(house, '{"amount": 8}', role=OperatorRole.OPERATOR, key="3")).status == 200
+    assert (await post(house, '{"amount": 9}', role=OperatorRole.ADMIN, key="3")).status == 200
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from ea_bridge.endpoint.link import PeerLink
 from ea_bridge.mt4_manager.endpoint import ManagerConversation
 from ea_bridge.mt4_manager.peer.manager_peer import ManagerPeer
 from ea_bridge.mt4_manager.peer.records import TextCodec
-from gateway.mt4_manager import Role
+from gateway.mt4_manager import OperatorRole
 
 ANN = {"group": "demo", "name": "Ann Ö", "password": "Secret12", "leverage": 100, "id": "P-77"}
 
@@ -62,7 +62,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Manag
         manager = product.gateway.manager
         assert manager is not None
         bearers = {}
-        for role in (Role.READ, Role.ADMIN):
+        for role in (OperatorRole.READ, OperatorRole.ADMIN):
             operator = await manager.operators.add(role.value, OPERATOR_PASSWORD, role)
             bearers[role] = manager.tokens.issue(operator)
         token = product.home.issuer.create(PEER)[0]
@@ -188,7 +188,7 @@ async def test_a_booking_that_was_refused_is_not_made_later(
 async def test_operators_without_the_role_change_nothing(house: ManagerHouse, login: int) -> None:
     """Whatever peer there is."""
     body = {"amount": 1.0, "comment": ""}
-    refused = await house.ask("POST", f"accounts/{login}/deposit", body, role=Role.READ)
+    refused = await house.ask("POST", f"accounts/{login}/deposit", body, role=OperatorRole.READ)
 
     assert refused.status == 403
     assert await balance(house, login) == 100.0

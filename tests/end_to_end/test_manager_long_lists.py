@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from manager_house import ManagerHouse, open_house
 
-from gateway.mt4_manager import Role
+from gateway.mt4_manager import OperatorRole
 from gateway.mt4_manager import api as manager_api
 from gateway.mt4_manager.api import listing
 
@@ -50,7 +50,7 @@ async def halt(house: ManagerHouse, monkeypatch: pytest.MonkeyPatch) -> Halt:
     return halt
 
 
-def begin(house: ManagerHouse, role: Role = Role.READ) -> asyncio.Task[Any]:
+def begin(house: ManagerHouse, role: OperatorRole = OperatorRole.READ) -> asyncio.Task[Any]:
     """Ask for all users."""
     return asyncio.create_task(house.ask("GET", "users/", role=role))
 
@@ -67,11 +67,11 @@ async def test_an_operator_has_so_many_at_a_time(
         lists = [begin(house), begin(house)]
         for _ in lists:
             await halt.asked.get()
-        refused = await house.ask("GET", "users/", role=Role.READ)
+        refused = await house.ask("GET", "users/", role=OperatorRole.READ)
         assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
         assert "long lists" in refused.detail
-        assert (await house.get("users/?limit=20", role=Role.READ))["total"] > 20
-        lists.append(begin(house, Role.ADMIN))
+        assert (await house.get("users/?limit=20", role=OperatorRole.READ))["total"] > 20
+        lists.append(begin(house, OperatorRole.ADMIN))
         await halt.asked.get()
         halt.over.set()
         for done in await asyncio.gather(*lists):
@@ -86,7 +86,7 @@ async def test_a_list_ends_with_its_token(house: ManagerHouse, halt: Halt) -> No
     """An operator who is removed meanwhile does not get the rest of it, nor half a list that looks
     whole.
     """
-    headers = {"Authorization": f"Bearer {house.bearers[Role.OPERATOR]}"}
+    headers = {"Authorization": f"Bearer {house.bearers[OperatorRole.OPERATOR]}"}
     async with house.http.get(f"{house.url}/api/users/", headers=headers) as response:
         assert response.status == 200
         await halt.asked.get()

@@ -32,7 +32,7 @@ from ea_bridge.mt4_manager.emulator import (
 from ea_bridge.mt4_manager.model import ConnectParams
 from ea_bridge.simulation.faults import EmulatedFaults
 from gateway.home.home import Home
-from gateway.mt4_manager import Role, finder
+from gateway.mt4_manager import OperatorRole, finder
 from gateway.mt4_manager.access import TokenBook
 from gateway.mt4_manager.operators import Operator
 from gateway.mt4_manager.service import TOKENS, own_secret
@@ -67,7 +67,7 @@ def furnish(folder: Path) -> tuple[str, str]:
         with home.store.transaction() as connection:
             connection.execute("INSERT INTO manager_operators VALUES ('ann', 'admin', '-', 0)")
         tokens = TokenBook(home.store, own_secret(home.store, home.box, TOKENS))
-        bearer = tokens.issue(Operator("ann", Role.ADMIN, 0))
+        bearer = tokens.issue(Operator("ann", OperatorRole.ADMIN, 0))
         return home.issuer.create(PEER)[0], bearer
 
 
@@ -146,7 +146,7 @@ async def test_a_thousand_calls_at_once_over_a_link_that_breaks(
     async with daemon(tmp_path / "home", limits=room, manager=MANAGER) as product:
         manager = product.gateway.manager
         assert manager is not None
-        bearer = operators(manager, product.home.store, "-")[Role.OPERATOR]
+        bearer = operators(manager, product.home.store, "-")[OperatorRole.OPERATOR]
         token = product.home.issuer.create(PEER)[0]
         connector = aiohttp.TCPConnector(limit=0)
         async with (

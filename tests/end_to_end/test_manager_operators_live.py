@@ -16,7 +16,7 @@ from product import until
 
 from ea_bridge.mt4_manager.emulator import LOGIN, SERVER, Population, build_manager
 from gateway.http.rate_limit import RateLimiter
-from gateway.mt4_manager import Role, access
+from gateway.mt4_manager import OperatorRole, access
 from gateway.mt4_manager.api import listing
 from gateway.storage.store import StoreError
 
@@ -48,14 +48,14 @@ async def test_a_role_that_is_taken_away_ends_at_once(house: ManagerHouse) -> No
     """With the next request, and for a change that waits for its turn at the journal."""
     operators = house.manager.operators
     path, body = "accounts/100001/deposit", {"amount": 1}
-    assert (await house.ask("POST", path, body, role=Role.OPERATOR)).status == 200
-    operators.set_role("operator", Role.READ)
+    assert (await house.ask("POST", path, body, role=OperatorRole.OPERATOR)).status == 200
+    operators.set_role("operator", OperatorRole.READ)
     try:
-        refused = await house.ask("POST", path, body, role=Role.OPERATOR)
+        refused = await house.ask("POST", path, body, role=OperatorRole.OPERATOR)
         assert refused.status == 403
-        assert (await house.ask("GET", "test/ping", role=Role.OPERATOR)).status == 200
+        assert (await house.ask("GET", "test/ping", role=OperatorRole.OPERATOR)).status == 200
     finally:
-        operators.set_role("operator", Role.OPERATOR)
+        operators.set_role("operator", OperatorRole.OPERATOR)
 
 
 async def test_rights_are_looked_at_right_before_the_bytes(
@@ -67,7 +67,7 @@ async def test_rights_are_looked_at_right_before_the_bytes(
 
     async def slow(entry: Any) -> Any:
         begun = await begin(entry)
-        operators.set_role("operator", Role.READ)
+        operators.set_role("operator", OperatorRole.READ)
         return begun
 
     monkeypatch.setattr(journal, "begin", slow)
@@ -75,10 +75,10 @@ async def test_rights_are_looked_at_right_before_the_bytes(
     try:
         sent = {"Idempotency-Key": "rights"}
         path, body = "accounts/100001/deposit", {"amount": 1}
-        refused = await house.ask("POST", path, body, role=Role.OPERATOR, headers=sent)
+        refused = await house.ask("POST", path, body, role=OperatorRole.OPERATOR, headers=sent)
         assert refused.status == 401
     finally:
-        operators.set_role("operator", Role.OPERATOR)
+        operators.set_role("operator", OperatorRole.OPERATOR)
     assert house.server.books.accounts[100_001].user.balance == before
     entry = journal.find("operator", "rights")
     assert entry is not None
@@ -107,11 +107,11 @@ async def test_a_successor_comes_in_a_header(
     house: ManagerHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of answers and of errors alike, close to the end; it opens what the old one opened."""
-    fresh = await house.ask("GET", "test/ping", role=Role.READ)
+    fresh = await house.ask("GET", "test/ping", role=OperatorRole.READ)
     assert "X-Access-Token" not in fresh.headers
     monkeypatch.setattr(access, "REFRESH_S", access.LIFETIME_S)
     told = [
-        (await house.ask(method, path, role=Role.READ)).headers["X-Access-Token"]
+        (await house.ask(method, path, role=OperatorRole.READ)).headers["X-Access-Token"]
         for method, path in (("GET", "test/ping"), ("POST", "test/disconnect"), ("GET", "users/0"))
     ]
     assert len(set(told)) == 1
@@ -127,11 +127,13 @@ async def test_an_operator_has_a_pace(
     rate = house.manager.api._services.rate
     monkeypatch.setattr(rate, "_per_second", 0.01)
     monkeypatch.setattr(rate, "_limiter", RateLimiter(3, 0.01, time.monotonic, max_callers=8))
-    statuses = [(await house.ask("GET", "test/ping", role=Role.READ)).status for _ in range(4)]
+    statuses = [
+        (await house.ask("GET", "test/ping", role=OperatorRole.READ)).status for _ in range(4)
+    ]
     assert statuses == [200, 200, 200, 429]
-    refused = await house.ask("GET", "test/ping", role=Role.READ)
+    refused = await house.ask("GET", "test/ping", role=OperatorRole.READ)
     assert int(refused.headers["Retry-After"]) > 1
-    assert (await house.ask("GET", "test/ping", role=Role.ADMIN)).status == 200
+    assert (await house.ask("GET", "test/ping", role=OperatorRole.ADMIN)).status == 200
 
 
 async def test_a_long_list_comes_in_pieces(
@@ -166,12 +168,12 @@ async def test_changes_are_in_the_trail_and_secrets_nowhere(
     """Who did what, to what, and what came of it; refusals too."""
     caplog.set_level(logging.DEBUG)
     new = {"group": "demoforex", "name": "Zed Hidden", "password": "Secret12", "leverage": 100}
-    made = await house.ask("POST", "users/", new, role=Role.OPERATOR)
+    made = await house.ask("POST", "users/", new, role=OperatorRole.OPERATOR)
     login = made.body["user"]["login"]
     await house.ask("PUT", f"users/{login}/password", {"password": "Secret99"})
     await house.ask("POST", f"accounts/{login}/deposit", {"amount": 3, "comment": "first"})
     await house.ask("POST", f"accounts/{login}/withdraw", {"amount": 4})
-    await house.ask("POST", "test/disconnect", role=Role.READ)
+    await house.ask("POST", "test/disconnect", role=OperatorRole.READ)
     await house.ask("POST", "test/disconnect")
     connect = {"server": SERVER, "login": LOGIN, "password": PASSWORD}
     await house.ask("POST", "test/connect", connect)

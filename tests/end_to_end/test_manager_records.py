@@ -14,7 +14,7 @@ from manager_house import ManagerHouse, open_house
 
 from ea_bridge.mt4_manager import model as mt4
 from ea_bridge.mt4_manager.commands import TRADE_RECORDS_REQUEST, USER_RECORDS_REQUEST
-from gateway.mt4_manager import ManagerError, PeerSilent, RateExceeded, Role
+from gateway.mt4_manager import ManagerError, OperatorRole, PeerSilent, RateExceeded
 from gateway.mt4_manager.link import Link
 
 ANN = {"group": "demoforex", "name": "Ann Example", "password": "Secret12", "leverage": 100}
@@ -38,7 +38,7 @@ async def house(running: ManagerHouse) -> ManagerHouse:
 
 async def new_user(house: ManagerHouse, **fields: Any) -> int:
     """Make a user; return his login."""
-    made = await house.ask("POST", "users/", ANN | fields, role=Role.OPERATOR)
+    made = await house.ask("POST", "users/", ANN | fields, role=OperatorRole.OPERATOR)
     assert made.status == 201, made
     login: int = made.body["user"]["login"]
     return login
@@ -46,12 +46,12 @@ async def new_user(house: ManagerHouse, **fields: Any) -> int:
 
 async def book(house: ManagerHouse, login: int, how: str, **body: Any) -> Any:
     """Book money; return the answer."""
-    return await house.ask("POST", f"accounts/{login}/{how}", body, role=Role.OPERATOR)
+    return await house.ask("POST", f"accounts/{login}/{how}", body, role=OperatorRole.OPERATOR)
 
 
 async def level(house: ManagerHouse, login: int) -> Any:
     """Return how an account stands."""
-    return await house.get(f"accounts/{login}/margin", role=Role.READ)
+    return await house.get(f"accounts/{login}/margin", role=OperatorRole.READ)
 
 
 def fits(record: Any, type_: Any) -> None:
@@ -175,7 +175,7 @@ async def test_money_in_and_out(house: ManagerHouse) -> None:
     paid_out = await book(house, login, "withdraw", amount=50)
     assert paid_out.body["amount"] == -50
     assert (await level(house, login))["balance"] == 200.25
-    history = await house.ask("POST", f"trades/history/{login}", ALL_TIME, role=Role.READ)
+    history = await house.ask("POST", f"trades/history/{login}", ALL_TIME, role=OperatorRole.READ)
     booked = history.body["trades"]
     assert [one["profit"] for one in booked] == [250.25, -50]
     assert [one["cmd"] for one in booked] == [6, 6]
@@ -276,15 +276,15 @@ async def test_margins(house: ManagerHouse) -> None:
 
 async def test_open_trades_and_lookup(house: ManagerHouse) -> None:
     """All, of one account, by number, by group: the same trades."""
-    opened = await house.get("trades/open", role=Role.READ)
+    opened = await house.get("trades/open", role=OperatorRole.READ)
     trade = opened["trades"][0]
     fits(trade, mt4.TradeRecord)
-    of_one = await house.get(f"trades/open/{trade['login']}", role=Role.READ)
+    of_one = await house.get(f"trades/open/{trade['login']}", role=OperatorRole.READ)
     assert trade["order"] in [one["order"] for one in of_one["trades"]]
     of_symbol = await house.get(f"trades/open?symbol={trade['symbol']}")
     assert {one["symbol"] for one in of_symbol["trades"]} == {trade["symbol"]}
     named = {"orders": [trade["order"], 2**31 - 1, trade["order"]]}
-    found = await house.ask("POST", "admin/trades/lookup", named, role=Role.READ)
+    found = await house.ask("POST", "admin/trades/lookup", named, role=OperatorRole.READ)
     assert found.body["total"] == 1
     assert found.body["trades"][0]["order"] == trade["order"]
     masks = {"group": "*", "open_only": True}
@@ -320,20 +320,20 @@ async def test_a_trade_is_changed_and_deleted(house: ManagerHouse) -> None:
 
 async def test_groups_symbols_prices_and_the_server(house: ManagerHouse) -> None:
     """Records as the server tells them, without the secrets that it keeps."""
-    groups = await house.get("groups/", role=Role.READ)
-    group = await house.get("groups/demoforex", role=Role.READ)
+    groups = await house.get("groups/", role=OperatorRole.READ)
+    group = await house.get("groups/demoforex", role=OperatorRole.READ)
     fits(group, mt4.GroupRecord)
     assert {k: v for k, v in group.items() if k != "status"} in groups["groups"]
     assert "smtp_password" not in str(groups)
-    online = await house.get("groups/online", role=Role.READ)
+    online = await house.get("groups/online", role=OperatorRole.READ)
     assert online["total"] == len(online["online"]) > 0
     fits(online["online"][0], mt4.OnlineRecord)
-    symbols = await house.get("symbols/?symbol=EUR*", role=Role.READ)
+    symbols = await house.get("symbols/?symbol=EUR*", role=OperatorRole.READ)
     assert {one["symbol"][:3] for one in symbols["symbols"]} == {"EUR"}
     for name in ("EURUSD", "%23US%2030:cash"):
-        symbol = await house.get(f"symbols/{name}", role=Role.READ)
+        symbol = await house.get(f"symbols/{name}", role=OperatorRole.READ)
         fits(symbol, mt4.SymbolRecord)
-    price = await house.get("symbols/EURUSD/price", role=Role.READ)
+    price = await house.get("symbols/EURUSD/price", role=OperatorRole.READ)
     fits(price, mt4.SymbolPrice)
     assert 0 < price["bid"] <= price["ask"]
     fits(await house.get("server/config"), mt4.ServerConfig)
@@ -345,7 +345,7 @@ async def test_groups_symbols_prices_and_the_server(house: ManagerHouse) -> None
 async def test_mail_goes_to_each_once(house: ManagerHouse) -> None:
     """However often he is named."""
     mail = {"logins": [100_001, 100_002, 100_001], "subject": "Hello", "body": "Line\nLine"}
-    sent = await house.ask("POST", "admin/mail", mail, role=Role.OPERATOR)
+    sent = await house.ask("POST", "admin/mail", mail, role=OperatorRole.OPERATOR)
     assert sent.body == {"status": "ok", "total": 2}
     assert house.server.mails[-1].subject == "Hello"
 
@@ -354,7 +354,7 @@ async def test_one_thing_done_to_many(house: ManagerHouse) -> None:
     """Disable, enable, leverage, group: to all or to none; to delete takes an administrator."""
     logins = [await new_user(house) for _ in range(2)]
 
-    async def do(command: str, *, role: Role = Role.OPERATOR, **more: Any) -> Any:
+    async def do(command: str, *, role: OperatorRole = OperatorRole.OPERATOR, **more: Any) -> Any:
         body = {"command": command, "logins": logins, **more}
         return await house.ask("POST", "admin/users/group-op", body, role=role)
 
@@ -373,11 +373,11 @@ async def test_one_thing_done_to_many(house: ManagerHouse) -> None:
     refused = await do("delete")
     assert refused.status == 403
     await book(house, logins[1], "deposit", amount=5)
-    funded = await do("delete", role=Role.ADMIN)
+    funded = await do("delete", role=OperatorRole.ADMIN)
     said = f"Account {logins[1]} has balance 5.00: close and withdraw that first"
     assert (funded.status, funded.detail) == (409, said)
     await book(house, logins[1], "withdraw", amount=5)
-    assert (await do("delete", role=Role.ADMIN)).status == 200
+    assert (await do("delete", role=OperatorRole.ADMIN)).status == 200
     assert (await house.ask("GET", f"users/{logins[0]}")).status == 404
 
 
@@ -397,4 +397,6 @@ async def test_a_refusal_stays_one_though_nobody_explains_it(
     monkeypatch.setattr(Link, "ask", explain_nothing)
     delete, trades = {"command": "delete", "logins": [login]}, {"orders": [999_999]}
     for path, body in (("users/group-op", delete), ("trades/delete", trades)):
-        assert (await house.ask("POST", f"admin/{path}", body, role=Role.ADMIN)).status == 422
+        assert (
+            await house.ask("POST", f"admin/{path}", body, role=OperatorRole.ADMIN)
+        ).status == 422

@@ -17,7 +17,7 @@ from product import until
 
 from ea_bridge.mt4_manager.emulator import LOGIN, SERVER
 from gateway.credentials.passwords import FREE_TRIES
-from gateway.mt4_manager import Role
+from gateway.mt4_manager import OperatorRole
 
 LISTED = "http://127.0.0.1:7402"
 """An origin whose pages may call ``/rpc``."""
@@ -170,12 +170,12 @@ async def test_no_page_may_call_and_no_token_in_a_url(house: ManagerHouse) -> No
         {"Sec-Fetch-Site": "cross-site"},
         {"Cookie": "a=b"},
     ):
-        for path, role in (("test/ping", Role.ADMIN), ("health", None)):
+        for path, role in (("test/ping", OperatorRole.ADMIN), ("health", None)):
             refused = await house.ask("GET", path, headers=headers, role=role)
             assert refused.status == 403
     asked = {"Origin": LISTED, "Access-Control-Request-Method": "GET"}
     assert (await house.ask("OPTIONS", "test/ping", headers=asked)).status in (403, 405)
-    leaked = await house.ask("GET", f"test/ping?access_token={house.bearers[Role.READ]}")
+    leaked = await house.ask("GET", f"test/ping?access_token={house.bearers[OperatorRole.READ]}")
     assert leaked.status == 401
 
 

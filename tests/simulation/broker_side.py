@@ -21,7 +21,7 @@ from ea_bridge.mt4_manager.endpoint import CommandRefused
 from ea_bridge.mt4_manager.model import ConnectParams, ReturnCode
 from ea_bridge.simulation.faults import EmulatedFaults
 from gateway.home.home import Home
-from gateway.mt4_manager import Operator, Role
+from gateway.mt4_manager import Operator, OperatorRole
 from gateway.mt4_manager.access import TokenBook
 from gateway.mt4_manager.service import TOKENS, own_secret
 from gateway.mt4_manager.supervision import KeptConnection
@@ -32,7 +32,7 @@ from .loop import SimulatedLoop
 PEER = "mt4-server"
 """Name of the peer's token, as the configuration has it."""
 PASSWORD = "the manager's at the server"
-OPERATOR = Operator("ann", Role.ADMIN, 0)
+OPERATOR = Operator("ann", OperatorRole.ADMIN, 0)
 LATE_S = 0.5
 """At most, until a booking is made that the server has timed out on."""
 

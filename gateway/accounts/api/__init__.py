@@ -27,7 +27,7 @@ from gateway.http.rest.operation import find
 from gateway.storage.store import StoreError
 
 from . import analytics, import_, reads, registration, rules
-from .operation import AccountsServices, Operation
+from .operation import AccountsOperation, AccountsServices
 
 __all__ = ["AccountsApi", "AccountsServices"]
 
@@ -60,7 +60,7 @@ DOCUMENT_INFO: Final = DocumentInfo(
 MAX_BYTES = 65_536
 """Of a body: none needs more, and to find all faults of a larger one holds the orders of others
 up."""
-OPERATIONS: tuple[Operation, ...] = (
+OPERATIONS: tuple[AccountsOperation, ...] = (
     *registration.OPERATIONS,
     *reads.OPERATIONS,
     *import_.OPERATIONS,
@@ -130,7 +130,7 @@ class AccountsApi:
             )
         return json_response(content, headers, operation.status)
 
-    def _lacks_scope(self, operation: Operation, caller: Caller) -> Problem:
+    def _lacks_scope(self, operation: AccountsOperation, caller: Caller) -> Problem:
         self._services.audit.often(
             "call_refused",
             outcome="refused",
@@ -144,7 +144,11 @@ class AccountsApi:
 
 
 async def _carry_out(
-    operation: Operation, services: AccountsServices, caller: Caller, target: str, body: bytes
+    operation: AccountsOperation,
+    services: AccountsServices,
+    caller: Caller,
+    target: str,
+    body: bytes,
 ) -> bytes:
     try:
         return await operation.carry_out(services, caller, target, body)

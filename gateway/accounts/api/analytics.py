@@ -17,7 +17,7 @@ from pydantic import Field
 from gateway.accounts import RegisteredAccount, UnknownAccount
 
 from .models import AccountId, DailyResponse, SummaryResponse
-from .operation import AccountsCall, Operation, Parameter, not_found
+from .operation import AccountsCall, AccountsOperation, Parameter, not_found
 
 PERIOD = (
     Parameter("account_id", AccountId, "Of which account; all if absent."),
@@ -120,7 +120,7 @@ def _ms(moment: datetime) -> int:
 
 
 OPERATIONS = (
-    Operation(
+    AccountsOperation(
         "get_monthly_summary",
         "GET",
         "/api/v1/analytics/summary",
@@ -130,7 +130,7 @@ OPERATIONS = (
         query=PERIOD,
         errors=(404,),
     ),
-    Operation(
+    AccountsOperation(
         "get_daily_results",
         "GET",
         "/api/v1/analytics/daily",

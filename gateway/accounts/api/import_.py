@@ -12,7 +12,7 @@ from ea_bridge.commands import FilterParams, HistoryParams
 from ea_bridge.model import BUYS, Deal, Order, OrderState, OrderType, Position
 from gateway import schemas as shapes
 from gateway.accounts import RegisteredAccount
-from gateway.accounts.history import OrderKind, Saved, Trade
+from gateway.accounts.history import AccountTrade, OrderKind, Saved
 from gateway.broker_time.clock import BrokerClock
 from gateway.credentials.lease import Tier
 from gateway.http.rest.models import Problem
@@ -27,7 +27,7 @@ from gateway.trading.history import (
 from gateway.trading.terminal import GuardedTerminal
 
 from .models import FullSync, HistorySync, OrdersSync, SyncAll
-from .operation import AccountsCall, Operation, question, terminal_of
+from .operation import AccountsCall, AccountsOperation, question, terminal_of
 from .reads import DAYS, history_params
 from .registration import ACCOUNTS, ONE, account_of
 
@@ -48,7 +48,7 @@ _CANCELLED = frozenset({OrderState.CANCELED, OrderState.REJECTED})
 class Open:
     """Trades that were open and have changed, and how many of each kind."""
 
-    changed: list[Trade]
+    changed: list[AccountTrade]
     checked: int = 0
     closed: int = 0
     cancelled: int = 0
@@ -64,7 +64,7 @@ class Open:
 class Past:
     """Trades that are over, as a terminal tells of its past."""
 
-    trades: list[Trade]
+    trades: list[AccountTrade]
     fetched: int
 
 
@@ -85,7 +85,7 @@ class Reader:
         numbers = dict.fromkeys(one.position_id for one in deals if closes(one))
         return Past(await self._over(list(numbers)), len(deals))
 
-    async def present(self) -> list[Trade]:
+    async def present(self) -> list[AccountTrade]:
         """Return the open positions and the pending orders."""
         positions, orders = await asyncio.gather(
             question(self._terminal, commands.POSITIONS_GET, FilterParams()),
@@ -93,14 +93,14 @@ class Reader:
         )
         return [*map(self._position, positions), *map(self._order, orders)]
 
-    async def follow(self, known: Sequence[Trade], present: Iterable[Trade]) -> Open:
+    async def follow(self, known: Sequence[AccountTrade], present: Iterable[AccountTrade]) -> Open:
         """Find out how trades that were open or pending have gone on."""
         here = {(one.ticket, one.order_status) for one in present}
         filled = {one.ticket for one in present if one.order_status == "filled"}
         gone = [one for one in known if (one.ticket, one.order_status) not in here]
         over = await self._over([one.ticket for one in gone if one.ticket not in filled])
         ended = {(one.ticket, one.round): one for one in over}
-        changed: list[Trade] = []
+        changed: list[AccountTrade] = []
         counts = {"closed": 0, "cancelled": 0, "expired": 0}
         unsettled = []
         for one in gone:
@@ -117,7 +117,7 @@ class Reader:
             counts[one.order_status] += 1
         return Open(changed, checked=len(known), **counts)
 
-    async def _ended_orders(self, pending: Sequence[Trade]) -> list[Trade]:
+    async def _ended_orders(self, pending: Sequence[AccountTrade]) -> list[AccountTrade]:
         """Return those of some orders that were cancelled or have expired."""
         found = []
         for start in range(0, len(pending), GATHER):
@@ -138,7 +138,7 @@ class Reader:
         orders = await question(self._terminal, commands.HISTORY_ORDERS_GET, params)
         return next((one for one in orders if one.ticket == ticket), None)
 
-    async def _over(self, numbers: Sequence[int]) -> list[Trade]:
+    async def _over(self, numbers: Sequence[int]) -> list[AccountTrade]:
         """Return the ends of positions, of each of their ways; open ones have none."""
         if not self._terminal.can("deals"):
             orders = [await self._past_order(number) for number in numbers]
@@ -161,7 +161,7 @@ class Reader:
                 found += self._ways(deals)
         return found
 
-    def _ways(self, deals: Sequence[Deal]) -> list[Trade]:
+    def _ways(self, deals: Sequence[Deal]) -> list[AccountTrade]:
         ordered = sorted(deals, key=lambda one: (one.time_msc or one.time * 1000, one.ticket))
         return [
             self._closed(history_position(one, self._clock), number)
@@ -178,9 +178,9 @@ class Reader:
     def _utc(self, broker_ms: int) -> int | None:
         return self._clock.to_utc_ms(broker_ms) if broker_ms else None
 
-    def _closed(self, one: shapes.HistoryPosition, number: int = 0) -> Trade:
+    def _closed(self, one: shapes.HistoryPosition, number: int = 0) -> AccountTrade:
         money = (one["profit"], one["commission"], one["swap"], one["fee"])
-        return Trade(
+        return AccountTrade(
             ticket=one["position_id"],
             round=number,
             symbol=one["symbol"],
@@ -194,8 +194,8 @@ class Reader:
             is_paper_trade=self._terminal.is_paper,
         )
 
-    def _position(self, one: Position) -> Trade:
-        return Trade(
+    def _position(self, one: Position) -> AccountTrade:
+        return AccountTrade(
             ticket=one.identifier or one.ticket,
             symbol=one.symbol,
             direction="BUY" if one.type == OrderType.BUY else "SELL",
@@ -207,8 +207,8 @@ class Reader:
             is_paper_trade=self._terminal.is_paper,
         )
 
-    def _order(self, one: Order) -> Trade:
-        return Trade(
+    def _order(self, one: Order) -> AccountTrade:
+        return AccountTrade(
             ticket=one.ticket,
             symbol=one.symbol,
             direction="BUY" if one.type in BUYS else "SELL",
@@ -292,7 +292,7 @@ async def _sync_all(call: AccountsCall) -> SyncAll:
 
 
 OPERATIONS = (
-    Operation(
+    AccountsOperation(
         "sync_history",
         "POST",
         ONE + "/history/sync",
@@ -303,7 +303,7 @@ OPERATIONS = (
         errors=(502,),
         tier=Tier.READ,
     ),
-    Operation(
+    AccountsOperation(
         "sync_orders",
         "POST",
         ONE + "/sync-orders",
@@ -313,7 +313,7 @@ OPERATIONS = (
         errors=(502,),
         tier=Tier.READ,
     ),
-    Operation(
+    AccountsOperation(
         "sync_account",
         "POST",
         ONE + "/sync",
@@ -324,7 +324,7 @@ OPERATIONS = (
         errors=(502,),
         tier=Tier.READ,
     ),
-    Operation(
+    AccountsOperation(
         "sync_all_accounts",
         "POST",
         ACCOUNTS + "/sync-all",

@@ -33,7 +33,7 @@ from gateway.trading.terminal import GuardedTerminal
 
 from .models import AccountId
 
-__all__ = ["AccountsCall", "Operation", "Parameter", "not_found"]
+__all__ = ["AccountsCall", "AccountsOperation", "Parameter", "not_found"]
 
 ACCOUNT = Parameter("account_id", AccountId, "Its id.", required=True)
 
@@ -76,7 +76,7 @@ class AccountsCall(ParsedRequest):
 
 
 @dataclass(frozen=True)
-class Operation(operation.Operation[AccountsCall]):
+class AccountsOperation(operation.Operation[AccountsCall]):
     """Operation of the accounts API."""
 
     tier: Tier | None = None

@@ -23,7 +23,7 @@ from ea_bridge.model import Deal, DealEntry, DealType, Order, Position
 from ea_bridge.model.account import LoginParams
 from gateway.accounts import RegisteredAccount, UnknownAccount
 from gateway.accounts.history import HOUR_MS, MAX_HOURS, StoredTrade
-from gateway.accounts.peers import LoginRefused, LoginUntried, PathRefused
+from gateway.accounts.peers import CredentialsRefused, LoginUntried, PathRefused
 from gateway.broker_time.clock import BrokerClock
 from gateway.http.rest.models import Problem
 from gateway.trading.history import is_closed_trade
@@ -35,7 +35,7 @@ from .operation import (
     OFFLINE,
     RETRY,
     AccountsCall,
-    Operation,
+    AccountsOperation,
     Parameter,
     find_terminal,
     not_found,
@@ -111,7 +111,7 @@ async def _opened(call: AccountsCall, account: RegisteredAccount) -> Any:
     )
     try:
         return await log_in(call, params)
-    except LoginRefused:
+    except CredentialsRefused:
         raise Problem(502, "The trade server refuses the stored password; change it") from None
     except PathRefused:
         raise Problem(502, WRONG_PATH) from None
@@ -288,7 +288,7 @@ def _deals_of_order(order: Order) -> Iterator[Deal]:
 # --- operations ----------------------------------------------------------------------------------
 
 OPERATIONS = (
-    Operation(
+    AccountsOperation(
         "get_account_info",
         "GET",
         ONE + "/info",
@@ -297,7 +297,7 @@ OPERATIONS = (
         AccountInfo,
         errors=(502,),
     ),
-    Operation(
+    AccountsOperation(
         "list_account_symbols",
         "GET",
         ONE + "/symbols",
@@ -307,7 +307,7 @@ OPERATIONS = (
         query=(Parameter("all_symbols", bool, "Those outside Market Watch too.", False),),
         errors=(502,),
     ),
-    Operation(
+    AccountsOperation(
         "get_account_stats",
         "GET",
         ONE + "/stats",
@@ -315,7 +315,7 @@ OPERATIONS = (
         _stats,
         AccountStats,
     ),
-    Operation(
+    AccountsOperation(
         "get_account_history",
         "GET",
         ONE + "/history",
@@ -325,7 +325,7 @@ OPERATIONS = (
         query=(DAYS,),
         errors=(502,),
     ),
-    Operation(
+    AccountsOperation(
         "get_equity_history",
         "GET",
         ONE + "/equity-history",
@@ -336,7 +336,7 @@ OPERATIONS = (
             Parameter("hours", Annotated[int, Field(ge=1, le=MAX_HOURS)], "How far back.", 24),
         ),
     ),
-    Operation(
+    AccountsOperation(
         "list_trades",
         "GET",
         "/api/v1/trades",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from ea_bridge.model.account import CheckedLogin, LoginParams
 from gateway.accounts import (
+    AccountChanges,
     AlreadyRegistered,
-    Changes,
     NewAccount,
     RegisteredAccount,
     UnknownAccount,
 )
 from gateway.accounts.peers import (
+    CredentialsRefused,
     LoginError,
-    LoginRefused,
     LoginUntried,
     NobodyAble,
     PathRefused,
@@ -20,7 +20,7 @@ from gateway.accounts.peers import (
 from gateway.http.rest.models import Problem
 
 from .models import AccountCreate, AccountResponse, AccountUpdate
-from .operation import AccountsCall, Operation, not_found
+from .operation import AccountsCall, AccountsOperation, not_found
 
 ACCOUNTS = "/api/v1/accounts"
 ONE = ACCOUNTS + "/{account_id}"
@@ -83,7 +83,7 @@ async def _verify(
     params = LoginParams(login=login, server=server, password=password, path=path or None)
     try:
         return await log_in(call, params)
-    except LoginRefused:
+    except CredentialsRefused:
         raise Problem(400, WRONG) from None
     except PathRefused:
         raise Problem(400, WRONG_PATH) from None
@@ -133,7 +133,7 @@ async def _change(call: AccountsCall) -> RegisteredAccount:
         wanted.pop("password", None)
     if "allowed_symbols" in wanted:
         wanted["allowed_symbols"] = tuple(wanted["allowed_symbols"])
-    changes = Changes(**wanted)
+    changes = AccountChanges(**wanted)
     is_other = changes.server is not None and changes.server != account.server
     is_other |= bool(changes.mt5_path) and changes.mt5_path != account.mt5_path
     if is_other or changes.password is not None:
@@ -171,8 +171,10 @@ async def _delete(call: AccountsCall) -> None:
 
 
 OPERATIONS = (
-    Operation("list_accounts", "GET", ACCOUNTS, "All accounts.", _list, list[AccountResponse]),
-    Operation(
+    AccountsOperation(
+        "list_accounts", "GET", ACCOUNTS, "All accounts.", _list, list[AccountResponse]
+    ),
+    AccountsOperation(
         "register_account",
         "POST",
         ACCOUNTS,
@@ -183,8 +185,8 @@ OPERATIONS = (
         status=201,
         errors=(400, 409, 503),
     ),
-    Operation("get_account", "GET", ONE, "One account.", _get, AccountResponse),
-    Operation(
+    AccountsOperation("get_account", "GET", ONE, "One account.", _get, AccountResponse),
+    AccountsOperation(
         "update_account",
         "PATCH",
         ONE,
@@ -194,7 +196,7 @@ OPERATIONS = (
         request_model=AccountUpdate,
         errors=(400, 409, 503),
     ),
-    Operation(
+    AccountsOperation(
         "delete_account",
         "DELETE",
         ONE,

@@ -20,7 +20,7 @@ from .models import (
     RiskResponse,
     RiskUpdate,
 )
-from .operation import AccountsCall, Operation
+from .operation import AccountsCall, AccountsOperation
 
 RISK = "/api/v1/settings/risk"
 KILL_SWITCH = "/api/v1/kill-switch"
@@ -106,8 +106,8 @@ async def _logs(call: AccountsCall) -> list[dict[str, Any]]:
 
 
 OPERATIONS = (
-    Operation("get_risk_settings", "GET", RISK, "The risk settings.", _risk, RiskResponse),
-    Operation(
+    AccountsOperation("get_risk_settings", "GET", RISK, "The risk settings.", _risk, RiskResponse),
+    AccountsOperation(
         "change_risk_settings",
         "PATCH",
         RISK,
@@ -116,7 +116,7 @@ OPERATIONS = (
         RiskResponse,
         request_model=RiskUpdate,
     ),
-    Operation(
+    AccountsOperation(
         "set_risk_settings",
         "PUT",
         RISK,
@@ -125,7 +125,7 @@ OPERATIONS = (
         RiskResponse,
         request_model=RiskUpdate,
     ),
-    Operation(
+    AccountsOperation(
         "get_kill_switch",
         "GET",
         KILL_SWITCH,
@@ -133,7 +133,7 @@ OPERATIONS = (
         _state,
         KillSwitchResponse,
     ),
-    Operation(
+    AccountsOperation(
         "activate_kill_switch",
         "POST",
         KILL_SWITCH + "/activate",
@@ -143,7 +143,7 @@ OPERATIONS = (
         request_model=KillSwitchActivate,
         tier=Tier.READ,
     ),
-    Operation(
+    AccountsOperation(
         "deactivate_kill_switch",
         "POST",
         KILL_SWITCH + "/deactivate",
@@ -151,7 +151,7 @@ OPERATIONS = (
         _deactivate,
         KillSwitchResponse,
     ),
-    Operation(
+    AccountsOperation(
         "list_kill_switch_log",
         "GET",
         KILL_SWITCH + "/logs",

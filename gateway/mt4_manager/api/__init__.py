@@ -54,8 +54,8 @@ from .operation import (
     REFERENCE,
     SUCCESSOR,
     ManagerCall,
+    ManagerOperation,
     ManagerServices,
-    Operation,
     same_request,
 )
 from .reference import HEADERS as PAGE_HEADERS
@@ -68,7 +68,7 @@ MAX_BYTES = 262_144
 UNUSABLE = "The gateway's database or its key cannot be used; see its log"
 MAX_LONG_LISTS = 16
 """That an operator may be sent at a time: each holds two pieces until they are read."""
-OPERATIONS: tuple[Operation, ...] = (
+OPERATIONS: tuple[ManagerOperation, ...] = (
     *server.OPERATIONS,
     *users.OPERATIONS,
     *users.MONEY_OPERATIONS,
@@ -194,7 +194,7 @@ class ManagerApi:
         request: web.BaseRequest,
         pieces: Pieces[Struct],
         headers: Mapping[str, str],
-        operation: Operation,
+        operation: ManagerOperation,
         admission: Admission,
     ) -> web.StreamResponse:
         """Send a list piece by piece, or cut off where the peer is lost or the token ends."""
@@ -234,7 +234,7 @@ class ManagerApi:
             object="manager_token",
         )
 
-    def _check_role(self, operation: Operation, admission: Admission) -> None:
+    def _check_role(self, operation: ManagerOperation, admission: Admission) -> None:
         operator = admission.operator
         if not operator.role.includes(operation.needs):
             self._services.audit.often(
@@ -248,7 +248,7 @@ class ManagerApi:
 
     async def _carry_out(
         self,
-        operation: Operation,
+        operation: ManagerOperation,
         admission: Admission | None,
         request: web.BaseRequest,
         headers: dict[str, str],
@@ -281,7 +281,7 @@ class ManagerApi:
             raise Problem(500, "The gateway failed; its log says why") from error
 
 
-def _key(operation: Operation, request: web.BaseRequest) -> str | None:
+def _key(operation: ManagerOperation, request: web.BaseRequest) -> str | None:
     if not operation.is_change:
         return None
     key: str | None = read_header(KEY_HEADER, request.headers.getall(KEY_HEADER.name, ()))

@@ -16,7 +16,7 @@ from gateway.errors import Unauthorized
 from gateway.http.rest import operation
 from gateway.http.rest.openapi import DocumentInfo, bearer
 from gateway.http.rest.operation import Parameter, ParsedRequest
-from gateway.mt4_manager import ManagerError, Role
+from gateway.mt4_manager import ManagerError, OperatorRole
 from gateway.mt4_manager.access import Admission, OperatorLogin, Rate, TokenBook
 from gateway.mt4_manager.changes import Changes
 from gateway.mt4_manager.journal import Change
@@ -25,7 +25,7 @@ from gateway.mt4_manager.supervision import Supervision
 
 from .models import GroupName, Login, Order, SymbolName
 
-__all__ = ["DOCUMENT_INFO", "KEY", "ManagerCall", "Operation", "Parameter"]
+__all__ = ["DOCUMENT_INFO", "KEY", "ManagerCall", "ManagerOperation", "Parameter"]
 
 OPENAPI: Final = "/api/openapi.json"
 REFERENCE: Final = "/api/reference"
@@ -109,7 +109,7 @@ class ManagerCall(ParsedRequest):
     """A call: who asks, and what with."""
 
     services: ManagerServices
-    operation: Operation
+    operation: ManagerOperation
     admission: Admission | None
     """``None`` for what is open to everybody."""
     key: str | None = None
@@ -148,7 +148,7 @@ class ManagerCall(ParsedRequest):
         params: Callable[[str], P],
         facts: Mapping[str, Any],
         *,
-        role: Role | None = None,
+        role: OperatorRole | None = None,
     ) -> R:
         """Change something, once; return what the server answers, or answered the first time.
 
@@ -180,7 +180,7 @@ class ManagerCall(ParsedRequest):
             self.told[REPLAYED] = "true"
         return made.result
 
-    def recheck(self, role: Role) -> None:
+    def recheck(self, role: OperatorRole) -> None:
         """See that the operator may still do what takes a role.
 
         Raises:
@@ -192,7 +192,7 @@ class ManagerCall(ParsedRequest):
             raise Unauthorized("The access token has ended meanwhile; log in", reason="expired")
 
 
-def same_request(operation: Operation, sent: ParsedRequest) -> bytes:
+def same_request(operation: ManagerOperation, sent: ParsedRequest) -> bytes:
     """Return what two requests have in common that ask for the same: ``1`` is ``1.0``, and a
     member that has its default is one that is absent. So those that a later version adds do not
     make another request of one that was made before.
@@ -205,17 +205,17 @@ def same_request(operation: Operation, sent: ParsedRequest) -> bytes:
 
 
 @dataclass(frozen=True)
-class Operation(operation.Operation[ManagerCall]):
+class ManagerOperation(operation.Operation[ManagerCall]):
     """Operation of the manager API."""
 
-    role: Role | None = Role.READ
+    role: OperatorRole | None = OperatorRole.READ
     """What it takes; ``None``: it is open to everybody."""
     takes_form: bool = False
     is_change: bool = False
     """It changes something at the server, and takes an Idempotency-Key."""
 
     @property
-    def needs(self) -> Role:
+    def needs(self) -> OperatorRole:
         """The role of what is not open to everybody."""
         assert self.role is not None
         return self.role

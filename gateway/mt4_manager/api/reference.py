@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any, Final
 
-from .operation import Operation
+from .operation import ManagerOperation
 
 STYLE: Final = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8882; --accent: #2563eb; }
@@ -47,7 +47,7 @@ HEADERS: Final = {
 }
 
 
-def reference(operations: Iterable[Operation], document: Mapping[str, Any]) -> str:
+def reference(operations: Iterable[ManagerOperation], document: Mapping[str, Any]) -> str:
     """Return the page.
 
     Args:
@@ -73,7 +73,7 @@ def reference(operations: Iterable[Operation], document: Mapping[str, Any]) -> s
     )
 
 
-def _section(one: Operation, document: Mapping[str, Any]) -> str:
+def _section(one: ManagerOperation, document: Mapping[str, Any]) -> str:
     described = document["paths"][one.path][one.method.lower()]
     parts = [
         f'<section id="{one.name}"><h2><span class="method">{one.method}</span> '
@@ -175,7 +175,7 @@ def _text(text: str) -> str:
     )
 
 
-def _call(one: Operation, document: Mapping[str, Any]) -> str:
+def _call(one: ManagerOperation, document: Mapping[str, Any]) -> str:
     url = document["servers"][0]["url"]
     path = one.path.replace("{login}", "1000").replace("{order}", "5000")
     path = path.replace("{name}", "demo" if path.startswith("/api/groups") else "EURUSD")

@@ -23,12 +23,12 @@ from ea_bridge.mt4_manager.commands import (
 )
 from ea_bridge.mt4_manager.model import ConnectParams, GroupFilter, ReturnCode, SymbolsFilter
 from gateway.http.rest.models import Problem
-from gateway.mt4_manager import PeerOffline, PeerRefused, Role
+from gateway.mt4_manager import OperatorRole, PeerOffline, PeerRefused
 
 from . import answers
 from .listing import PAGING, listed
 from .models import Connect, LoginForm, Mask
-from .operation import ManagerCall, Operation, Parameter
+from .operation import ManagerCall, ManagerOperation, Parameter
 from .users import MASK
 
 TEST = "/api/test"
@@ -54,7 +54,7 @@ async def _service_health(call: ManagerCall) -> answers.ServiceHealth:
 async def _connect(call: ManagerCall) -> answers.Message:
     given = call.body(Connect)
     params = ConnectParams(server=given.server, login=given.login, password=given.password)
-    call.recheck(Role.ADMIN)
+    call.recheck(OperatorRole.ADMIN)
     try:
         await call.services.supervision.connect(params, call.operator)
     except PeerRefused as error:
@@ -68,7 +68,7 @@ async def _connect(call: ManagerCall) -> answers.Message:
 
 
 async def _disconnect(call: ManagerCall) -> answers.Message:
-    call.recheck(Role.ADMIN)
+    call.recheck(OperatorRole.ADMIN)
     await call.services.supervision.disconnect(call.operator)
     return answers.Message(message="Disconnected")
 
@@ -107,7 +107,7 @@ def _text(seconds: int) -> str:
 
 
 OPERATIONS = (
-    Operation(
+    ManagerOperation(
         "health",
         "GET",
         "/api/health",
@@ -116,7 +116,7 @@ OPERATIONS = (
         answers.Health,
         role=None,
     ),
-    Operation(
+    ManagerOperation(
         "login",
         "POST",
         "/api/auth/login",
@@ -127,7 +127,7 @@ OPERATIONS = (
         role=None,
         takes_form=True,
     ),
-    Operation(
+    ManagerOperation(
         "service_health",
         "GET",
         TEST + "/service-health",
@@ -136,7 +136,7 @@ OPERATIONS = (
         answers.ServiceHealth,
         role=None,
     ),
-    Operation(
+    ManagerOperation(
         "connect",
         "POST",
         TEST + "/connect",
@@ -144,18 +144,18 @@ OPERATIONS = (
         _connect,
         answers.Message,
         request_model=Connect,
-        role=Role.ADMIN,
+        role=OperatorRole.ADMIN,
     ),
-    Operation(
+    ManagerOperation(
         "disconnect",
         "POST",
         TEST + "/disconnect",
         "Disconnect. All MT4 operations will fail until reconnected.",
         _disconnect,
         answers.Message,
-        role=Role.ADMIN,
+        role=OperatorRole.ADMIN,
     ),
-    Operation(
+    ManagerOperation(
         "status",
         "GET",
         TEST + "/status",
@@ -163,8 +163,8 @@ OPERATIONS = (
         _status,
         answers.Connected,
     ),
-    Operation("ping", "GET", TEST + "/ping", "Ping the MT4 server.", _ping, answers.Ping),
-    Operation(
+    ManagerOperation("ping", "GET", TEST + "/ping", "Ping the MT4 server.", _ping, answers.Ping),
+    ManagerOperation(
         "server_time",
         "GET",
         TEST + "/server-time",
@@ -229,10 +229,10 @@ async def _config(call: ManagerCall) -> bytes:
 
 
 MARKET_OPERATIONS = (
-    Operation(
+    ManagerOperation(
         "list_groups", "GET", GROUPS, "All groups.", _groups, answers.Groups, query=(MASK, *PAGING)
     ),
-    Operation(
+    ManagerOperation(
         "list_online",
         "GET",
         GROUPS + "online",
@@ -241,8 +241,8 @@ MARKET_OPERATIONS = (
         answers.Online,
         query=(MASK, *PAGING),
     ),
-    Operation("get_group", "GET", GROUPS + "{name}", "One group.", _group, answers.Group),
-    Operation(
+    ManagerOperation("get_group", "GET", GROUPS + "{name}", "One group.", _group, answers.Group),
+    ManagerOperation(
         "list_symbols",
         "GET",
         SYMBOLS,
@@ -251,8 +251,10 @@ MARKET_OPERATIONS = (
         answers.Symbols,
         query=(SYMBOL_MASK, *PAGING),
     ),
-    Operation("get_symbol", "GET", SYMBOLS + "{name}", "One symbol.", _symbol, answers.Symbol),
-    Operation(
+    ManagerOperation(
+        "get_symbol", "GET", SYMBOLS + "{name}", "One symbol.", _symbol, answers.Symbol
+    ),
+    ManagerOperation(
         "get_price",
         "GET",
         SYMBOLS + "{name}/price",
@@ -262,13 +264,13 @@ MARKET_OPERATIONS = (
     ),
 )
 CONFIG_OPERATIONS = (
-    Operation(
+    ManagerOperation(
         "get_server_config",
         "GET",
         "/api/server/config",
         "The common settings of the MT4 server.",
         _config,
         answers.Config,
-        role=Role.ADMIN,
+        role=OperatorRole.ADMIN,
     ),
 )

@@ -25,12 +25,12 @@ from ea_bridge.mt4_manager.model import (
     TradeHistoryParams,
 )
 from gateway.http.rest.models import Problem
-from gateway.mt4_manager import PeerRefused, Role
+from gateway.mt4_manager import OperatorRole, PeerRefused
 
 from . import answers
 from .listing import PAGING, WHOLE, listed
 from .models import GroupTrades, HistorySpan, SymbolName, TradesDelete, TradesNamed, TradeUpdate
-from .operation import ManagerCall, Operation, Parameter
+from .operation import ManagerCall, ManagerOperation, Parameter
 from .users import MASK
 
 OPEN = "/api/trades/open"
@@ -117,7 +117,7 @@ async def _delete(call: ManagerCall) -> answers.Total:
 
 
 OPERATIONS = (
-    Operation(
+    ManagerOperation(
         "list_open_trades",
         "GET",
         OPEN,
@@ -126,7 +126,7 @@ OPERATIONS = (
         answers.Trades,
         query=(MASK, SYMBOL, *WHOLE),
     ),
-    Operation(
+    ManagerOperation(
         "list_open_trades_of",
         "GET",
         OPEN + "/{login}",
@@ -135,7 +135,7 @@ OPERATIONS = (
         answers.Trades,
         query=PAGING,
     ),
-    Operation(
+    ManagerOperation(
         "list_closed_trades_of",
         "POST",
         "/api/trades/history/{login}",
@@ -147,7 +147,7 @@ OPERATIONS = (
     ),
 )
 ADMIN_OPERATIONS = (
-    Operation(
+    ManagerOperation(
         "lookup_trades",
         "POST",
         ADMIN + "/lookup",
@@ -156,7 +156,7 @@ ADMIN_OPERATIONS = (
         answers.TradesFound,
         request_model=TradesNamed,
     ),
-    Operation(
+    ManagerOperation(
         "list_trades_by_group",
         "POST",
         ADMIN + "/by-group",
@@ -166,7 +166,7 @@ ADMIN_OPERATIONS = (
         request_model=GroupTrades,
         query=PAGING,
     ),
-    Operation(
+    ManagerOperation(
         "modify_trade",
         "PUT",
         ADMIN + "/{order}/modify",
@@ -175,10 +175,10 @@ ADMIN_OPERATIONS = (
         answers.Trade,
         request_model=TradeUpdate,
         errors=(404, 409),
-        role=Role.ADMIN,
+        role=OperatorRole.ADMIN,
         is_change=True,
     ),
-    Operation(
+    ManagerOperation(
         "delete_trades",
         "POST",
         ADMIN + "/delete",
@@ -187,7 +187,7 @@ ADMIN_OPERATIONS = (
         answers.Total,
         request_model=TradesDelete,
         errors=(404, 409),
-        role=Role.ADMIN,
+        role=OperatorRole.ADMIN,
         is_change=True,
     ),
 )

@@ -40,7 +40,7 @@ from ea_bridge.mt4_manager.model import (
 from ea_bridge.mt4_manager.model import UserUpdate as UserUpdateParams
 from gateway.errors import Unauthorized
 from gateway.http.rest.models import Problem
-from gateway.mt4_manager import PeerRefused, Role
+from gateway.mt4_manager import OperatorRole, PeerRefused
 from gateway.mt4_manager.journal import tagged
 
 from . import answers
@@ -57,7 +57,7 @@ from .models import (
     UserCreate,
     UserUpdate,
 )
-from .operation import REPLAYED, ManagerCall, Operation, Parameter
+from .operation import REPLAYED, ManagerCall, ManagerOperation, Parameter
 
 USERS = "/api/users/"
 USER = USERS + "{login}"
@@ -144,7 +144,7 @@ async def _set_password(call: ManagerCall) -> answers.Message:
 
 
 OPERATIONS = (
-    Operation(
+    ManagerOperation(
         "list_users",
         "GET",
         USERS,
@@ -153,8 +153,8 @@ OPERATIONS = (
         answers.Users,
         query=(*FILTERS, *WHOLE),
     ),
-    Operation("get_user", "GET", USER, "One user.", _get, answers.User),
-    Operation(
+    ManagerOperation("get_user", "GET", USER, "One user.", _get, answers.User),
+    ManagerOperation(
         "create_user",
         "POST",
         USERS,
@@ -164,10 +164,10 @@ OPERATIONS = (
         request_model=UserCreate,
         status=201,
         errors=(404, 409),
-        role=Role.OPERATOR,
+        role=OperatorRole.OPERATOR,
         is_change=True,
     ),
-    Operation(
+    ManagerOperation(
         "update_user",
         "PUT",
         USER,
@@ -176,10 +176,10 @@ OPERATIONS = (
         answers.User,
         request_model=UserUpdate,
         errors=(409,),
-        role=Role.OPERATOR,
+        role=OperatorRole.OPERATOR,
         is_change=True,
     ),
-    Operation(
+    ManagerOperation(
         "set_user_password",
         "PUT",
         USER + "/password",
@@ -188,7 +188,7 @@ OPERATIONS = (
         answers.Message,
         request_model=PasswordSet,
         errors=(409,),
-        role=Role.OPERATOR,
+        role=OperatorRole.OPERATOR,
         is_change=True,
     ),
 )
@@ -251,8 +251,8 @@ async def _margins(call: ManagerCall) -> Any:
     return listed(call, "margins", MARGINS_GET, fits)
 
 
-def _booking(name: str, path: str, words: str, handle: Any, given: Any) -> Operation:
-    return Operation(
+def _booking(name: str, path: str, words: str, handle: Any, given: Any) -> ManagerOperation:
+    return ManagerOperation(
         name,
         "POST",
         path,
@@ -261,7 +261,7 @@ def _booking(name: str, path: str, words: str, handle: Any, given: Any) -> Opera
         answers.Booked,
         request_model=given,
         errors=(409,),
-        role=Role.OPERATOR,
+        role=OperatorRole.OPERATOR,
         is_change=True,
     )
 
@@ -284,7 +284,7 @@ MONEY_OPERATIONS = (
         _credit,
         Credit,
     ),
-    Operation(
+    ManagerOperation(
         "get_margin",
         "GET",
         ACCOUNT + "/margin",
@@ -292,7 +292,7 @@ MONEY_OPERATIONS = (
         _margin,
         answers.Margin,
     ),
-    Operation(
+    ManagerOperation(
         "list_margins",
         "GET",
         ACCOUNTS + "margins",
@@ -324,7 +324,7 @@ async def _mail(call: ManagerCall) -> answers.Total:
 
 async def _group_op(call: ManagerCall) -> answers.Total:
     given = call.body(GroupOperation)
-    role = Role.ADMIN if given.command == "delete" else Role.OPERATOR
+    role = OperatorRole.ADMIN if given.command == "delete" else OperatorRole.OPERATOR
     try:
         call.recheck(role)
     except Unauthorized:
@@ -370,7 +370,7 @@ async def _check_empty(call: ManagerCall, logins: list[int], refused: PeerRefuse
 
 
 ADMIN_OPERATIONS = (
-    Operation(
+    ManagerOperation(
         "send_mail",
         "POST",
         "/api/admin/mail",
@@ -379,10 +379,10 @@ ADMIN_OPERATIONS = (
         answers.Total,
         request_model=MailSend,
         errors=(404, 409),
-        role=Role.OPERATOR,
+        role=OperatorRole.OPERATOR,
         is_change=True,
     ),
-    Operation(
+    ManagerOperation(
         "group_operation",
         "POST",
         "/api/admin/users/group-op",
@@ -392,7 +392,7 @@ ADMIN_OPERATIONS = (
         answers.Total,
         request_model=GroupOperation,
         errors=(404, 409),
-        role=Role.OPERATOR,
+        role=OperatorRole.OPERATOR,
         is_change=True,
     ),
 )

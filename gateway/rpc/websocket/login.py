@@ -31,7 +31,7 @@ class NotHello(Exception):
         super().__init__("not a hello")
 
 
-class Hello(NamedTuple):
+class LoginHello(NamedTuple):
     """The first message of a client that logs in with it."""
 
     request: dict[str, Any]
@@ -53,7 +53,7 @@ class Hello(NamedTuple):
         return orjson.dumps({**self.request, "params": params})
 
 
-def hello_of(text: bytes) -> Hello:
+def hello_of(text: bytes) -> LoginHello:
     """Return the login in the message.
 
     Raises:
@@ -74,7 +74,7 @@ def hello_of(text: bytes) -> Hello:
     ):
         request_id = request.get("id")
         raise NotHello(request_id if isinstance(request_id, int | str) else None)
-    return Hello(request)
+    return LoginHello(request)
 
 
 class Offer(NamedTuple):

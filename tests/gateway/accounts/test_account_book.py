@@ -13,8 +13,8 @@ import pytest
 from ea_bridge.protocol.messages import Hello
 from gateway.accounts import (
     AccountBook,
+    AccountChanges,
     AlreadyRegistered,
-    Changes,
     NewAccount,
     UnknownAccount,
 )
@@ -51,7 +51,7 @@ def test_owners_do_not_see_each_others_accounts(book: AccountBook) -> None:
     with pytest.raises(UnknownAccount):
         book.get("bob", mine.id)
     with pytest.raises(UnknownAccount):
-        book.change("bob", mine.id, Changes(name="x"))
+        book.change("bob", mine.id, AccountChanges(name="x"))
     with pytest.raises(UnknownAccount):
         book.delete("bob", mine.id)
     with pytest.raises(AlreadyRegistered):
@@ -87,7 +87,9 @@ def test_what_is_registered_is_found_by_those_who_trade(home: Home, book: Accoun
     assert other.registered("", 77, "MetaQuotes-Demo") is None
     account = book.create("", NEW, "secret")
     assert other.registered("", 77, "metaquotes-DEMO") == account
-    book.change("", account.id, Changes(paper_trade_enabled=True, allowed_symbols=("EURUSD",)))
+    book.change(
+        "", account.id, AccountChanges(paper_trade_enabled=True, allowed_symbols=("EURUSD",))
+    )
     found = other.registered("", 77, "MetaQuotes-Demo")
     assert found is not None
     assert found.paper_trade_enabled

@@ -11,7 +11,13 @@ import pytest
 from ea_bridge.errors import CommandFailed, NotSent
 from ea_bridge.model.account import AUTH_FAILED, BAD_PATH, NO_CONNECTION, CheckedLogin, LoginParams
 from ea_bridge.session import SessionState
-from gateway.accounts.peers import MAX_WAITING, LoginRefused, LoginUntried, PathRefused, Peers
+from gateway.accounts.peers import (
+    MAX_WAITING,
+    CredentialsRefused,
+    LoginUntried,
+    PathRefused,
+    Peers,
+)
 
 PARAMS = LoginParams(login=7, password="hunter2", server="Demo")
 OWNERS = {"t-ann": "ann", "t-ann-2": "ann", "t-bob": "bob"}
@@ -54,7 +60,7 @@ async def test_one_is_asked_after_another_until_one_can_tell() -> None:
     assert (await peers(own, other).check("ann", "one", PARAMS)).login == 7
     assert (len(own.asked), len(other.asked)) == (1, 2)
     own.answer = CommandFailed("login_check", AUTH_FAILED)
-    with pytest.raises(LoginRefused):
+    with pytest.raises(CredentialsRefused):
         await peers(own, other).check("ann", "one", PARAMS)
     assert len(other.asked) == 2
 
@@ -99,7 +105,7 @@ async def test_a_terminal_that_is_silent_is_not_asked() -> None:
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (CommandFailed("login_check", AUTH_FAILED), LoginRefused),
+        (CommandFailed("login_check", AUTH_FAILED), CredentialsRefused),
         (CommandFailed("login_check", NO_CONNECTION), LoginUntried),
         (CommandFailed("login_check", 4024), LoginUntried),
         (NotSent("gone"), LoginUntried),

@@ -14,16 +14,16 @@ from gateway.accounts.history import (
     MAX_GROUP,
     MAX_HOURS,
     MAX_POINTS,
+    AccountTrade,
     EquityBook,
     Sample,
     Saved,
     Stats,
-    Trade,
     TradeBook,
 )
 from gateway.storage.ledger import Ledger
 
-OPEN = Trade(ticket=5, symbol="EURUSD", direction="BUY", volume=0.1, opened_ms=1_000)
+OPEN = AccountTrade(ticket=5, symbol="EURUSD", direction="BUY", volume=0.1, opened_ms=1_000)
 CLOSED = replace(OPEN, profit=-2.5, close_price=1.1, closed_ms=9_000)
 
 

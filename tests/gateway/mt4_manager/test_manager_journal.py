@@ -13,7 +13,14 @@ import pytest
 from gateway.audit import Audit
 from gateway.home.ledger import open_ledger
 from gateway.mt4_manager import KeyReused
-from gateway.mt4_manager.journal import MAX_COMMENT, Entry, Journal, meaning, new_tag, tagged
+from gateway.mt4_manager.journal import (
+    MAX_COMMENT,
+    Entry,
+    ManagerJournal,
+    meaning,
+    new_tag,
+    tagged,
+)
 from gateway.storage.ledger import Ledger
 
 ENTRY = Entry(
@@ -38,8 +45,8 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 @pytest.fixture
-def journal(ledger: Ledger) -> Journal:
-    return Journal(ledger, Audit(ledger), lambda: 1_800_000_000_500)
+def journal(ledger: Ledger) -> ManagerJournal:
+    return ManagerJournal(ledger, Audit(ledger), lambda: 1_800_000_000_500)
 
 
 def trail(ledger: Ledger) -> list[Any]:
@@ -48,7 +55,7 @@ def trail(ledger: Ledger) -> list[Any]:
     return [orjson.loads(row["entry"]) for row in rows]
 
 
-async def test_a_row_from_begin_to_end(ledger: Ledger, journal: Journal) -> None:
+async def test_a_row_from_begin_to_end(ledger: Ledger, journal: ManagerJournal) -> None:
     """It is there once begun, and in the trail at both times."""
     begun = await journal.begin(ENTRY)
     assert journal.find("ann", "k") == begun == replace(ENTRY, id=begun.id)
@@ -67,7 +74,9 @@ async def test_a_row_from_begin_to_end(ledger: Ledger, journal: Journal) -> None
 
 
 @pytest.mark.parametrize("state", ["done", "unknown", "lost", "sending"])
-async def test_what_may_have_been_done_does_not_begin_anew(journal: Journal, state: Any) -> None:
+async def test_what_may_have_been_done_does_not_begin_anew(
+    journal: ManagerJournal, state: Any
+) -> None:
     """The row that there is comes back, with the command that was sent."""
     begun = await journal.begin(ENTRY)
     if state != "sending":
@@ -77,7 +86,9 @@ async def test_what_may_have_been_done_does_not_begin_anew(journal: Journal, sta
 
 
 @pytest.mark.parametrize("state", ["refused", "not_sent"])
-async def test_what_was_not_done_begins_anew_in_its_row(journal: Journal, state: Any) -> None:
+async def test_what_was_not_done_begins_anew_in_its_row(
+    journal: ManagerJournal, state: Any
+) -> None:
     """With a command and a tag of its own; what comes of the first one is not its."""
     begun = await journal.begin(ENTRY)
     await journal.settle(begun, state, retcode=134)
@@ -94,7 +105,7 @@ async def test_what_was_not_done_begins_anew_in_its_row(journal: Journal, state:
     assert journal.get(begun.id).retcode == 0
 
 
-async def test_a_key_with_another_request(journal: Journal) -> None:
+async def test_a_key_with_another_request(journal: ManagerJournal) -> None:
     """It is refused, whatever became of the first."""
     begun = await journal.begin(ENTRY)
     for state in ("sending", "refused"):
@@ -106,7 +117,7 @@ async def test_a_key_with_another_request(journal: Journal) -> None:
 
 
 @pytest.mark.parametrize("end", ["done", "refused", "not_sent", "lost"])
-async def test_a_row_ends_once(journal: Journal, end: Any) -> None:
+async def test_a_row_ends_once(journal: ManagerJournal, end: Any) -> None:
     """Unknown may become known; what is known stays so."""
     begun = await journal.begin(ENTRY)
     unknown = await journal.settle(begun, "unknown")
@@ -117,12 +128,14 @@ async def test_a_row_ends_once(journal: Journal, end: Any) -> None:
         assert (await journal.settle(begun, other)).state == end  # type: ignore[arg-type]  # names of states
 
 
-async def test_command_ids_are_counted_over_all_runs(ledger: Ledger, journal: Journal) -> None:
+async def test_command_ids_are_counted_over_all_runs(
+    ledger: Ledger, journal: ManagerJournal
+) -> None:
     """The next run's begin above them."""
     assert journal.last_command_id == 0
     await journal.begin(replace(ENTRY, key="a", tag="a", command_id=900))
     await journal.begin(replace(ENTRY, key="b", tag="b", command_id=30))
-    assert Journal(ledger, Audit(), lambda: 0).last_command_id == 900
+    assert ManagerJournal(ledger, Audit(), lambda: 0).last_command_id == 900
 
 
 def test_a_tagged_comment_fits_a_record() -> None:
@@ -151,7 +164,7 @@ def test_what_a_refusal_means(retcode: int, err: int, state: str) -> None:
     assert meaning(retcode, err) == state
 
 
-async def test_a_key_belongs_to_its_operator(journal: Journal) -> None:
+async def test_a_key_belongs_to_its_operator(journal: ManagerJournal) -> None:
     """Another one's is another row, whatever it asks for."""
     mine = await journal.begin(ENTRY)
     other = replace(ENTRY, operator="bob", tag="other", command_id=9, fingerprint=b"g")

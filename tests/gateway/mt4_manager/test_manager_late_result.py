@@ -13,7 +13,7 @@ from ea_bridge.mt4_manager.model import Transacted
 from ea_bridge.mt4_manager.session import ManagerSession
 from ea_bridge.session import LateResult
 from gateway.mt4_manager.changes import Changes
-from gateway.mt4_manager.journal import Journal
+from gateway.mt4_manager.journal import ManagerJournal
 from gateway.mt4_manager.link import Link
 from gateway.storage.store import StoreError
 
@@ -32,7 +32,7 @@ async def test_a_late_result_over_a_broken_disk_is_looked_for_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """No exception is left to nobody; the peer is asked again what became of the command."""
-    journal = cast(Journal, UnreadableJournal())
+    journal = cast(ManagerJournal, UnreadableJournal())
     changes = Changes(Link(lambda: None), journal, key=b"k" * 32, run="run", now_ms=lambda: 0)
     left: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: left.append(context))

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.credentials.passwords import Cost, HashingPool, Passwords, Verified
 from gateway.home.home import Home
-from gateway.mt4_manager import Operator, OperatorBook, OperatorError, Role, access
+from gateway.mt4_manager import Operator, OperatorBook, OperatorError, OperatorRole, access
 from gateway.mt4_manager.access import LIFETIME_S, MAX_TOKENS, REFRESH_S, SESSION_S, TokenBook
 
 GOOD = "seven purple lanterns sing"
@@ -64,10 +64,10 @@ async def test_there_is_nobody_at_first(book: OperatorBook) -> None:
 
 async def test_a_password_lets_in_and_nothing_else_does(home: Home, book: OperatorBook) -> None:
     """It is kept as an Argon2id hash; names are found however they are typed."""
-    await book.add(" Ann ", GOOD, Role.OPERATOR)
+    await book.add(" Ann ", GOOD, OperatorRole.OPERATOR)
     found = await book.verify("ann", GOOD)
     assert found is not None
-    assert (found.name, found.role) == ("ann", Role.OPERATOR)
+    assert (found.name, found.role) == ("ann", OperatorRole.OPERATOR)
     for name, password in (("ann", GOOD + " "), ("bob", GOOD), ("ann", "")):
         assert await book.verify(name, password) is None
     assert GOOD.encode() not in contents(home)
@@ -83,34 +83,34 @@ async def test_a_password_lets_in_and_nothing_else_does(home: Home, book: Operat
 async def test_what_cannot_be_an_operator(book: OperatorBook, name: str, password: str) -> None:
     """Passwords that are guessed first, and names that are none."""
     with pytest.raises(OperatorError):
-        await book.add(name, password, Role.READ)
+        await book.add(name, password, OperatorRole.READ)
     assert book.all() == []
 
 
 async def test_a_name_is_taken_once(book: OperatorBook) -> None:
     """The second one changes nothing; nor does what is about nobody."""
-    await book.add("ann", GOOD, Role.READ)
+    await book.add("ann", GOOD, OperatorRole.READ)
     with pytest.raises(OperatorError, match="there is an operator"):
-        await book.add("ANN", GOOD, Role.ADMIN)
-    assert [one.role for one in book.all()] == [Role.READ]
+        await book.add("ANN", GOOD, OperatorRole.ADMIN)
+    assert [one.role for one in book.all()] == [OperatorRole.READ]
     with pytest.raises(OperatorError):
         book.remove("bob")
     with pytest.raises(OperatorError):
-        book.set_role("bob", Role.ADMIN)
+        book.set_role("bob", OperatorRole.ADMIN)
     with pytest.raises(OperatorError):
         await book.set_password("bob", GOOD)
 
 
 def test_a_role_includes_those_before_it() -> None:
     """Read, operator, admin, in that order."""
-    pairs = {(a, b) for a in Role for b in Role if a.includes(b)}
+    pairs = {(a, b) for a in OperatorRole for b in OperatorRole if a.includes(b)}
     assert pairs == {
-        (Role.READ, Role.READ),
-        (Role.OPERATOR, Role.READ),
-        (Role.OPERATOR, Role.OPERATOR),
-        (Role.ADMIN, Role.READ),
-        (Role.ADMIN, Role.OPERATOR),
-        (Role.ADMIN, Role.ADMIN),
+        (OperatorRole.READ, OperatorRole.READ),
+        (OperatorRole.OPERATOR, OperatorRole.READ),
+        (OperatorRole.OPERATOR, OperatorRole.OPERATOR),
+        (OperatorRole.ADMIN, OperatorRole.READ),
+        (OperatorRole.ADMIN, OperatorRole.OPERATOR),
+        (OperatorRole.ADMIN, OperatorRole.ADMIN),
     }
 
 
@@ -121,7 +121,7 @@ async def test_a_login_that_is_overtaken(
     """Whose password was exchanged while the old one was looked at does not get in with that; who
     has another role by now gets that.
     """
-    await book.add("ann", GOOD, Role.READ)
+    await book.add("ann", GOOD, OperatorRole.READ)
     verify = book._passwords.verify
 
     async def overtaken(stored: str | None, password: str) -> Verified:
@@ -130,14 +130,14 @@ async def test_a_login_that_is_overtaken(
             await book.set_password("ann", GOOD + " again")
         elif act == "anew":
             book.remove("ann")
-            await book.add("ann", GOOD + " again", Role.ADMIN)
+            await book.add("ann", GOOD + " again", OperatorRole.ADMIN)
         else:
-            book.set_role("ann", Role.OPERATOR)
+            book.set_role("ann", OperatorRole.OPERATOR)
         return verified
 
     monkeypatch.setattr(book._passwords, "verify", overtaken)
     found = await book.verify("ann", GOOD)
-    assert (found and found.role) == (Role.OPERATOR if act == "role" else None)
+    assert (found and found.role) == (OperatorRole.OPERATOR if act == "role" else None)
 
 
 # --- tokens ------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ async def test_a_login_that_is_overtaken(
 
 @pytest.fixture
 async def ann(book: OperatorBook) -> Operator:
-    return await book.add("ann", GOOD, Role.OPERATOR)
+    return await book.add("ann", GOOD, OperatorRole.OPERATOR)
 
 
 async def test_a_token_lives_for_eight_hours(
@@ -155,17 +155,17 @@ async def test_a_token_lives_for_eight_hours(
     token = tokens.issue(ann)
     admission = tokens.admit(token)
     assert admission is not None
-    assert admission.operator == Operator("ann", Role.OPERATOR)
+    assert admission.operator == Operator("ann", OperatorRole.OPERATOR)
     assert admission.expires_at == time.s + 8 * 3600
     assert token.encode() not in contents(home)
     session = jwt.decode(token, options={"verify_signature": False})["jti"]
     assert session.encode() not in contents(home)
     time.s += LIFETIME_S - 1
     assert tokens.admit(token) is not None
-    assert tokens.recheck(admission, Role.OPERATOR)
+    assert tokens.recheck(admission, OperatorRole.OPERATOR)
     time.s += 1
     assert tokens.admit(token) is None
-    assert not tokens.recheck(admission, Role.READ)
+    assert not tokens.recheck(admission, OperatorRole.READ)
 
 
 async def test_a_token_is_a_json_web_token(ann: Operator, tokens: TokenBook, time: Time) -> None:
@@ -283,7 +283,7 @@ async def test_tokens_end_at_once(
     book: OperatorBook, ann: Operator, tokens: TokenBook, act: str
 ) -> None:
     """With the operator, with his old password, or when he is signed out; others' stay."""
-    bob = await book.add("bob", GOOD, Role.READ)
+    bob = await book.add("bob", GOOD, OperatorRole.READ)
     token, other = tokens.issue(ann), tokens.issue(bob)
     admission = tokens.admit(token)
     assert admission is not None
@@ -294,7 +294,7 @@ async def test_tokens_end_at_once(
     else:
         assert book.sign_out("Ann") == 1
     assert tokens.admit(token) is None
-    assert not tokens.recheck(admission, Role.READ)
+    assert not tokens.recheck(admission, OperatorRole.READ)
     assert tokens.admit(other) is not None
 
 
@@ -302,9 +302,9 @@ async def test_a_role_counts_at_once(book: OperatorBook, ann: Operator, tokens: 
     """For tokens that are out already, and for a change that is under way."""
     admission = tokens.admit(tokens.issue(ann))
     assert admission is not None
-    book.set_role("ann", Role.READ)
-    assert not tokens.recheck(admission, Role.OPERATOR)
-    assert tokens.recheck(admission, Role.READ)
+    book.set_role("ann", OperatorRole.READ)
+    assert not tokens.recheck(admission, OperatorRole.OPERATOR)
+    assert tokens.recheck(admission, OperatorRole.READ)
 
 
 async def test_there_are_not_any_number_of_them(

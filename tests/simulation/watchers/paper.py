@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gateway.accounts.account import Changes, NewAccount
+from gateway.accounts.account import AccountChanges, NewAccount
 from gateway.accounts.book import AccountBook
 from gateway.home.home import Home
 from gateway.storage.store import StoreError
@@ -68,7 +68,7 @@ class PaperWatcher(Watcher):
         with Home(self.world.folder / "home", CONFIG.secrets.key_file) as home:
             book = AccountBook(home.store, home.box)
             if self._account_id:
-                book.change("", self._account_id, Changes(paper_trade_enabled=on))
+                book.change("", self._account_id, AccountChanges(paper_trade_enabled=on))
                 return
             login, server = self.world.terminals[ON_PAPER].account
             new = NewAccount(
