@@ -1,4 +1,4 @@
-"""``call``: one method, from the shell."""
+"""``call`` and ``settle``: one method, from the shell."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gateway.cli.output import CliError
+from gateway.cli.output import CliError, visible
 from gateway.cli.target import AuthToken, Home, Url, find_target, run_async
 
 
@@ -69,3 +69,49 @@ def _value(text: str) -> Any:
 def _no_constant(name: str) -> Any:
     """NaN and Infinity are no JSON, though Python reads them."""
     raise ValueError(name)
+
+
+def settle(
+    client_order_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The client_order_id of the order.")
+    ],
+    *,
+    executed: Annotated[
+        int | None,
+        typer.Option(metavar="TICKET", min=1, help="It was executed: as this order."),
+    ] = None,
+    not_executed: Annotated[
+        bool, typer.Option("--not-executed", help="It was not, and never will be.")
+    ] = False,
+    url: Url = None,
+    auth_token: AuthToken = None,
+    home: Home = None,
+) -> None:
+    """Say what became of an order whose outcome is unknown; needs an admin token.
+
+    Look at the terminal's trade and history first, or ask the broker: bots believe it.
+    """
+    if (executed is None) is not not_executed:
+        raise CliError("give either --executed TICKET or --not-executed", 2)
+    target = find_target(url, auth_token, home)
+    params: dict[str, Any] = {"client_order_id": client_order_id, "executed": not not_executed}
+    if executed is not None:
+        params["ticket"] = executed
+
+    from gateway.client.once import call_once
+    from gateway.errors import Forbidden, GatewayError, InvalidParams
+
+    try:
+        record = run_async(call_once(target.url, target.token, "settle_order", params))
+    except Forbidden as error:
+        raise CliError(
+            f"{error.message}: set MT_GATEWAY_TOKEN to one (mt-gateway token create --name NAME "
+            "--scope admin makes one, or the console if there is one)"
+        ) from error
+    except InvalidParams as error:
+        reasons = "; ".join(str(fault["reason"]) for fault in error.data.get("errors", []))
+        raise CliError(f"{client_order_id} is not settled: {reasons or error.message}") from error
+    except GatewayError as error:
+        raise CliError(f"{client_order_id} is not settled: {error.message}") from error
+    note = visible(record["settlement"]["note"])
+    sys.stdout.write(f"{client_order_id}: {record['outcome']}; {note}\n")

@@ -54,7 +54,7 @@ COMMANDS: dict[str, Command | Group] = {
         "Run an emulated terminal that links to a gateway in another process.",
     ),
     "manager-emulator": Command(
-        "manager_emulator:manager_emulator",
+        "run:manager_emulator",
         "Run an emulated MT4 server whose peer links to a gateway in another process.",
     ),
     "call": Command("call:call", "Call a method and print its result as JSON."),
@@ -73,7 +73,7 @@ COMMANDS: dict[str, Command | Group] = {
         "halt:resume", "Lift a halt: that of a terminal, or without a name that of all."
     ),
     "settle": Command(
-        "settle:settle",
+        "call:settle",
         "Say what became of an order whose outcome is unknown; needs an admin token.",
     ),
     "verify": Command(
@@ -129,7 +129,7 @@ COMMANDS: dict[str, Command | Group] = {
     ),
     "bench": Group(
         "Measure what the gateway costs, on this machine.",
-        {"orders": "bench.orders:orders", "daemon": "bench.orders:daemon"},
+        {"orders": "bench:orders", "daemon": "bench:daemon"},
         hidden=frozenset({"daemon"}),
     ),
     "stubs": Command("stubs:stubs", "Write the client's typed methods anew.", hidden=True),

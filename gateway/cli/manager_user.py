@@ -16,8 +16,8 @@ import typer
 
 from gateway.cli.audit_notes import note_in
 from gateway.cli.home import default_home
-from gateway.cli.memory import keep_memory_private
 from gateway.cli.output import CliError, known_failures
+from gateway.cli.process import keep_memory_private
 from gateway.cli.token import ConfigFile, HomeOption, Json
 
 if TYPE_CHECKING:

@@ -1,4 +1,7 @@
-"""A command that runs until it is told to stop: loop, signals, log, and a bounded end."""
+"""A command that runs until it is told to stop: loop, signals, log, memory, a bounded end.
+
+Memory holds tokens and keys: it is kept from disks and debuggers.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,6 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, NoReturn
 
-from gateway.cli.memory import keep_memory_private
 from gateway.cli.output import CliError, known_failures
 from gateway.storage.reserve import full_text, is_full
 
@@ -25,6 +27,8 @@ CUT_SHORT = 1
 
 TOLD = "gateway.home.terminals_file"
 """Its log is of interest to everybody: which terminal has linked, and which has left."""
+
+_PR_SET_DUMPABLE = 4  # <linux/prctl.h>
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +95,7 @@ def _complaint(error: OSError, ports: str) -> CliError:
 
 def _holder(port: str) -> str:
     """Return who has a port, where the system tells; it is named as in the loopback's errors."""
-    from gateway.cli.doctor.ports import holder
+    from gateway.cli.doctor.machine import holder
 
     number = port.removeprefix("port ")
     if number.isdecimal():
@@ -134,3 +138,27 @@ def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return uvloop.new_event_loop
+
+
+def keep_memory_private() -> None:
+    """Have no core dumps written, and on Linux no other process of the user look into us.
+
+    Where the system does not let us, a warning is logged. Windows writes no dumps by itself.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    try:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if sys.platform == "linux":
+            _forbid_looking()
+    except (OSError, ValueError) as error:
+        log.warning("a crash may write secrets to the disk: %s", error)
+
+
+def _forbid_looking() -> None:
+    import ctypes
+
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -1,4 +1,4 @@
-"""``demo``, ``serve`` and ``emulator``: the commands that run until they are stopped."""
+"""``demo``, ``serve``, ``emulator`` and ``manager-emulator``: commands that run until stopped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ea_bridge.emulator.conditions import OWN_PASSWORD, Conditions
-from gateway.cli import emulator_options as emulated
 from gateway.cli.home import default_demo_home, default_home, demo_home, is_home, run_file
 from gateway.cli.output import CliError
 from gateway.cli.process import run_until_stopped
@@ -25,6 +24,7 @@ from gateway.options import (
     CONSOLE_PORT,
     DemoOptions,
     EmulatorOptions,
+    ManagerEmulatorOptions,
     Ready,
     ServeOptions,
 )
@@ -50,6 +50,46 @@ Home = Annotated[
     ),
 ]
 
+StopsLevel = Annotated[
+    int | None,
+    typer.Option(min=0, help="Points that stops and pending orders keep from the market."),
+]
+FreezeLevel = Annotated[
+    int | None,
+    typer.Option(min=0, help="Points around the market in which nothing can be changed."),
+]
+Execution = Annotated[
+    Literal["market", "instant"] | None,
+    typer.Option(help="instant: at the asked price within deviation, or a requote."),
+]
+Requotes = Annotated[
+    int, typer.Option(min=0, max=10_000, help="How many of the next orders are requoted.")
+]
+PartialFill = Annotated[
+    float | None,
+    typer.Option(metavar="LOTS", help="The most that one fill gets; ioc takes a part of it."),
+]
+Latency = Annotated[
+    int,
+    typer.Option(metavar="MS", min=0, max=60_000, help="How long an order takes to the broker."),
+]
+Live = Annotated[bool, typer.Option("--live", help="The account says that its money is real.")]
+Balance = Annotated[float, typer.Option(min=0, max=1e12, help="Of a new account, in USD.")]
+Leverage = Annotated[int | None, typer.Option(min=1, max=10_000, help="100 is 1:100.")]
+Login = Annotated[int | None, typer.Option(min=1, max=2**31 - 1, help="Of the account.")]
+Password = Annotated[str | None, typer.Option(help='Of the account; "emulator" if absent.')]
+Folder = Annotated[
+    Path | None,
+    typer.Option(help="Keeps the account between runs; in memory only if absent."),
+]
+AllowOrigin = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ORIGIN", help="A web page that may call: http://127.0.0.1:8000."),
+]
+DEPOSIT = 10_000.0
+MAX_USERS = 1_000_000
+"""Of an emulated MT4 server."""
+
 
 def demo(
     *,
@@ -61,17 +101,17 @@ def demo(
     speed: Speed = "1",
     platform: Platform = "mt5",
     seed: Seed = 0,
-    stops_level: emulated.StopsLevel = None,
-    freeze_level: emulated.FreezeLevel = None,
-    execution: emulated.Execution = None,
-    latency: emulated.Latency = 0,
-    balance: emulated.Balance = emulated.DEPOSIT,
-    leverage: emulated.Leverage = None,
-    allow_origin: emulated.AllowOrigin = None,
+    stops_level: StopsLevel = None,
+    freeze_level: FreezeLevel = None,
+    execution: Execution = None,
+    latency: Latency = 0,
+    balance: Balance = DEPOSIT,
+    leverage: Leverage = None,
+    allow_origin: AllowOrigin = None,
     verbose: Verbose = False,
 ) -> None:
     """Run console, gateway, an emulated terminal and an emulated MT4 server, to try everything."""
-    factor, origins = parse_speed(speed), emulated.checked_origins(allow_origin)
+    factor, origins = parse_speed(speed), checked_origins(allow_origin)
     conditions = Conditions(
         stops_level=stops_level,
         freeze_level=freeze_level,
@@ -161,18 +201,18 @@ def emulator(
         list[str] | None,
         typer.Option(metavar="NAME=COUNT", help="What is to go wrong, how often; repeatable."),
     ] = None,
-    stops_level: emulated.StopsLevel = None,
-    freeze_level: emulated.FreezeLevel = None,
-    execution: emulated.Execution = None,
-    requotes: emulated.Requotes = 0,
-    partial_fill: emulated.PartialFill = None,
-    latency: emulated.Latency = 0,
-    live: emulated.Live = False,
-    balance: emulated.Balance = emulated.DEPOSIT,
-    leverage: emulated.Leverage = None,
-    login: emulated.Login = None,
-    password: emulated.Password = None,
-    folder: emulated.Folder = None,
+    stops_level: StopsLevel = None,
+    freeze_level: FreezeLevel = None,
+    execution: Execution = None,
+    requotes: Requotes = 0,
+    partial_fill: PartialFill = None,
+    latency: Latency = 0,
+    live: Live = False,
+    balance: Balance = DEPOSIT,
+    leverage: Leverage = None,
+    login: Login = None,
+    password: Password = None,
+    folder: Folder = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
@@ -197,7 +237,7 @@ def emulator(
             freeze_level=freeze_level,
             execution=execution,
             requotes=requotes,
-            most_lots=emulated.checked_lots(partial_fill),
+            most_lots=checked_lots(partial_fill),
         ),
         latency_ms=latency,
         folder=folder,
@@ -211,6 +251,65 @@ def emulator(
         await run_emulator(
             options,
             lambda ready: say_ready(ready, _emulator_text(ready), as_json=as_json),
+            say_pending,
+        )
+
+    run_until_stopped(main, verbose=verbose)
+
+
+def manager_emulator(
+    *,
+    bridge: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the daemon listens.")],
+    auth_token: Annotated[
+        str,
+        typer.Option(
+            envvar="MT_GATEWAY_TOKEN",
+            show_envvar=True,
+            help="The token that [manager] peer names.",
+        ),
+    ],
+    users: Annotated[
+        int, typer.Option(min=0, max=MAX_USERS, help="How many it begins with.")
+    ] = 200,
+    folder: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Keeps users, trades and money between runs."),
+    ] = None,
+    password: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MT4_MANAGER_PASSWORD",
+            show_envvar=True,
+            help="The manager's at this server; a new one with each start if absent.",
+        ),
+    ] = None,
+    seed: Seed = 0,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=COUNT", help="What is to go wrong, how often; repeatable."),
+    ] = None,
+    as_json: Json = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run an emulated MT4 server whose peer links to a gateway in another process."""
+    host, port = parse_address(bridge)
+    options = ManagerEmulatorOptions(
+        bridge_host=host,
+        bridge_port=port,
+        auth_token=auth_token,
+        users=users,
+        folder=folder,
+        password=password,
+        seed=seed,
+        faults=tuple(fault or ()),
+    )
+
+    async def main() -> None:
+        from gateway.app import run_manager_emulator
+
+        await run_manager_emulator(
+            options,
+            lambda ready: say_ready(ready, _manager_emulator_text(ready), as_json=as_json),
             say_pending,
         )
 
@@ -248,6 +347,38 @@ def parse_address(text: str) -> tuple[str, int]:
     if not _is_loopback(host):
         raise CliError(f"--bridge {text}: give an address of this machine, as 127.0.0.1", 2)
     return host, int(port)
+
+
+def checked_lots(lots: float | None) -> float | None:
+    """Return what ``--partial-fill`` gave.
+
+    Raises:
+        CliError: it is nothing that can be filled.
+
+    """
+    if lots is not None and not 0 < lots < 1e6:
+        raise CliError(f"--partial-fill {lots}: give lots above 0, as 0.05", 2)
+    return lots
+
+
+def checked_origins(origins: list[str] | None) -> tuple[str, ...]:
+    """Return what ``--allow-origin`` gave.
+
+    Raises:
+        CliError: one is no origin.
+
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    from gateway.config import Origins
+
+    try:
+        return TypeAdapter(Origins).validate_python(origins or ())
+    except ValidationError:
+        given = " ".join(origins or ())
+        raise CliError(
+            f"--allow-origin {given}: give scheme, host and port, as http://127.0.0.1:8000", 2
+        ) from None
 
 
 def _is_loopback(host: str) -> bool:
@@ -302,20 +433,25 @@ Ctrl+C stops it."""
 
 
 def _account_text(ready: Ready) -> str:
-    one = ready.account
-    if one is None:
+    account = ready.account
+    if account is None:
         return ""
-    return f"  account   {one.login} at {one.server}, password {one.password}\n"
+    return f"  account   {account.login} at {account.server}, password {account.password}\n"
 
 
 def _manager_text(ready: Ready) -> str:
-    one = ready.manager
-    if one is None:
+    manager = ready.manager
+    if manager is None:
         return ""
-    who = "" if one.username is None else f"            {one.username}, password {one.password}\n"
-    if one.connect is not None:
-        who += f"            its server for /api/test/connect: {json.dumps(asdict(one.connect))}\n"
-    return f"  MT4       {one.url}, for managers; reference {one.url}/reference\n{who}"
+    who = (
+        ""
+        if manager.username is None
+        else f"            {manager.username}, password {manager.password}\n"
+    )
+    if manager.connect is not None:
+        connect = json.dumps(asdict(manager.connect))
+        who += f"            its server for /api/test/connect: {connect}\n"
+    return f"  MT4       {manager.url}, for managers; reference {manager.url}/reference\n{who}"
 
 
 def _serve_text(ready: Ready) -> str:
@@ -354,4 +490,15 @@ def say_pending(pending: Pending) -> None:
 def _emulator_text(ready: Ready) -> str:
     return (
         f"Emulated terminal, linked to {ready.bridge} by token {ready.terminal}. Ctrl+C stops it."
+    )
+
+
+def _manager_emulator_text(ready: Ready) -> str:
+    assert ready.mt4 is not None
+    mt4 = ready.mt4
+    return (
+        f"Emulated MT4 server, linked to {ready.bridge} by token {ready.terminal}. Connect to it "
+        f"by POST /api/test/connect:\n\n"
+        f'  {{"server":"{mt4.server}","login":{mt4.login},"password":"{mt4.password}"}}\n\n'
+        "Ctrl+C stops it."
     )

@@ -15,8 +15,8 @@ import typer
 
 from gateway.cli.audit_notes import note_in
 from gateway.cli.home import default_console_home, default_home, own_folder, running
-from gateway.cli.memory import keep_memory_private
 from gateway.cli.output import CliError, known_failures
+from gateway.cli.process import keep_memory_private
 from gateway.cli.token import ConfigFile, Json
 
 if TYPE_CHECKING:

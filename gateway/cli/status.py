@@ -1,10 +1,11 @@
-"""``status``: is the gateway there, is the terminal."""
+"""``status``: gateway, terminal and link to the console, in words."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 import sys
+import time
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -18,10 +19,23 @@ from gateway.cli.output import CliError, visible
 from gateway.cli.target import TOKEN, AuthToken, Home, Target, Url, find_target, run_async
 
 if TYPE_CHECKING:
-    from gateway.schemas import EaStatus, ServerInfo, TradingEnabled
-
+    from gateway.schemas import ConsoleInfo, EaStatus, ServerInfo, TradingEnabled
 TERMINALS = "terminals.json"
 """That of :mod:`gateway.home.terminals_file`."""
+ALLOWED = {
+    "full": "all that the token may do",
+    "reduce": "only closing, cancelling and tightening stops",
+    "read": "only reading",
+    "none": "nothing",
+}
+"""By tier."""
+REASONS = {
+    "lease_expired": "the console was not reached for too long",
+    "clock_suspect": "the clock of the gateway's machine went back",
+    "missed_event": "the console's newest word is being fetched",
+    "console_unasked": "the console is being asked for the first time since the start",
+}
+"""Reasons that it is less than all for."""
 
 
 def status(
@@ -65,7 +79,6 @@ def status(
 
 def _of_home(target: Target, home: Path, *, as_json: bool) -> None:
     """Tell the owner of a home which terminals are there, without a token of any of them."""
-    from gateway.cli.console_status import clock_time
 
     terminals, halts = terminals_in(home), halts_in(home)
     if as_json:
@@ -149,14 +162,12 @@ def _halts(terminal: str, trading: TradingEnabled, home: Path | None) -> str:
 
 
 def _console(server: ServerInfo) -> dict[str, str]:
-    from gateway.cli import console_status
-
     console, now_ms = server["console"], server["time"]
     if console is None:
         return {}
     return {
-        "console": console_status.link(console, now_ms),
-        "allowed": console_status.allowance(console, now_ms),
+        "console": console_link(console, now_ms),
+        "allowed": allowance(console, now_ms),
         "machine": f"{console['device_words']} (the console shows the same words)",
     }
 
@@ -173,3 +184,53 @@ def _word(value: bool | None, yes: str, no: str) -> str:
 
 def _table(facts: dict[str, Any]) -> str:
     return "\n".join(f"{name:<12} {visible(str(fact))}" for name, fact in facts.items())
+
+
+# --- the link to the console, for doctor too ---------------------------------------------------
+
+
+def console_link(console: ConsoleInfo, now_ms: int) -> str:
+    """Return whether the console is heard, and since when it is not.
+
+    Args:
+        console: as ``get_server_info`` tells.
+        now_ms: by the gateway's clock.
+
+    """
+    last_ms, problem = console["last_sync"], console["problem"]
+    if problem is None:
+        how = "" if console["connected"] else ", though without its stream"
+        synced = "not asked yet" if last_ms is None else f"asked {_ago(last_ms, now_ms)}"
+        return f"{console['url']}: in step{how}, {synced}"
+    what = problem.removeprefix(f"{console['url']} ")
+    if last_ms is None:
+        return f"{console['url']}: not reached since the gateway started: {what}"
+    since = f"{clock_time(last_ms, now_ms)}, {_ago(last_ms, now_ms)}"
+    return f"{console['url']}: not in step since {since}: {what}"
+
+
+def allowance(console: ConsoleInfo, now_ms: int) -> str:
+    """Return what the token may do now, until when, and why it is not all."""
+    tier, ends_ms, reason = console["tier"], console["tier_ends"], console["tier_reason"]
+    told = ALLOWED[tier]
+    if tier != "none" and ends_ms is not None:
+        until = clock_time(ends_ms, now_ms)
+        told += f" until {until}" if tier != "full" else f"; without the console until {until}"
+    return told if reason is None else f"{told}: {REASONS.get(reason, reason)}"
+
+
+def clock_time(at_ms: int, now_ms: int) -> str:
+    """Return a moment in UTC, as the logs have it; with its date if that is another day's."""
+    at, now = time.gmtime(at_ms / 1000), time.gmtime(now_ms / 1000)
+    is_today = (at.tm_year, at.tm_yday) == (now.tm_year, now.tm_yday)
+    return time.strftime("%H:%M:%S UTC" if is_today else "%Y-%m-%d %H:%M UTC", at)
+
+
+def _ago(at_ms: int, now_ms: int) -> str:
+    seconds = max(now_ms - at_ms, 0) // 1000
+    minutes, hours = seconds // 60, seconds // 3600
+    if hours >= 48:
+        return f"{hours // 24} days ago"
+    if minutes >= 120:
+        return f"{hours} h ago"
+    return f"{minutes} min ago" if seconds >= 120 else f"{seconds} s ago"

@@ -1,18 +1,17 @@
-"""``token``: the secrets that open terminals, and what may be done with each."""
+"""``token``: the secrets that open terminals, and the limits of each."""
 
 from __future__ import annotations
 
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
-from gateway.cli import limit_options as limits
 from gateway.cli.audit_notes import note_in
 from gateway.cli.home import default_home
 from gateway.cli.output import CliError, known_failures
@@ -20,7 +19,42 @@ from gateway.credentials.record import Scope
 
 if TYPE_CHECKING:
     from gateway.credentials.issuer import Issuer
-    from gateway.credentials.record import Record
+    from gateway.credentials.record import Record, TradeLimits
+NONE = "none"
+"""Lifts a limit."""
+
+
+def _option(name: str, words: str) -> Any:
+    return typer.Option(name, help=words, metavar="LIMIT")
+
+
+MaxLot = Annotated[str | None, _option("--max-lot", "Lots of one order, such as 0.5.")]
+MaxOpenLots = Annotated[
+    str | None,
+    _option("--max-open-lots", "Lots of all positions and pending orders of the account."),
+]
+MaxOrders = Annotated[
+    str | None, _option("--max-orders-per-minute", "New orders in any 60 seconds, such as 30.")
+]
+MaxDailyLoss = Annotated[
+    str | None,
+    _option(
+        "--max-daily-loss",
+        "Loss of the broker's day, in the account's currency, at which new orders stop.",
+    ),
+]
+Collar = Annotated[
+    str | None,
+    _option(
+        "--collar-bps",
+        "How far an order's prices may lie from the last tick: 100 is one percent.",
+    ),
+]
+Symbols = Annotated[
+    str | None,
+    _option("--allowed-symbols", "The only symbols that may be traded: EURUSD,XAUUSD."),
+]
+
 
 HomeOption = Annotated[
     Path | None, typer.Option(help="Of the gateway that the token is for; as with serve.")
@@ -51,12 +85,12 @@ def create(
     platform: Annotated[
         Literal["mt4", "mt5"] | None, typer.Option(help="For a terminal of that platform alone.")
     ] = None,
-    max_lot: limits.MaxLot = None,
-    max_open_lots: limits.MaxOpenLots = None,
-    max_orders_per_minute: limits.MaxOrders = None,
-    max_daily_loss: limits.MaxDailyLoss = None,
-    collar_bps: limits.Collar = None,
-    allowed_symbols: limits.Symbols = None,
+    max_lot: MaxLot = None,
+    max_open_lots: MaxOpenLots = None,
+    max_orders_per_minute: MaxOrders = None,
+    max_daily_loss: MaxDailyLoss = None,
+    collar_bps: Collar = None,
+    allowed_symbols: Symbols = None,
     home: HomeOption = None,
     config: ConfigFile = None,
     as_json: Json = False,
@@ -68,7 +102,7 @@ def create(
     """
     from gateway.credentials.record import TradeLimits
 
-    given = limits.Given(
+    given = GivenLimits(
         max_lot, max_open_lots, max_orders_per_minute, max_daily_loss, collar_bps, allowed_symbols
     ).read()
     with _issuer(home, config) as issuer:
@@ -93,12 +127,12 @@ def replace(
     overlap: Annotated[
         str, typer.Option(help="How long the old token still works; 0s ends it at once.")
     ] = "24h",
-    max_lot: limits.MaxLot = None,
-    max_open_lots: limits.MaxOpenLots = None,
-    max_orders_per_minute: limits.MaxOrders = None,
-    max_daily_loss: limits.MaxDailyLoss = None,
-    collar_bps: limits.Collar = None,
-    allowed_symbols: limits.Symbols = None,
+    max_lot: MaxLot = None,
+    max_open_lots: MaxOpenLots = None,
+    max_orders_per_minute: MaxOrders = None,
+    max_daily_loss: MaxDailyLoss = None,
+    collar_bps: Collar = None,
+    allowed_symbols: Symbols = None,
     home: HomeOption = None,
     config: ConfigFile = None,
     as_json: Json = False,
@@ -108,7 +142,7 @@ def replace(
     It has the rights and limits of the old one; a LIMIT that is given is set instead, and none
     lifts it.
     """
-    given = limits.Given(
+    given = GivenLimits(
         max_lot, max_open_lots, max_orders_per_minute, max_daily_loss, collar_bps, allowed_symbols
     ).read()
     with _issuer(home, config) as issuer:
@@ -123,12 +157,12 @@ def replace(
 def set_limits(
     which: Which,
     *,
-    max_lot: limits.MaxLot = None,
-    max_open_lots: limits.MaxOpenLots = None,
-    max_orders_per_minute: limits.MaxOrders = None,
-    max_daily_loss: limits.MaxDailyLoss = None,
-    collar_bps: limits.Collar = None,
-    allowed_symbols: limits.Symbols = None,
+    max_lot: MaxLot = None,
+    max_open_lots: MaxOpenLots = None,
+    max_orders_per_minute: MaxOrders = None,
+    max_daily_loss: MaxDailyLoss = None,
+    collar_bps: Collar = None,
+    allowed_symbols: Symbols = None,
     home: HomeOption = None,
     config: ConfigFile = None,
     as_json: Json = False,
@@ -138,7 +172,7 @@ def set_limits(
     A LIMIT that is not given stays; none lifts it, and 0 allows nothing. Those of config.toml and
     of a registered account count in any case: of all the strictest.
     """
-    given = limits.Given(
+    given = GivenLimits(
         max_lot, max_open_lots, max_orders_per_minute, max_daily_loss, collar_bps, allowed_symbols
     ).read()
     if not given:
@@ -151,7 +185,7 @@ def set_limits(
         sys.stdout.write(json.dumps([_facts(one) for one in changed], indent=2) + "\n")
         return
     for one in changed:
-        sys.stdout.write(f"{one.label} ({one.tid}): {limits.words(one.limits)}\n")
+        sys.stdout.write(f"{one.label} ({one.tid}): {limit_words(one.limits)}\n")
 
 
 def list_tokens(
@@ -273,7 +307,7 @@ def _row(record: Record) -> tuple[str, ...]:
         _date(record.created_at),
         "never" if record.exp is None else _date(record.exp),
         _state(record),
-        limits.words(record.limits),
+        limit_words(record.limits),
     )
 
 
@@ -285,3 +319,59 @@ def _state(record: Record) -> str:
 
 def _date(seconds: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+# --- limits -----------------------------------------------------------------------------------
+
+
+class GivenLimits(NamedTuple):
+    """Options of limits as they were typed; ``None`` for one that was not."""
+
+    max_lot: str | None
+    max_open_lots: str | None
+    max_orders_per_min: str | None
+    max_daily_loss: str | None
+    collar_bps: str | None
+    allowed_symbols: str | None
+
+    def read(self) -> dict[str, Any]:
+        """Return what was typed as members of a record's limits; ``None`` for what is lifted.
+
+        Raises:
+            CliError: names the option that cannot be read, and what to write.
+
+        """
+        return {
+            name: _read(name, text) for name, text in self._asdict().items() if text is not None
+        }
+
+
+def limit_words(limits: TradeLimits) -> str:
+    """Return limits in the words of their options; ``none`` if there are none."""
+    told = {name: getattr(limits, name) for name in GivenLimits._fields}
+    parts = [f"{_word(name)} {_text(value)}" for name, value in told.items() if value is not None]
+    return "; ".join(parts) or NONE
+
+
+def _read(name: str, text: str) -> Any:
+    from gateway.credentials.record import LimitsError, read_count, read_number, read_symbols
+
+    if text.strip().lower() == NONE:
+        return None
+    readers: dict[str, Callable[[str], Any]] = {
+        "max_orders_per_min": read_count,
+        "collar_bps": read_count,
+        "allowed_symbols": read_symbols,
+    }
+    try:
+        return readers.get(name, read_number)(text)
+    except LimitsError as error:
+        raise CliError(f"--{_word(name)} {text!r}: {error}, or none for no limit") from None
+
+
+def _word(name: str) -> str:
+    return name.replace("per_min", "per_minute").replace("_", "-")
+
+
+def _text(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -22,10 +22,10 @@ from gateway.cli.target import AuthToken, Home, Url
 
 if TYPE_CHECKING:
     from gateway.cli.doctor.console import Asked, Case
-    from gateway.cli.doctor.console_trust import ConsoleTrust
     from gateway.cli.doctor.finding import Finding
+    from gateway.cli.doctor.folder import ConsoleTrust
     from gateway.cli.doctor.gateway import Heard
-    from gateway.cli.doctor.refusal import Refusal
+    from gateway.cli.doctor.terminal import Refusal
     from gateway.config import Config
 
 
@@ -67,7 +67,7 @@ def doctor(
     if as_json:
         sys.stdout.write(json.dumps([asdict(one) for one in findings], indent=2) + "\n")
     else:
-        from gateway.cli.doctor.table import show
+        from gateway.cli.doctor.finding import show
 
         show(findings)
     if any(one.verdict == "problem" for one in findings):
@@ -209,7 +209,7 @@ def _is_of_another_home(subject: Subject, heard: Heard) -> bool:
 
 def _refusal(subject: Subject, heard: Heard) -> Refusal | None:
     """Return how the terminal was turned away, if it is not linked: the home tells."""
-    from gateway.cli.doctor.refusal import last_refusal
+    from gateway.cli.doctor.terminal import last_refusal
 
     tid = _tid(subject.auth_token)
     is_linked = heard.ea is None or heard.ea["connected"]
@@ -230,7 +230,7 @@ def _tid(token: str | None) -> str | None:
 def _ports(subject: Subject, settings: Config | None, heard: Heard) -> Iterator[Finding]:
     """Look at the ports of the gateway in the home, or those that it will want."""
     from gateway.cli.doctor.finding import all_skipped
-    from gateway.cli.doctor.ports import Port, examine
+    from gateway.cli.doctor.machine import Port, examine_port
 
     names = ("api_port", "bridge_port")
     if subject.runs is not None:
@@ -245,7 +245,7 @@ def _ports(subject: Subject, settings: Config | None, heard: Heard) -> Iterator[
         numbers = (number for number in (settings.api.port, settings.bridge.port))
     pid = None if subject.runs is None else subject.runs.pid
     for name, section, number in zip(names, ("api", "bridge"), numbers, strict=True):
-        yield examine(Port(name, section, number), pid)
+        yield examine_port(Port(name, section, number), pid)
 
 
 def _places(runs: Running) -> tuple[str, str]:

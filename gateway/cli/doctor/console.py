@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ea_bridge.host import wall_ms
 from gateway.auth.console_clock import Clocks
-from gateway.cli import console_status
-from gateway.cli.doctor.console_trust import ConsoleTrust
 from gateway.cli.doctor.finding import Finding, ok, problem, skipped, warning
+from gateway.cli.doctor.folder import ConsoleTrust
+from gateway.cli.status import allowance, clock_time, console_link
 from gateway.console_link.http import (
     ConsoleFailure,
     ConsoleHttp,
@@ -159,7 +159,7 @@ def console(case: Case) -> Finding:
         found, remedy = _split(told["problem"])
         return warning(name, f"the gateway is not in step: {found}", remedy)
     if told is not None:
-        return ok(name, console_status.link(told, wall_ms()))
+        return ok(name, console_link(told, wall_ms()))
     if not case.pinned:
         return ok(name, f"{case.url} answers; its root key is kept from the first contact on")
     return ok(name, f"{case.url} answers; its root key is the one that is believed")
@@ -239,7 +239,7 @@ def lease(case: Case) -> Finding:
     name, told = "lease", case.told
     if told is not None:
         now_ms = wall_ms()
-        found = console_status.allowance(told, now_ms)
+        found = allowance(told, now_ms)
         return ok(name, found) if told["tier"] == "full" else warning(name, found, "see console")
     if case.reason == "lease_expired":
         return problem(name, "the console has not vouched for the token too long", "see console")
@@ -247,7 +247,7 @@ def lease(case: Case) -> Finding:
     if case.reason is not None or held is None:
         return skipped(name, "see token and device")
     now_s = int(time.time())
-    at = console_status.clock_time(held.exp * 1000, now_s * 1000)
+    at = clock_time(held.exp * 1000, now_s * 1000)
     if held.exp > now_s:
         return ok(name, f"until {at}; a gateway that runs renews it")
     return skipped(name, f"ended {at}; a gateway that runs renews it")

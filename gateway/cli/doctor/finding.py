@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway.cli.output import visible
+
 Verdict = Literal["ok", "warning", "problem", "skipped"]
+_STYLES: dict[Verdict, str] = {
+    "ok": "green",
+    "warning": "yellow",
+    "problem": "bold red",
+    "skipped": "dim",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +66,36 @@ def split(complaint: str) -> tuple[str, str]:
     if first:
         return found, f"{first}; {remedy}" if remedy else first
     return found, remedy or "see the message"
+
+
+def show(findings: Sequence[Finding]) -> None:
+    """Print a table and a summary; without colour where the output is no screen."""
+    # findings are read by programs, too: only a person needs a table
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    for column in ("verdict", "name"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("found", overflow="fold")
+    for finding in findings:
+        style = _STYLES[finding.verdict]
+        told = Text(visible(finding.found))
+        if finding.remedy is not None:
+            told.append(f"\n-> {visible(finding.remedy)}", style="bold")
+        table.add_row(Text(finding.verdict, style), Text(finding.name.replace("_", " ")), told)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(Text(f"\n{summary(findings)}"))
+
+
+def summary(findings: Sequence[Finding]) -> str:
+    """Return how many are not well, in words."""
+    count = Counter(finding.verdict for finding in findings)
+    told = [
+        f"{count[verdict]} {verdict}{'s' if count[verdict] > 1 else ''}"
+        for verdict in ("problem", "warning")
+        if count[verdict]
+    ]
+    return ", ".join(told) or "All is well."

@@ -1,16 +1,29 @@
-"""The terminal, and the switches that let it trade, told apart."""
+"""The terminal: its last refusal, and the switches that let it trade, told apart.
+
+The gateway tells of linked terminals alone. One that was never let in leaves a refusal in the
+home's audit trail; and one whose MetaTrader lets it not dial at all leaves nothing anywhere.
+"""
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
 
 from gateway.cli.doctor.finding import Finding, all_skipped, ok, problem, skipped, warning
 from gateway.cli.doctor.gateway import Heard
-from gateway.cli.doctor.refusal import Refusal
-from gateway.cli.install_ea.expert import is_older, shipped_version
+from gateway.cli.install_ea.installation import is_older, shipped_version
 from gateway.schemas import AccountInfo, EaStatus, ServerInfo, TerminalInfo
+from gateway.storage.ledger import DATABASE
 
+MAX_ENTRIES = 5000
+"""Of the trail, from its end, that are looked through."""
 MAX_ROUND_TRIP_MS = 50.0
 SWITCHES = ("autotrading", "ea_trading", "account_trading", "expert_trading")
 """AutoTrading button; the EA's own; the account's; the broker's, for programs."""
@@ -36,6 +49,18 @@ _REMEDIES = {
     "proto": f"the EA and the gateway are of versions too far apart: {_COMPILE}",
 }
 """By the reason why a terminal was turned away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A terminal was not let in."""
+
+    tid: str
+    """Id of the token that it showed; nobody has checked that it holds it."""
+    reason: str
+    """As in :data:`ea_bridge.protocol.messages.DENIALS`."""
+    at_ms: int
+    """UTC."""
 
 
 def examine(heard: Heard, refusal: Refusal | None = None) -> Iterator[Finding]:
@@ -198,3 +223,50 @@ def broker_time(server: ServerInfo) -> Finding:
         return ok("broker_time", found)
     wait = "wait for quotes, from which it is measured; the market may be closed"
     return warning("broker_time", found, wait)
+
+
+# --- refusals, from the audit trail ------------------------------------------------------------
+
+
+def last_refusal(home: Path, tid: str) -> Refusal | None:
+    """Return how the last try of a terminal ended, if it was turned away; else the last of one
+    with a token that nobody knows: it may be the same terminal, with an old token in its inputs.
+
+    Reads what is there, and writes nothing; ``None`` also where it cannot be read.
+
+    Args:
+        home: of the gateway.
+        tid: id of the token that the terminal should have.
+
+    """
+    unknown = None
+    for entry in _newest(home / DATABASE):
+        event = entry.get("event")
+        if event == "terminal_linked" and entry.get("actor") == tid:
+            break
+        if event != "terminal_refused":
+            continue
+        refusal = Refusal(
+            str(entry.get("object", "")), str(entry.get("reason")), int(entry.get("ts", 0))
+        )
+        if refusal.tid == tid:
+            return refusal
+        if unknown is None and refusal.reason == "unknown":
+            unknown = refusal
+    return unknown
+
+
+def _newest(database: Path) -> Iterator[dict[str, Any]]:
+    query = "SELECT entry FROM audit ORDER BY n DESC LIMIT ?"
+    try:
+        with closing(
+            sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
+        ) as reader:
+            rows = reader.execute(query, (MAX_ENTRIES,)).fetchall()
+    except sqlite3.Error:
+        return  # there is none; or the finding database tells what is wrong with the home
+    for (text,) in rows:
+        try:
+            yield orjson.loads(text)
+        except ValueError:
+            continue

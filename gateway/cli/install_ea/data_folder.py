@@ -1,4 +1,4 @@
-"""A data folder of MetaTrader: where a terminal keeps, among much else, the sources of EAs.
+"""Data folders of MetaTrader: the sources of EAs in them, and the search on Windows and Wine.
 
 Each terminal has one. By default it is ``%APPDATA%\\MetaQuotes\\Terminal\\<32 digits>``, in which
 ``origin.txt`` names the folder of the program (``terminal64.exe``); a portable terminal keeps all
@@ -9,11 +9,16 @@ apart. MetaTrader's File > Open Data Folder shows it.
 from __future__ import annotations
 
 import codecs
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Literal
 
-from gateway.cli.install_ea import wine
-from gateway.cli.install_ea.expert import Platform
+from gateway.cli.output import CliError
+
+Platform = Literal["mt5", "mt4"]
 
 ORIGIN = "origin.txt"
 MAX_ORIGIN_BYTES = 4096
@@ -64,7 +69,7 @@ class DataFolder:
 
     def named(self, path: Path) -> str:
         """Return what a path is called by the terminal: a path of Windows."""
-        return str(path) if self.prefix is None else str(wine.to_windows(path, self.prefix))
+        return str(path) if self.prefix is None else str(to_windows(path, self.prefix))
 
     def source(self, below: PurePosixPath) -> Path:
         """Return where one of the EA's files goes."""
@@ -82,7 +87,7 @@ def open_folder(path: Path, prefix: Path | None = None) -> DataFolder | None:
     platform = _platform(path)
     if platform is None:
         return None
-    prefix = prefix or wine.prefix_of(path)
+    prefix = prefix or prefix_of(path)
     if any((path / name).is_file() for name in PROGRAMS):
         return DataFolder(platform, path, path, prefix=prefix)
     origin = _origin(path / ORIGIN)
@@ -100,7 +105,7 @@ def _platform(path: Path) -> Platform | None:
 
 def _program(origin: str, prefix: Path | None) -> Path | None:
     if prefix is not None:
-        return wine.from_windows(PureWindowsPath(origin), prefix)
+        return from_windows(PureWindowsPath(origin), prefix)
     path = Path(origin)
     return path if path.is_absolute() and path.is_dir() else None
 
@@ -120,3 +125,224 @@ def _origin(file: Path) -> str | None:
         text = raw.decode("utf-16-le" if b"\0" in raw else "utf-8-sig", "replace")
     told = text.strip().splitlines()
     return told[0] if told and told[0].isprintable() else None
+
+
+# --- search on this machine ---------------------------------------------------------------------
+
+TERMINALS = Path("MetaQuotes", "Terminal")
+"""Below a user's folder for programs' data."""
+ROAMING = (Path("AppData", "Roaming"), Path("Application Data"))
+"""Where that is below a user's folder, of Windows of today and before Vista."""
+INSTALLED = ("Program Files", "Program Files (x86)", ".")
+"""Where programs are below drive C."""
+
+
+def found_terminals(
+    wine_prefix: Path | None = None,
+    *,
+    home: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+    is_windows: bool = sys.platform == "win32",
+) -> list[DataFolder]:
+    """Return the data folders that are on this machine, each once.
+
+    Args:
+        wine_prefix: look there alone.
+        home: the person's home folder.
+        environ: the environment.
+        is_windows: look where Windows has them, not where Wine has.
+
+    Raises:
+        CliError: ``wine_prefix`` is none.
+
+    """
+    environ = os.environ if environ is None else environ
+    if wine_prefix is not None:
+        if not is_prefix(wine_prefix):
+            raise CliError(f"{wine_prefix} is no prefix of Wine: it has no folder {DRIVE_C}", 2)
+        return list(_each_once(_in_prefix(wine_prefix)))
+    if is_windows:
+        return list(_each_once(_on_windows(environ)))
+    places = prefixes(home or Path.home(), environ)
+    return list(_each_once(one for place in places for one in _in_prefix(place)))
+
+
+def chosen(directory: Path, known: Sequence[DataFolder]) -> DataFolder:
+    """Return the data folder that a person means.
+
+    Args:
+        directory: a data folder, the ``MQL5`` or ``MQL4`` in it, or the folder of a program.
+        known: what was found on this machine.
+
+    Raises:
+        CliError: it is none of these, or of several terminals.
+
+    """
+    directory = directory.absolute()
+    if directory.name in ("MQL5", "MQL4"):
+        found = open_folder(directory.parent)
+        if found is not None and found.mql == directory:
+            return found
+    for one in known:
+        if _is_same(one.path, directory):
+            return one
+    theirs = [one for one in known if one.program and _is_same(one.program, directory)]
+    if len(theirs) > 1:
+        places = ", ".join(str(one.path) for one in theirs)
+        raise CliError(
+            f"{directory} is the program of several data folders; name one: {places}", 2
+        )
+    found = theirs[0] if theirs else open_folder(directory)
+    if found is None:
+        raise CliError(
+            f"{directory} is no data folder of MetaTrader: it has neither MQL5 nor MQL4; start "
+            "the terminal once, and look where File > Open Data Folder leads",
+            2,
+        )
+    return found
+
+
+def _on_windows(environ: Mapping[str, str]) -> Iterator[DataFolder]:
+    roaming = environ.get("APPDATA")
+    data = list(_data_folders(Path(roaming) / TERMINALS, None)) if roaming else []
+    drive = environ.get("SystemDrive")
+    parents = [environ.get(name) for name in ("ProgramFiles", "ProgramFiles(x86)")]
+    parents += [drive and f"{drive}\\"]
+    yield from data
+    yield from _programs((Path(one) for one in parents if one), data, None)
+
+
+def _in_prefix(prefix: Path) -> Iterator[DataFolder]:
+    data = [
+        one
+        for user in children(prefix / DRIVE_C / "users")
+        for roaming in ROAMING
+        for one in _data_folders(user / roaming / TERMINALS, prefix)
+    ]
+    yield from data
+    yield from _programs((prefix / DRIVE_C / one for one in INSTALLED), data, prefix)
+
+
+def _data_folders(place: Path, prefix: Path | None) -> Iterator[DataFolder]:
+    for folder in children(place):
+        found = open_folder(folder, prefix)
+        if found is not None:
+            yield found
+
+
+def _programs(
+    parents: Iterable[Path], data: Sequence[DataFolder], prefix: Path | None
+) -> Iterator[DataFolder]:
+    """Yield the folders of programs that keep their data in themselves: those that no data folder
+    is of."""
+    taken = {_identity(one.program) for one in data if one.program is not None}
+    for folder in (one for parent in parents for one in children(parent)):
+        if any((folder / name).is_file() for name in PROGRAMS) and _identity(folder) not in taken:
+            found = open_folder(folder, prefix)
+            if found is not None:
+                yield found
+
+
+def _each_once(folders: Iterable[DataFolder]) -> Iterator[DataFolder]:
+    seen = set()
+    for one in folders:
+        mark = _identity(one.path)
+        if mark is not None and mark not in seen:
+            seen.add(mark)
+            yield one
+
+
+def _is_same(left: Path, right: Path) -> bool:
+    mark = _identity(left)
+    return mark is not None and mark == _identity(right)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a folder from others, however it is spelt."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+# --- prefixes of Wine: folders that look like a Windows machine to the programs in them ----------
+
+DRIVE_C = "drive_c"
+PREFIXES = (
+    ".wine",
+    ".mt5",  # of MetaQuotes' own installer for Linux
+    ".mt4",
+    # macOS: MetaQuotes' own packages
+    "Library/Application Support/net.metaquotes.wine.metatrader5",
+    "Library/Application Support/net.metaquotes.wine.metatrader4",
+)
+"""Below the home folder."""
+COLLECTIONS = (
+    ".local/share/bottles/bottles",
+    ".var/app/com.usebottles.bottles/data/bottles/bottles",
+    ".cxoffice",
+    "Library/Application Support/CrossOver/Bottles",
+    "Games",  # Lutris
+    ".PlayOnLinux/wineprefix",
+    "Library/PlayOnMac/wineprefix",
+    ".local/share/wineprefixes",
+)
+"""Folders of prefixes, below the home folder: Bottles, CrossOver, Lutris, PlayOnLinux,
+winetricks."""
+
+
+def prefixes(home: Path, environ: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the prefixes of a person, at the places where programs make them.
+
+    Args:
+        home: his home folder.
+        environ: the environment; ``WINEPREFIX`` names one.
+
+    """
+    named = environ.get("WINEPREFIX")
+    places = [Path(named)] if named else []
+    places += [home / place for place in PREFIXES]
+    for collection in COLLECTIONS:
+        places += children(home / collection)
+    yield from (place for place in places if is_prefix(place))
+
+
+def is_prefix(folder: Path) -> bool:
+    """Whether a folder is one of Wine's."""
+    return (folder / DRIVE_C).is_dir()
+
+
+def prefix_of(path: Path) -> Path | None:
+    """Return the prefix in which a path lies, if it does."""
+    for place in path.parents:
+        if place.name == DRIVE_C:
+            return place.parent
+    return None
+
+
+def to_windows(path: Path, prefix: Path) -> PureWindowsPath:
+    """Return what a program in a prefix calls a path; what lies elsewhere is on its drive Z."""
+    drive = prefix / DRIVE_C
+    if path.is_relative_to(drive):
+        return PureWindowsPath("C:/").joinpath(*path.relative_to(drive).parts)
+    return PureWindowsPath("Z:/").joinpath(*path.absolute().parts[1:])
+
+
+def from_windows(path: PureWindowsPath, prefix: Path) -> Path | None:
+    """Return where a folder of Windows lies; ``None`` if it is not there."""
+    letter = path.drive.rstrip(":").lower()
+    if len(letter) != 1 or not path.is_absolute():
+        return None
+    drive = prefix / DRIVE_C if letter == "c" else prefix / "dosdevices" / f"{letter}:"
+    found = drive.joinpath(*path.parts[1:])
+    return found if found.is_dir() else None
+
+
+def children(folder: Path) -> list[Path]:
+    """Return the folders in a folder, by name; none if it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(Path(one.path) for one in entries if one.is_dir())
+    except OSError:
+        return []

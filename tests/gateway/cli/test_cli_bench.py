@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from shell import Done
 
+from gateway.cli.bench import MeasuredPath as Measured
+from gateway.cli.bench import added_ms, cpu_s, percentile, ratio, table
 from gateway.cli.bench.bench_daemon import CONFIG, gateway_kind, journal_alone
-from gateway.cli.bench.orders import MeasuredPath as Measured
-from gateway.cli.bench.orders import added_ms, cpu_s, percentile, ratio, table
 from gateway.home.home import KEY_FILE, Home
 from gateway.storage.ledger import DATABASE
 from gateway.trading.journal import Journal, SqliteJournal

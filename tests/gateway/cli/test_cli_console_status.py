@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.cli import console_status
+from gateway.cli.status import allowance, console_link
 from gateway.schemas import ConsoleInfo
 
 NOW = 1_800_000_000_000
@@ -58,7 +58,7 @@ def console(**changes: Any) -> ConsoleInfo:
 )
 def test_the_link(changes: dict[str, Any], told: str) -> None:
     """In step, or since when not and what to do."""
-    assert console_status.link(console(**changes), NOW) == f"https://console.example.com: {told}"
+    assert console_link(console(**changes), NOW) == f"https://console.example.com: {told}"
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_the_link(changes: dict[str, Any], told: str) -> None:
 )
 def test_what_is_allowed(changes: dict[str, Any], told: str) -> None:
     """By the tier, until when, and why."""
-    assert console_status.allowance(console(**changes), NOW) == told
+    assert allowance(console(**changes), NOW) == told

@@ -17,7 +17,7 @@ from ea_bridge.token import new_token, parse_token
 from gateway.cli.doctor import gateway, terminal
 from gateway.cli.doctor.finding import Finding, ok
 from gateway.cli.doctor.gateway import Heard
-from gateway.cli.doctor.refusal import last_refusal
+from gateway.cli.doctor.terminal import last_refusal
 from gateway.client import GatewayClient
 from gateway.home.home import Home
 

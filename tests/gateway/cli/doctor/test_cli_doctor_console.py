@@ -19,7 +19,7 @@ from scripted_console import ScriptedConsole, Signer
 
 from ea_bridge.token import parse_token
 from gateway.cli.doctor.console import Case, ask
-from gateway.cli.doctor.console_trust import ConsoleTrust, read_console_trust
+from gateway.cli.doctor.folder import ConsoleTrust, read_console_trust
 from gateway.credentials.daemon_api import Synced
 from gateway.credentials.device import device_words
 from gateway.home.home import Home

@@ -11,7 +11,7 @@ from console_case import URL, WAITING, judged
 from scripted_console import Signer
 
 from gateway.cli.doctor.console import Asked, Case, examine
-from gateway.cli.doctor.console_trust import ConsoleTrust
+from gateway.cli.doctor.folder import ConsoleTrust
 from gateway.console_link.http import ConsoleRefused, explained
 from gateway.credentials.daemon_api import Keys
 from gateway.schemas import ConsoleInfo

@@ -13,11 +13,10 @@ from ea_bridge.protocol.messages import DENIALS
 from gateway import __version__
 from gateway.audit import note
 from gateway.cli.doctor import gateway, terminal
-from gateway.cli.doctor.finding import Finding, ok, problem
+from gateway.cli.doctor.finding import Finding, ok, problem, show
 from gateway.cli.doctor.gateway import Heard
-from gateway.cli.doctor.refusal import Refusal, last_refusal
-from gateway.cli.doctor.table import show
-from gateway.cli.install_ea.expert import shipped_version
+from gateway.cli.doctor.terminal import Refusal, last_refusal
+from gateway.cli.install_ea.installation import shipped_version
 from gateway.home.ledger import open_ledger_store
 from gateway.schemas import AccountInfo, EaStatus, ServerInfo, TerminalInfo
 

@@ -16,8 +16,8 @@ from findings import Examine, write_config
 
 from ea_bridge.loopback import bind_loopback
 from ea_bridge.token import new_token
-from gateway.cli.doctor import ports
-from gateway.cli.doctor.ports import Port
+from gateway.cli.doctor import machine
+from gateway.cli.doctor.machine import Port
 
 ADDRESSES = {"127.0.0.1": socket.AF_INET, "::1": socket.AF_INET6}
 
@@ -65,7 +65,7 @@ def test_a_port_that_is_free(examine: Examine, tmp_path: Path) -> None:
 def test_a_port_that_the_gateway_holds_in_half() -> None:
     """A gateway that began without IPv6 leaves [::1] to anybody."""
     with squatter("127.0.0.1") as port:
-        found = ports.examine(Port("api_port", "api", port), os.getpid())
+        found = machine.examine_port(Port("api_port", "api", port), os.getpid())
     assert (found.verdict, "::1" in found.found) == ("warning", True)
 
 
@@ -73,7 +73,7 @@ def test_a_port_that_the_gateway_holds_in_half() -> None:
 def test_a_port_of_the_gateway_that_another_process_holds() -> None:
     """``run.json`` names one process, the system another: the gateway was replaced."""
     with squatter("::1") as port:
-        found = ports.examine(Port("api_port", "api", port), os.getpid() + 1)
+        found = machine.examine_port(Port("api_port", "api", port), os.getpid() + 1)
     assert (found.verdict, "taken by" in found.found) == ("problem", True)
 
 

@@ -8,7 +8,7 @@ import pytest
 from terminal_folders import HASH, put_data, with_version
 
 from gateway.cli.install_ea.data_folder import DataFolder, open_folder
-from gateway.cli.install_ea.expert import Expert
+from gateway.cli.install_ea.installation import Expert
 
 
 @pytest.fixture

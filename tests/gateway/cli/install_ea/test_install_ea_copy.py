@@ -10,8 +10,7 @@ from terminal_folders import MAIN, contents, posix_only, with_version
 
 from gateway.cli.install_ea import installation
 from gateway.cli.install_ea.data_folder import DataFolder
-from gateway.cli.install_ea.expert import VERSION_FILE, Expert, shipped
-from gateway.cli.install_ea.installation import RECORD, copy, look
+from gateway.cli.install_ea.installation import RECORD, VERSION_FILE, Expert, copy, look, shipped
 from gateway.cli.output import CliError
 
 

@@ -13,11 +13,10 @@ import pytest
 from shell import Done
 from terminal_folders import HASH, MAIN, Run, contents, put_prefix, put_program, with_version
 
-from gateway.cli.install_ea import data_folder, screen
-from gateway.cli.install_ea.data_folder import DataFolder, open_folder
-from gateway.cli.install_ea.expert import Expert, shipped_version
-from gateway.cli.install_ea.installation import copy, look
-from gateway.cli.install_ea.search import chosen, found_terminals
+from gateway.cli import install_ea
+from gateway.cli.install_ea import data_folder
+from gateway.cli.install_ea.data_folder import DataFolder, chosen, found_terminals, open_folder
+from gateway.cli.install_ea.installation import Expert, copy, look, shipped_version
 
 
 def facts(done: Done) -> dict[str, Any]:
@@ -151,7 +150,7 @@ def test_how_an_ea_stands(
         program = folder.source(MAIN.with_suffix(".ex5"))
         program.touch()
         os.utime(program, (2**31, 2**31))
-    assert screen.standing(look(folder, expert)) == told
+    assert install_ea.standing(look(folder, expert)) == told
 
 
 def test_the_command_that_compiles(house: Path, expert: Expert, tmp_path: Path) -> None:
@@ -159,14 +158,14 @@ def test_the_command_that_compiles(house: Path, expert: Expert, tmp_path: Path) 
     put_prefix(house / ".wine")
     (one,) = found_terminals(home=house, environ={}, is_windows=False)
     data = rf"C:\users\ann\AppData\Roaming\MetaQuotes\Terminal\{HASH}\MQL5"
-    assert screen.compile_command(look(one, expert), "linux") == (
+    assert install_ea.compile_command(look(one, expert), "linux") == (
         rf"WINEPREFIX={house}/.wine wine 'C:\Program Files\MetaTrader 5\metaeditor64.exe' "
         rf"'/compile:{data}\Experts\TerminalGateway.mq5' '/inc:{data}' "
         rf"'/log:{data}\Experts\TerminalGateway.log'"
     )
     windows = open_folder(put_program(tmp_path / "MT 5", "mt5"))
     assert windows is not None
-    assert screen.compile_command(look(windows, expert), "win32") == (
+    assert install_ea.compile_command(look(windows, expert), "win32") == (
         f'"{tmp_path / "MT 5" / "metaeditor64.exe"}" /compile:"{windows.source(MAIN)}" '
         f'/inc:"{windows.mql}" /log:"{windows.source(MAIN.with_suffix(".log"))}"'
     )
@@ -177,9 +176,9 @@ def test_where_no_command_compiles(house: Path, expert: Expert) -> None:
     MetaEditor fails without a word; and without a MetaEditor."""
     data, program = put_prefix(house / ".wine")
     (one,) = found_terminals(home=house, environ={}, is_windows=False)
-    assert screen.compile_command(look(one, expert), "darwin") is None
+    assert install_ea.compile_command(look(one, expert), "darwin") is None
     portable = chosen(program / "MQL5", [one])
     assert portable.path != data
-    assert screen.compile_command(look(portable, expert), "linux") is None
+    assert install_ea.compile_command(look(portable, expert), "linux") is None
     (program / data_folder.EDITORS["mt5"]).unlink()
-    assert screen.compile_command(look(one, expert), "linux") is None
+    assert install_ea.compile_command(look(one, expert), "linux") is None

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from terminal_folders import HASH, OTHER_HASH, Run, put_data, put_prefix, put_program
 
-from gateway.cli.install_ea.data_folder import open_folder
-from gateway.cli.install_ea.expert import Platform
-from gateway.cli.install_ea.search import chosen, found_terminals
+from gateway.cli.install_ea.data_folder import chosen, found_terminals, open_folder
+from gateway.cli.install_ea.installation import Platform
 from gateway.cli.output import CliError
 
 

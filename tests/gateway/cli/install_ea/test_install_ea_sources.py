@@ -11,8 +11,8 @@ import pytest
 from terminal_folders import PLATFORMS
 
 from ea_bridge.emulator.terminal import EA_VERSION
-from gateway.cli.install_ea import expert as expert_module
-from gateway.cli.install_ea.expert import Platform, is_older, shipped, shipped_version
+from gateway.cli.install_ea import installation
+from gateway.cli.install_ea.installation import Platform, is_older, shipped, shipped_version
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -38,7 +38,7 @@ def test_what_lies_beside_the_sources_stays_here(
     for name in ("Link.mqh.bak", ".Link.mqh.swp", "Link.ex5", "installed.txt"):
         (package / "mql5" / "Include" / "TerminalGateway" / name).touch()
     expected = shipped("mt5").files
-    monkeypatch.setattr(expert_module, "files", lambda _: package)
+    monkeypatch.setattr(installation, "files", lambda _: package)
     assert shipped("mt5").files == expected
 
 
