@@ -61,16 +61,17 @@ async def recall(terminal: GuardedTerminal, state: TradingState, asked: CallKey)
         ClientOrderIdConflict: the order was placed for another request than this.
 
     """
-    journal, holding = terminal.journal, state.contingent
+    journal, holding, hello = terminal.journal, state.contingent, terminal.hello
     if asked.is_new or not isinstance(holding, ContingentOrders):
         return
+    if hello is not None and not terminal.is_mt4:
+        return  # nothing is held of what MetaTrader 5 has itself, so nothing is looked up
     try:
-        known = journal.find(asked.client_order_id)
-        is_free = known is None or known.stage is Stage.NOT_SENT
-        held = holding.kept(terminal, asked.client_order_id) if is_free else None
+        held = holding.kept(terminal, asked.client_order_id)
+        known = None if held is None else journal.find(asked.client_order_id)
     except StoreError:
         return  # the journal cannot be read, and tells that itself
-    if held is None:
+    if held is None or (known is not None and known.stage is not Stage.NOT_SENT):
         return
     intent = _intent(terminal, holding, asked.account, held)
     if not _is_for(held, intent, asked):

@@ -246,3 +246,24 @@ async def lose_the_journal(stand: Stand, *, is_old: bool = False) -> None:
     await stand.ledger.write(lose)
     stand.stop()
     stand.start()
+
+
+@pytest.mark.parametrize("platform", ["mt4", "mt5"])
+async def test_the_ledger_is_read_for_held_orders_where_there_may_be_some(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, platform: str
+) -> None:
+    """MetaTrader 5 has its own; and the journal is read once for each call."""
+    hello = replace(stand.scene.hello, platform=platform)
+    stand.scene.hello = stand.scene.script.hello = hello
+    read: list[str] = []
+    one = stand.ledger.reader.one
+
+    def counted(sql: str, *args: Any) -> Any:
+        read.append(sql.split("FROM ")[1].split()[0])
+        return one(sql, *args)
+
+    monkeypatch.setattr(stand.ledger.reader, "one", counted)
+    buy = {"symbol": "EURUSD", "type": "buy_limit", "volume": 0.1, "price": 1.0}
+    await stand.scene.ask("place_order", **buy, client_order_id="a")
+    assert read.count("contingent") == (platform == "mt4")
+    assert read.count("orders") == 1
