@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -10,7 +12,9 @@ from product import Json, WsClient, product, until
 
 from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.model.automation import MAX_LEASE_MS
+from gateway.rpc.methods import orders
 from gateway.trading.kill_switch import service as kill_switch_service
+from gateway.trading.orders import place
 
 FAR = 0.5
 """Where an order to buy EURUSD waits for ever."""
@@ -159,3 +163,39 @@ async def test_what_is_armed_before_the_login_is_about_the_account_after_it(
         assert (await program.call("get_cancel_on_disconnect"))["enabled"] is True
         await program.close()
         assert (await fired(listener))["cancelled"] == [order]
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+async def test_an_order_that_is_under_way_is_swept_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_sent: bool
+) -> None:
+    """Its connection is lost before it is sent, or before its ticket is told by a broker who has
+    rewritten its comment.
+    """
+    reached, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(*args: Any) -> Any:
+        receipt = await place(*args) if is_sent else None
+        reached.set()
+        await may_go_on.wait()
+        return receipt or await place(*args)
+
+    async with product(tmp_path) as running:
+        listener, program = await running.ws(), await running.ws()
+        await listener.call("subscribe", channels=["terminal"])
+        await program.call("cancel_all_orders")
+        await program.call("set_cancel_on_disconnect", enabled=True, grace_ms=0)
+        broker = running.main.machine.handler.broker
+        running.main.machine.faults.rewrite_comment = 1
+        monkeypatch.setattr(orders, "place", slow)
+        waiting = asyncio.create_task(wait(program))
+        await reached.wait()
+        await program.close()
+        disconnects = running.gateway.trading.kill_switch.disconnects
+        await until(lambda: bool(disconnects._firing))
+        await asyncio.sleep(2 * kill_switch_service.RETRY_S)
+        assert disconnects._firing
+        may_go_on.set()
+        assert len((await fired(listener))["cancelled"]) == 1
+        assert broker.orders() == []
+        await asyncio.gather(waiting, return_exceptions=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from pydantic import Field
@@ -136,15 +138,24 @@ def options_of(
     )
 
 
-def note_placing(call: Call, how: ExecutionOptions) -> None:
-    """Note whose order this is, before it is sent: its connection may be lost meanwhile.
+@contextmanager
+def noted_placing(call: Call, how: ExecutionOptions) -> Iterator[None]:
+    """Note whose order this is, before it is sent: its connection may be lost meanwhile. It is
+    under way while the context lasts.
 
     A call that repeats an earlier one is answered by the journal, and does not come here.
     """
     terminal, told = call.terminal, call.terminal.hello
-    if told is not None and not how.validate_only:
-        mark = tag(told.login, told.server, how.client_order_id)
-        call.safeguards.disconnects.placing(call.listener, terminal.name, mark)
+    if told is None or how.validate_only:
+        yield
+        return
+    mark = tag(told.login, told.server, how.client_order_id)
+    disconnects = call.safeguards.disconnects
+    disconnects.placing(call.listener, terminal.name, mark)
+    try:
+        yield
+    finally:
+        disconnects.settled(call.listener, mark)
 
 
 def note_placed(call: Call, receipt: shapes.OrderReceipt) -> None:

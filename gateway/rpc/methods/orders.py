@@ -43,7 +43,7 @@ from gateway.schemas import convert
 from gateway.trading.orders import cancel, check, modify, place
 from gateway.trading.requests import OrderModification
 
-from .order_params import OrderParams, lifetime_of, note_placed, note_placing, options_of
+from .order_params import OrderParams, lifetime_of, note_placed, noted_placing, options_of
 from .params import (
     ClientOrderId,
     DeadlineMs,
@@ -164,9 +164,9 @@ async def place_order(
     )
     with how.before_sending():
         request = order.request()
-    note_placing(call, how)
-    receipt = await place(call.terminal, call.state, request, how)
-    note_placed(call, receipt)
+    with noted_placing(call, how):
+        receipt = await place(call.terminal, call.state, request, how)
+        note_placed(call, receipt)
     return receipt
 
 

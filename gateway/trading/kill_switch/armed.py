@@ -88,6 +88,8 @@ class Firing:
     cause: Literal["timer", "disconnect"]
     over: Callable[[Firing], None]
     """To be called when it is done. Until then it counts as armed, also for the next daemon."""
+    may_grow: Callable[[], bool] = lambda: False
+    """Whether something that it is about may come yet: an order of the program is under way."""
     called_off: bool = False
     """The program is back; what is not done yet shall not be done."""
 

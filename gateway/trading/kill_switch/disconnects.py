@@ -8,7 +8,8 @@ asking for it no more leave the orders alone.
 Which orders are a connection's: those that were placed on it. Their ids are noted before they are
 sent, so that one whose answer was lost is known by its tag, and their tickets when they are told,
 since brokers rewrite comments. Calls outlive their connection: what they place, and what they are
-told, counts until the last sweep has looked.
+told, counts until the last sweep has looked, and that waits for orders that are under way. What
+else they ask for counts until another connection has taken over.
 """
 
 from __future__ import annotations
@@ -79,6 +80,8 @@ class _Session:
     """It began before the daemon did, so that some of its orders are not known for its own."""
     tags: OrderedDict[str, None] = field(default_factory=OrderedDict)
     tickets: OrderedDict[AccountTicket, None] = field(default_factory=OrderedDict)
+    under_way: set[str] = field(default_factory=set)
+    """Tags of its orders that are being placed: they may not be at the broker yet."""
     connection: ClientConnection | None = None
     armed: Armed | None = None
     timer: LazyTimer | None = None
@@ -181,6 +184,8 @@ class Disconnects:
         before.tickets.update(session.tickets)
         # calls of connections that are gone may still note what they have placed
         session.tags, session.tickets = before.tags, before.tickets
+        before.under_way.update(session.under_way)
+        session.under_way = before.under_way
         before.is_earlier |= session.is_earlier
         session.connection = None
         self._of[connection] = before
@@ -190,13 +195,15 @@ class Disconnects:
             old.end(REPLACED, "replaced")
 
     async def set(self, connection: ClientConnection, terminal: str, armed: Armed) -> None:
-        """Arm a connection, or change how.
+        """Arm a connection, or change how; nothing if another one has its session by now.
 
         Raises:
             StoreError: it could not be written; it holds until the gateway ends.
 
         """
         session = self._meet(connection, terminal)
+        if self._is_replaced(connection, session):
+            return
         session.armed = armed
         self._armed[session.key] = session
         if session.connection is None and not self._is_closed:
@@ -208,10 +215,18 @@ class Disconnects:
         await self._book.keep(armed)
 
     def off(self, connection: ClientConnection) -> None:
-        """Disarm a connection; nothing if it is not armed."""
-        session = self._of.get(connection)
-        if session is not None and session.armed is not None:
-            session.armed = None
+        """Disarm a connection, also one that was lost while this call waited; nothing if it is not
+        armed, or if another one has its session by now.
+        """
+        session = self._session(connection)
+        if session is None or self._is_replaced(connection, session):
+            return
+        self._call_off(session.key)
+        if session.timer is not None:
+            session.timer.cancel()
+            session.timer = None
+        session.armed = None
+        if self._armed.get(session.key) is session:
             del self._armed[session.key]
             self._book.drop(session.key)
             self._changed(session.terminal)
@@ -239,6 +254,8 @@ class Disconnects:
     def placing(self, connection: ClientConnection | None, terminal: str, tag: str) -> None:
         """An order with that tag, which was never sent before, is about to be.
 
+        It is under way until :meth:`settled` is called.
+
         Args:
             connection: on which it was asked for; ``None``: over ``/rpc``.
             terminal: where.
@@ -248,7 +265,15 @@ class Disconnects:
         if (since := self._since.get(terminal)) is not None:
             _note(since, tag)
         if connection is not None:
-            _note(self._meet(connection, terminal).tags, tag)
+            session = self._meet(connection, terminal)
+            _note(session.tags, tag)
+            session.under_way.add(tag)
+
+    def settled(self, connection: ClientConnection | None, tag: str) -> None:
+        """The caller of an order with that tag has its answer, or nobody does."""
+        session = None if connection is None else self._session(connection)
+        if session is not None:
+            session.under_way.discard(tag)
 
     def placed(self, connection: ClientConnection, account: Account | None, ticket: int) -> None:
         """An order, or the position that it opened, has that ticket on an account."""
@@ -280,6 +305,12 @@ class Disconnects:
 
     def _session(self, connection: ClientConnection) -> _Session | None:
         return self._of.get(connection) or self._lost.get(connection)
+
+    def _is_replaced(self, connection: ClientConnection, session: _Session) -> bool:
+        """Whether another connection than this has its session, so that this one's calls are of
+        before.
+        """
+        return session.connection not in (connection, None)
 
     def _meet(self, connection: ClientConnection, terminal: str) -> _Session:
         session = self._session(connection)
@@ -315,7 +346,8 @@ class Disconnects:
             own = _Numbers(session.tickets.keys(), armed.account)
             others = self._since.get(session.terminal) if session.is_earlier else None
             chosen = OrderFilter(tags=session.tags, tickets=own, other_tags=others)
-        firing = Firing(armed, chosen, "disconnect", self._over)
+        under_way = session.under_way
+        firing = Firing(armed, chosen, "disconnect", self._over, lambda: bool(under_way))
         self._firing[armed.key] = firing
         self._fire(firing)
 

@@ -259,13 +259,16 @@ class KillSwitchService:
         self._start(self._carry_out(firing))
 
     async def _carry_out(self, firing: Firing) -> None:
-        swept, armed = flatten.SweepResult(), firing.armed
-        for _ in range(MAX_SWEEPS):
+        swept, armed, tries = flatten.SweepResult(), firing.armed, 0
+        while tries < MAX_SWEEPS:
             await self._arrival(armed)
             # at the market or on paper, as now
             terminal = self._terminals.terminal(armed.terminal, partial(self._stay, armed))
-            if firing.called_off or await self._sweep(terminal, firing, swept):
+            # asked before the sweep: what has its answer by now is seen by it
+            may_grow = firing.may_grow()
+            if firing.called_off or (await self._sweep(terminal, firing, swept) and not may_grow):
                 break
+            tries += not may_grow
             await asyncio.sleep(RETRY_S)
         if swept.cancelled or swept.closed or not firing.called_off:
             self._note(

@@ -181,3 +181,50 @@ async def test_a_rule_for_all_orders_means_all_after_a_start_as_well(
     program = Program()
     program.disconnects.resume(replace(program.rule(NAME), own=False))
     assert (await program.fired()).chosen.matches(order(4, "of a person"))
+
+
+@pytest.mark.parametrize("within_ms", [0, 60_000])
+async def test_who_had_asked_for_nothing_more_before_it_was_lost_loses_nothing(
+    within_ms: int,
+) -> None:
+    """The call had waited: what it says counts, also while its orders are swept already."""
+    program = Program()
+    line = Line()
+    rule = replace(program.rule(program.disconnects.session(line, TERMINAL)), within_ms=within_ms)
+    await program.disconnects.set(line, TERMINAL, rule)
+    line.lose()
+    firing = None if within_ms else await program.fired()
+    program.disconnects.off(line)
+    assert program.disconnects.armed(TERMINAL) == []
+    assert firing is None or firing.called_off
+    assert program.rung.empty()
+
+
+async def test_what_a_replaced_connection_had_asked_for_changes_nothing() -> None:
+    """Its calls are of before: the new connection has said what it wants."""
+    program = Program()
+    old = await program.connect()
+    new = await program.connect()
+    (wanted,) = program.disconnects.armed(TERMINAL)
+    later = replace(wanted, action="cancel_and_close", within_ms=1)
+    await program.disconnects.set(old, TERMINAL, later)
+    assert program.disconnects.armed(TERMINAL) == [wanted]
+    assert program.disconnects.of(old) is None
+    program.disconnects.off(old)
+    assert program.disconnects.of(new) == wanted
+
+
+async def test_an_order_that_is_under_way_is_waited_for() -> None:
+    """Until its caller has the answer it may not be at the broker, or nobody knows its ticket."""
+    program = Program()
+    old = await program.connect()
+    program.disconnects.placing(old, TERMINAL, "gAAAAAAAAA")
+    new = Line()
+    program.disconnects.placing(new, TERMINAL, "gBBBBBBBBB")
+    program.disconnects.hello(new, TERMINAL, NAME)
+    new.lose()
+    firing = await program.fired()
+    for line, tag in ((new, "gBBBBBBBBB"), (old, "gAAAAAAAAA")):
+        assert firing.may_grow()
+        program.disconnects.settled(line, tag)
+    assert not firing.may_grow()
