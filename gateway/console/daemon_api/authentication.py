@@ -127,6 +127,7 @@ class DeviceAuthenticator:
     def __init__(self, console: Console, address: Callable[[web.BaseRequest], str]) -> None:
         self._console = console
         self._address = address
+        # bounded by address only for what is not signed: many daemons share one behind a proxy
         self._addresses = RateLimiter(BURST_OF_ADDRESS, PER_S_OF_ADDRESS)
         self._tidied_at = 0
         self._devices = RateLimiter(BURST_OF_DEVICE, PER_S_OF_DEVICE)
@@ -151,6 +152,7 @@ class DeviceAuthenticator:
 
         """
         did = request.headers.get(HEADER_DEVICE, "")
+        # the form first: a text of a header must not reach the database unchecked
         key = await self._console.devices.public_key(did) if DEVICE_ID.fullmatch(did) else None
         if key is None:
             self.count_unsigned(request)
@@ -175,8 +177,16 @@ class DeviceAuthenticator:
         try:
             key = public_key(pub)
             proof = check_request(
-                request.headers, key, request.method, request.raw_path, body, now_s
+                # raw: a proxy or aiohttp may decode a path, and the signature is over what was
+                # sent
+                request.headers,
+                key,
+                request.method,
+                request.raw_path,
+                body,
+                now_s,
             )
+        # told apart from a bad signature: a person can set the clock
         except ClockSkewed:
             self.count_unsigned(request)  # whoever recorded it once could send it for ever
             raise CallRefused(
@@ -198,6 +208,7 @@ class DeviceAuthenticator:
         return AuthenticatedDevice(proof.did, self._address(request), body)
 
     async def _once(self, proof: RequestProof, now_s: int) -> None:
+        # kept for longer than a request may be old, on both sides of a clock that differs
         nonce = RequestNonce(did=proof.did, nonce=proof.nonce, exp=now_s + NONCE_S)
         try:
             async with self._console.db.begin() as session:
@@ -223,6 +234,7 @@ def parse(model: type[B], body: bytes) -> B:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
+        # the place and not the value: a body may hold proofs and codes
         where = ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"])
         raise CallRefused(
             400,

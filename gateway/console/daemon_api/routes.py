@@ -120,11 +120,15 @@ class _Routes:
         caller = await self._devices.authenticated(request)
         console, did = self._console, caller.did
         asked = parse(Sync, caller.body)
+        # before the answer is made: the pages show at once that the machine is there
         await console.devices.heard(did, caller.ip)
         await console.reports.report(did, asked.terminals)
         await console.events.acknowledge(did, asked.acks)
+        # judged before leases are made: a copy must not get one with the question that betrays it
         is_late = not await console.clones.follow(did, asked.after, asked.nonce, caller.ip)
+        # with the nonce of the question: the daemon knows that the answer is not an older one
         offer = await console.offers.make(did, asked.nonce)
+        # read after the offer: an alarm that comes in between still takes the leases away
         held, bare = await console.clones.held(did), {"lease": None, "server_key": None}
         return _json(
             Synced(
@@ -136,6 +140,7 @@ class _Routes:
                     offered.model_copy(update=bare) if is_late or offered.tid in held else offered
                     for offered in offer.tokens
                 ),
+                # read last: what was revoked while the answer was made is in it
                 events=tuple(await console.events.since(did, asked.since)),
                 heartbeat_s=console.settings.heartbeat_s,
             )
@@ -165,6 +170,7 @@ class _Routes:
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
         caller = await self._devices.authenticated(request)
+        # aiohttp's own refusal would be no body that a daemon understands
         if request.headers.get("Upgrade", "").lower() != "websocket":
             raise CallRefused(400, "no_upgrade", "Ask for a WebSocket here.")
         since = request.query.get("since")

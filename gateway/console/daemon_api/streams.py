@@ -83,6 +83,7 @@ class DaemonStreams:
 
         """
         others = self._live.get(caller.did, [])
+        # more than one of a device: a connection that died unseen holds its place for a while
         if len(others) >= MAX_OF_DEVICE or self._count >= MAX_STREAMS:
             raise CallRefused(
                 503, "too_many_streams", "Close a stream before you open another one."
@@ -130,10 +131,12 @@ class Stream:
         self.caller = caller
         self._console = console
         self._beat_s = console.settings.heartbeat_s
+        # pings are answered by the one task that writes; a compressed bomb is not unpacked
         self._socket = web.WebSocketResponse(
             compress=False, autoping=False, max_msg_size=MAX_BODY_BYTES, timeout=1
         )
         self._news = asyncio.Event()
+        # bounded: who pings and reads nothing fills no memory; the oldest goes unanswered
         self._pongs: deque[bytes] = deque(maxlen=MAX_PONGS)
         self._asked: dict[bytes, asyncio.Future[None]] = {}
         self._request: web.Request | None = None
@@ -145,6 +148,7 @@ class Stream:
         await self._socket.prepare(request)
         self._request = request
         self._opened.set()
+        # before the first look into the table: what comes in between sets the event
         end = self._console.events.subscribe(self.caller.did, self._news.set)
         writer = asyncio.create_task(self._write(since))
         try:
@@ -154,6 +158,7 @@ class Stream:
             writer.cancel()
             with suppress(asyncio.CancelledError):
                 await writer
+            # no closing handshake here: a daemon that is gone would let us wait for it
             if not self._socket.closed:
                 self.cut()
         return self._socket
@@ -214,6 +219,7 @@ class Stream:
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(0, wait_s)):
                     await self._news.wait()
+        # cleared before the table is read: news of the meantime set it again
         self._news.clear()
 
     async def _push(self, sent: int) -> int:
@@ -223,10 +229,12 @@ class Stream:
             .order_by(DeviceEvent.seq)
             .limit(MAX_EVENTS)
         )
+        # closed before anything is sent: a slow reader must not hold one of ten connections
         async with self._console.db.session() as session:
             events = (await session.execute(later)).all()
         for seq, envelope in events:
             await self._send(Pushed(t="evt", e=envelope))
+            # after each: cut off in between, none is left out and none counts as sent
             sent = seq
         # there may be more than one page of them: come again without a wait
         if len(events) == MAX_EVENTS:
@@ -236,6 +244,7 @@ class Stream:
     async def _beat(self, seq: int) -> None:
         await self._send(Heartbeat(t="hb", seq=seq, time=self._console.now_s()))
         async with asyncio.timeout(SEND_S):
+            # a pong is a sign of life too: a daemon with nothing to say need not speak
             await self._socket.ping()
 
     async def _send(self, message: BaseModel) -> None:
@@ -252,6 +261,7 @@ class Stream:
     async def _read(self, writer: asyncio.Task[None]) -> None:
         while not writer.done():
             try:
+                # two heartbeats and a half: one may be lost with a reconnect of the network
                 async with asyncio.timeout(self._beat_s * SILENT):
                     message = await self._socket.receive()
             except TimeoutError:
@@ -269,6 +279,7 @@ class Stream:
                     self._news.set()
                 case WSMsgType.PONG:
                     sign = self._asked.get(bytes(message.data))
+                    # it may have been given up, or a pong may come twice
                     if sign is not None and not sign.done():
                         sign.set_result(None)
                 case WSMsgType.BINARY:

@@ -54,9 +54,11 @@ class SqliteConnections:
         connection = aiosqlite.connect(*args, **options)
         thread = connection._thread
         thread.daemon = True  # as SQLAlchemy does: a process that is ended does not wait for it
+        # before it is opened: an end that comes now has to find the thread
         self._connections[thread] = connection
         opening = asyncio.ensure_future(connection)
         try:
+            # shielded: cancelled in the middle, aiosqlite would leave its thread behind
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
             with suppress(sqlite3.Error):
@@ -71,8 +73,10 @@ class SqliteConnections:
         self._discard_ended()
         if not self._connections:
             return
+        # in a thread: joining would stop the loop, to which those threads still speak
         joining = asyncio.ensure_future(asyncio.to_thread(_join, tuple(self._connections)))
         try:
+            # also when it is cancelled: a loop that closes before them would fail in each thread
             await asyncio.shield(joining)
         except asyncio.CancelledError:
             await joining
@@ -84,6 +88,7 @@ class SqliteConnections:
 
 
 def _has_ended(thread: Thread) -> bool:
+    # without an identity it has not begun yet: it may still
     return thread.ident is not None and not thread.is_alive()
 
 
@@ -113,6 +118,7 @@ async def holding(db: Database, *, alone: bool = False) -> AsyncIterator[None]:
 
     """
     if db.is_sqlite:
+        # beside the database, not in it: a reader of the file itself would hold the lock
         file = Path(db.engine.url.database or "").with_name(LOCK_FILE)
         lock = await asyncio.to_thread(_lock_file, file, alone)
         try:
@@ -122,8 +128,11 @@ async def holding(db: Database, *, alone: bool = False) -> AsyncIterator[None]:
         return
     kind = "" if alone else "_shared"
     async with db.engine.connect() as connection:
+        # a transaction that stays open for days would keep PostgreSQL from cleaning its tables
         await connection.execution_options(isolation_level="AUTOCOMMIT")
+        # an exchange does not wait: a console that runs has to be ended by a person
         for left in reversed(range(1 if alone else 10)):
+            # tried again and again: a statement that waits could not be told from one that hangs
             got = await connection.scalar(text(f"SELECT pg_try_advisory_lock{kind}({_KEY})"))
             if not got and left:
                 await asyncio.sleep(WAIT_S / 10)
@@ -142,10 +151,12 @@ def _lock_file(file: Path, alone: bool) -> sqlite3.Connection:
     lock = sqlite3.connect(file, timeout=0.0 if alone else WAIT_S, check_same_thread=False)
     try:
         lock.isolation_level = None
+        # SQLite's own locks: the system drops them with the process, however that ends
         lock.execute("BEGIN EXCLUSIVE" if alone else "BEGIN")
         lock.execute("SELECT 1 FROM sqlite_schema").fetchall()  # takes the shared lock
     except sqlite3.Error as error:
         lock.close()
+        # any other error is no sign of somebody else, and must not be told as one
         if getattr(error, "sqlite_errorname", "") != "SQLITE_BUSY":
             raise DatabaseError(f"{file} cannot be locked: {error}") from error
         raise _taken(alone) from error
@@ -188,12 +199,14 @@ class Database:
         self.is_sqlite = engine.dialect.name == "sqlite"
         # SQLite's own waiting is a poll that may starve one of many
         self._line = asyncio.Lock() if self.is_sqlite else None
+        # told to the engine, so that `began` below can begin a write at once
         self._writers = engine.execution_options(console_writes=True)
         self._writing: set[asyncio.Task[Any] | None] = set()
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
         """Yield a session that reads one state of the database; it writes nothing."""
+        # rows are read on after the end: expired ones would ask the database once more
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
             yield session
 
@@ -205,6 +218,7 @@ class Database:
         same task would wait for itself, and raises ``RuntimeError``.
         """
         task = asyncio.current_task()
+        # it would wait for the line, or for its own row locks, without an end
         if task in self._writing:
             raise RuntimeError("a transaction within a transaction: hand the session down")
         self._writing.add(task)
@@ -218,12 +232,14 @@ class Database:
                     yield session
         finally:
             self._writing.discard(task)
+        # outside of line and transaction: a callback may begin a transaction of its own
         for call in session.info.get(_AFTER, ()):
             call()
 
     async def take_turns(self, session: AsyncSession, what: str) -> None:
         """Let one transaction at a time do something, where there is no row yet to lock."""
         if not self.is_sqlite:  # which has one writer anyway
+            # ends with the transaction: nothing has to be given back after an error
             lock = text("SELECT pg_advisory_xact_lock(hashtext(:what))")
             await session.execute(lock, {"what": what})
 
@@ -249,6 +265,7 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     connections = SqliteConnections()
     engine = _engine(url, connections)
     async with AsyncExitStack() as stack:
+        # the last to be called: the engine closes its connections before
         stack.push_async_callback(connections.end)
         stack.push_async_callback(engine.dispose)
         try:

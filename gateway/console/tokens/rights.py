@@ -22,6 +22,7 @@ MAX_LIFETIME_S = 3650 * DAY_S
 
 def checked_name(name: str) -> str:
     """Return a name that a record can carry; raises ``Invalid``."""
+    # the same as the daemon's own: the name becomes that of the terminal in every call
     if not NAME.fullmatch(name):
         raise Invalid(
             "A name has 1 to 64 letters, digits, dots, dashes or underscores, and begins with a "
@@ -40,6 +41,7 @@ def checked_platform(text: str | None) -> str | None:
 def checked_scopes(names: Collection[str]) -> list[str]:
     """Return scopes in one order, each once; raises ``Invalid``."""
     try:
+        # in one order: the record is signed, and must be the same whenever it is made
         scopes = sorted({Scope(name).value for name in names})
     except ValueError:
         raise Invalid(f"A scope is one of {', '.join(Scope)}.") from None
@@ -61,6 +63,7 @@ def lifetime_of(created_at: int, exp: int | None) -> int | None:
     """Return for how long a token was made, as one in its place may live."""
     if exp is None:
         return None
+    # an end that was cut by a replacement may lie sooner than any that can be asked for
     return min(max(exp - created_at, MIN_LIFETIME_S), MAX_LIFETIME_S)
 
 
@@ -109,13 +112,16 @@ async def demand_room(
 
     """
     wanted = select(Token).where(Token.user_id == user.id, Token.status != "revoked")
+    # judged here, not in the query: an end by time alone is in no column
     live = [row for row in await session.scalars(wanted) if is_live(row, user, now_s)]
+    # one that was resumed may stand beside those that it has replaced: they end by themselves
     rivals = [row for row in live if row.label == name and (not tid or row.replaced_by != tid)]
     if rivals:
         raise Taken(f"A token named {name} exists already. Replace or revoke it, or rename this.")
     if len(live) >= MAX_LIVE:
         raise TooMany(f"{MAX_LIVE} tokens at a time are the most; revoke one first.")
     if await _count(session, user.id) >= MAX_KEPT:
+        # only when it is full: revoked tokens explain the history for as long as there is room
         await _forget(session, user.id)
         if await _count(session, user.id) >= MAX_KEPT:
             raise TooMany(f"{MAX_KEPT} tokens were made; that is the most.")
@@ -136,6 +142,7 @@ async def _forget(session: AsyncSession, user_id: str) -> None:
         .where(
             Token.user_id == user_id,
             Token.status == "revoked",
+            # history, reports and requests point at their token: what they speak of has to stay
             *(~condition for condition in used),
         )
         .execution_options(synchronize_session=False)

@@ -49,6 +49,7 @@ async def same_name(session: AsyncSession, row: Token) -> Sequence[Token]:
     same = select(Token).where(
         Token.user_id == row.user_id, Token.label == row.label, Token.status != "revoked"
     )
+    # in the order in which all lock tokens, or two replacements would wait for each other
     return (await session.scalars(same.order_by(Token.tid).with_for_update())).all()
 
 
@@ -81,6 +82,7 @@ async def inherit(
         TokenDevice.tid.in_([old.tid for old in olds]), TokenDevice.status == "approved"
     )
     newest: dict[str, TokenDevice] = {}
+    # ascending: of two old tokens on one machine the terminal that was seen last is kept
     for link in await session.scalars(approved.order_by(TokenDevice.last_seen_at)):
         newest[link.did] = link
     for link in newest.values():
@@ -131,6 +133,7 @@ class TokenInfo:
 
 def token_info(row: Token, user: User, now_s: int) -> TokenInfo:
     """Return what may be told of a row."""
+    # told, not stored: no job has to run at the second in which a token ends
     over = row.exp is not None and now_s >= row.exp and row.status in ("active", "superseded")
     return TokenInfo(
         tid=row.tid,
@@ -218,6 +221,7 @@ class Tokens:
             TooMany: the user has :data:`MAX_LIVE` live ones.
 
         """
+        # checked before the transaction: what cannot be made waits in no line
         row = Token(
             label=checked_name(name),
             platform=checked_platform(platform),
@@ -229,9 +233,11 @@ class Tokens:
         )
         async with self._db.begin() as session:
             user = await locked_user(session, user_id)
+            # the session may be from before the account was disabled
             if user.status != "active":
                 raise Invalid("The account is disabled.")
             await demand_room(session, user, row.label, self._now_s())
+            # the text is returned and never stored: only keys that are derived from it are
             text = self._complete(row, user)
             session.add(row)
             self._activity.note(
@@ -306,6 +312,7 @@ class Tokens:
             raise Invalid(f"Two tokens may overlap for {MAX_OVERLAP_S // 3600} hours at most.")
         async with self._db.begin() as session:
             user, old = await self._mine(session, user_id, tid)
+            # rights are inherited from a token that has them: an ended one has none to give
             if not is_live(old, user, self._now_s()):
                 raise NotFound("This token does not work any more; make a new one.")
             fresh = self._successor(old, lifetime_s)
@@ -314,6 +321,8 @@ class Tokens:
             news = await inherit(session, fresh, others, self._now_s())
             for other in others:
                 other.replaced_by = fresh.tid
+                # one that is on its way out already gets no second overlap: replacing twice ends
+                # it
                 at_once = overlap_s == 0 or other.status == "superseded"
                 news += await self._supersede(session, other, 0 if at_once else overlap_s)
             await self._tell(session, news)
@@ -332,6 +341,7 @@ class Tokens:
         """
         async with self._db.begin() as session:
             user, row = await self._mine(session, user_id, tid)
+            # revoked twice is no error, and tells the machines nothing a second time
             if row.status != "revoked":
                 await self._tell(session, await self._end(session, row))
                 self._activity.note(
@@ -354,6 +364,7 @@ class Tokens:
     async def suspend_in(self, session: AsyncSession, row: Token) -> None:
         """Suspend a token within a transaction that has locked its user."""
         if row.status in ("active", "superseded"):
+            # one that was superseded must not come back as active: its end would be gone with it
             row.suspended_from, row.status = row.status, "disabled"
             await self._tell(session, await self.changed(session, row, takes_away=True))
             self._activity.note(
@@ -371,6 +382,7 @@ class Tokens:
         async with self._db.begin() as session:
             user, row = await self._mine(session, user_id, tid)
             if row.status == "disabled":
+                # one that is on its way out may share the name with the token in its place
                 if row.suspended_from != "superseded":
                     await demand_room(session, user, row.label, self._now_s(), tid=tid)
                 row.status, row.suspended_from = row.suspended_from or "active", None
@@ -414,6 +426,7 @@ class Tokens:
             if strict_terminal is not None:
                 row.strict_terminal = strict_terminal
             news: tuple[PendingEvent, ...] = ()
+            # the one before it, too: its holder could else go on within the bounds of before
             for related in (row, *await before(session, row)):
                 related.limits = text
                 news += await self.changed(session, related)
@@ -444,9 +457,11 @@ class Tokens:
             takes_away: leases that were given are worth nothing any more.
 
         """
+        # daemons take only a record of a greater version: an old one cannot bring rights back
         row.rec_ver += 1
         row.epoch += takes_away
         await session.flush()
+        # all machines that know it, revoked ones too: they must hear of its end as well
         dids = await session.scalars(select(TokenDevice.did).where(TokenDevice.tid == row.tid))
         return tuple(
             PendingEvent(did, type_, row.user_id, row.tid, row.rec_ver, row.epoch) for did in dids
@@ -473,6 +488,7 @@ class Tokens:
         if overlap_s == 0:
             return await self._end(session, row)
         end = self._now_s() + overlap_s
+        # never later than its own end: an overlap takes rights away, and gives none
         row.status, row.exp = "superseded", end if row.exp is None else min(end, row.exp)
         return await self.changed(session, row)
 
@@ -483,6 +499,7 @@ class Tokens:
         row.rec_ver, row.epoch, row.created_at = 1, 1, self._now_s()
         row.stored_key = keys.stored_key.hex()
         row.server_key = self._box.seal(keys.server_key, server_key_place(row.tid))
+        # in the record: a daemon sees that the key it is given belongs to it
         row.server_key_sha256 = hashlib.sha256(keys.server_key).hexdigest()
         return text
 
