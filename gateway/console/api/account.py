@@ -121,6 +121,7 @@ async def _sign_in(call: ConsoleCall) -> ResponseModel:
         agent=visitor.agent,
         browser=visitor.browser,
     )
+    # as on the page: a session from before is not gone on with under a new name
     if visitor.session is not None:
         await call.console.sessions.end(visitor.secret)
     secret = await call.console.sessions.create(

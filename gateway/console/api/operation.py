@@ -154,6 +154,7 @@ class Operation(operation.Operation[ConsoleCall]):
             )
 
         if self.method == "GET":
+            # aiohttp would answer HEAD by running the whole handler
             return web.get(self.path, answer, allow_head=False)
         return web.route(self.method, self.path, answer)
 
@@ -161,11 +162,14 @@ class Operation(operation.Operation[ConsoleCall]):
         if self.is_open:
             return
         me = session_of(request)
+        # the same as on the pages; what is below this path changes the password, or asks who one
+        # is
         if me.user.must_change_password and not self.path.startswith("/api/v1/me"):
             raise ConsoleProblem(403, "password_change_needed", "Change your password first.")
         if self.who == "admin" and not me.user.is_admin:
             raise ConsoleProblem(403, "not_admin", "This is for administrators of the console.")
         if self.step_up:
+            # asked before the body is read, used only after it: see below
             console.sessions.demand_step_up(me)
 
     async def _call(self, request: web.Request, console: Console) -> ConsoleCall:
@@ -194,6 +198,7 @@ def _invalid(error: problem.Problem) -> ConsoleProblem:
     assert not isinstance(error.detail, str)  # a 422 lists its faults
     fault = error.detail[0]
     part, *names = fault["loc"]
+    # an id of the wrong form is one that does not exist, and told as such
     if part == "path":
         return ConsoleProblem(404, "not_found", "There is nothing of that name.")
     where = ".".join(str(name) for name in names)

@@ -334,6 +334,7 @@ def _engine(url: str, connections: SqliteConnections) -> AsyncEngine:
                 pool_size=MAX_CONNECTIONS,
                 max_overflow=0,
                 pool_timeout=POOL_S,
+                # an error's text goes into the log: hashes and addresses must not
                 hide_parameters=True,
             )
             _tune_sqlite(engine)
@@ -343,6 +344,7 @@ def _engine(url: str, connections: SqliteConnections) -> AsyncEngine:
                 pool_size=MAX_CONNECTIONS,
                 max_overflow=0,
                 pool_timeout=POOL_S,
+                # a server that was restarted has closed our connections without a word
                 pool_pre_ping=True,
                 hide_parameters=True,
             )
@@ -360,6 +362,7 @@ def _tune_sqlite(engine: AsyncEngine) -> None:
         connection.isolation_level = None  # else Python's driver begins when it likes
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        # NORMAL would let the last commits in WAL mode go with the power; defaults differ
         cursor.execute("PRAGMA synchronous = FULL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.close()

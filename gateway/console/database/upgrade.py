@@ -42,8 +42,10 @@ def upgrade(connection: Connection) -> None:
 
     """
     if connection.dialect.name == "postgresql":
+        # two consoles of a new version may start at once; SQLite's one writer does the same
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
     tables = set(inspect(connection).get_table_names())
+    # also other programs' tables may lie in a PostgreSQL database: only ours count
     if not tables & {_VERSION.name, *Base.metadata.tables}:
         _create(connection)
     elif _VERSION.name not in tables or _versions(connection) != {HEAD}:
@@ -75,6 +77,7 @@ def migrate(connection: Connection) -> None:
     config = _config()
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     there = MigrationContext.configure(connection).get_current_heads()
+    # an older program would write rows that the newer one cannot read: it must not begin
     if not set(there) <= known:
         raise NewerDatabase(
             "the console's database was made by a newer version; install that one, or use another "

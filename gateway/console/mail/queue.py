@@ -104,6 +104,7 @@ class MailQueue:
             kind=letter.kind,
             address=address,
             subject=letter.subject,
+            # codes and links lie in it: a copy of the database must not approve a machine
             body=self._box.seal(body.encode(), _place(mail_id)),
             status="queued",
             tries=0,
@@ -113,11 +114,13 @@ class MailQueue:
             error="",
         )
         after_commit(session, self._news.set)
+        # our own id: where another mail about the same stands, the insert has done nothing
         return await session.get(QueuedMail, mail_id) is not None
 
     async def run(self) -> None:
         """Carry mails until cancelled."""
         while True:
+            # before the table is read: a mail that is queued meanwhile sets it again
             self._news.clear()
             try:
                 wait_s = await _to_its_end(self.carry_due())
@@ -142,14 +145,17 @@ class MailQueue:
             ).all()
         for mail_id, at in rows:
             if at <= now:
+                # one after the other: a mail server sees no flood, and one mail is tried at a time
                 await self._carry(mail_id)
         later = [at - now for _, at in rows if at > now]
+        # a full page may have more behind it; and other processes queue mails without a word to us
         return min(POLL_S, *later) if later else POLL_S if len(rows) < MAX_DUE else 0
 
     async def _carry(self, mail_id: str) -> None:
         mail = await self._claim(mail_id)
         if mail is None:
             return
+        # looked at after the claim: it may have waited for hours while no console ran
         if self._now_s() >= mail.exp:
             await self._close(mail, "expired", mail.error)
             return
@@ -171,6 +177,7 @@ class MailQueue:
                 QueuedMail.status == "queued",
                 QueuedMail.next_try_at <= now,
             )
+            # claimed for a time, not for good: who crashes with it leaves it to others
             .values(tries=QueuedMail.tries + 1, next_try_at=now + CLAIM_S)
             .returning(QueuedMail)
         )
@@ -193,10 +200,13 @@ class MailQueue:
     async def _close(self, mail: QueuedMail, status: str, reason: str) -> None:
         async with self._db.begin() as session:
             this = update(QueuedMail).where(
-                QueuedMail.id == mail.id, QueuedMail.status == "queued"
+                # another process may have thought that we crashed, and been faster
+                QueuedMail.id == mail.id,
+                QueuedMail.status == "queued",
             )
             sent_at = self._now_s() if status == "sent" else None
             await session.execute(
+                # emptied: nobody reads it again, and its codes need not lie about
                 this.values(status=status, body="", error=reason, sent_at=sent_at)
             )
 
@@ -208,6 +218,7 @@ class MailQueue:
         message["Subject"] = mail.subject
         message["Date"] = format_datetime(datetime.fromtimestamp(mail.created_at, UTC))
         message["Message-ID"] = self._message_id(mail)
+        # RFC 3834: no out-of-office answers back
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(body["text"])
         message.add_alternative(body["html"], subtype="html")
@@ -215,6 +226,7 @@ class MailQueue:
 
     def _message_id(self, mail: QueuedMail) -> str:
         date = datetime.fromtimestamp(mail.created_at, UTC)
+        # the same for each try: mail servers and readers drop a second one by it
         digest = sha256(mail.dedupe.encode()).hexdigest()[:16]
         domain = self._sender[1].rpartition("@")[2]
         return f"<{date:%Y%m%dT%H%M%SZ}-{mail.kind}-{digest}@{domain}>"
@@ -229,6 +241,7 @@ async def _to_its_end(work: Coroutine[None, None, float]) -> float:
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
+        # a mail that was handed over should be noted as sent, or it goes out again
         await asyncio.wait({task}, timeout=STOP_S)
         task.cancel()
         raise

@@ -79,8 +79,11 @@ def said(text: str) -> str:
     Characters that control, hide or turn text around are dropped.
     """
     kept = "".join(
-        " " if unicodedata.category(character)[0] in "CZ" else character for character in text
+        # C and Z: controls, line ends, and what turns the direction of the text around
+        " " if unicodedata.category(character)[0] in "CZ" else character
+        for character in text
     )
+    # mail programs make links of what looks like an address: without these signs none does
     words = kept.translate(_ODD_IN_A_NAME).split()
     short = " ".join(words)[:MAX_SAID]
     return short or "(nothing said)"

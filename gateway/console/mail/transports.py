@@ -45,6 +45,7 @@ def check_address(text: str) -> str:
     """
     local, at, domain = text.rpartition("@")
     fits = len(text) <= MAX_ADDRESS and len(local) <= MAX_LOCAL
+    # `fullmatch`, as `$` would let a line end pass: that is how mails get further headers
     if not (at and fits and _LOCAL.fullmatch(local) and _DOMAIN.fullmatch(domain)):
         raise BadAddress("give one mail address in plain letters, such as name@example.com")
     return f"{local}@{domain.lower()}"
@@ -98,12 +99,15 @@ class FolderTransport:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = f"{message['Message-ID'].strip('<>').partition('@')[0]}.eml"
         path = self.folder / name
+        # under another name until it is whole: people and programs read this folder
         draft = path.with_name(f".{name}.{host.token_hex(4)}")
+        # made with its rights: a file that is closed to others later was open for a moment
         descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(message.as_bytes())
                 file.flush()
+                # on disk before the queue notes it as sent
                 os.fsync(file.fileno())
             draft.replace(path)
         except OSError:
@@ -138,6 +142,7 @@ class SmtpTransport:
             async with asyncio.timeout(TRY_S):
                 await self._send(message, address)
         except (aiosmtplib.SMTPException, OSError, TimeoutError, ValueError) as error:
+            # without the cause: a server's text may repeat the address or the password
             raise _judged(error) from None
 
     async def _send(self, message: EmailMessage, address: str) -> None:
@@ -149,6 +154,7 @@ class SmtpTransport:
             hostname=settings.host,
             port=settings.port,
             username=settings.username or None,
+            # read for each mail: a password that was changed needs no restart
             password=await asyncio.to_thread(self._password),
             use_tls=settings.tls == "tls",
             start_tls=settings.tls == "starttls",
@@ -181,10 +187,12 @@ def _checked(address: str) -> None:
 def _judged(error: Exception) -> MailError:
     """Say in our words what went wrong; the server's own could hold anything."""
     match error:
+        # each recipient has a code of its own, and no answer stands for all
         case aiosmtplib.SMTPRecipientsRefused():
             codes = [recipient.code for recipient in error.recipients]
             return _by_code(max(codes, default=450))
         case aiosmtplib.SMTPAuthenticationError():
+            # a person can mend it while the mail waits
             return TryLater("the mail server refuses our name or password")
         case aiosmtplib.SMTPResponseException():
             return _by_code(error.code)
@@ -192,6 +200,7 @@ def _judged(error: Exception) -> MailError:
             return TryLater("the mail server's certificate does not count")
         case TimeoutError():
             return TryLater("the mail server did not answer in time")
+        # the library has no class for it
         case aiosmtplib.SMTPException() if "STARTTLS" in str(error).upper():
             return TryLater("the mail server offers no STARTTLS")
         case aiosmtplib.SMTPException() if isinstance(error.__cause__, ssl.SSLError):

@@ -43,6 +43,7 @@ class StaticFiles:
             stem, _, suffix = file.name.rpartition(".")
             content = file.read_bytes()
             digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode()
+            # a new version has a new name: browsers keep the old one for ever, and never show it
             name = f"{stem}.{digest[:_HASH_CHARACTERS]}.{suffix}"
             self._url[file.name] = f"/static/{name}"
             self._content[name] = (content, MEDIA_TYPES[suffix])
@@ -56,6 +57,7 @@ class StaticFiles:
         return [web.get("/static/{name}", self._give)]
 
     async def _give(self, request: web.Request) -> web.StreamResponse:
+        # looked up, not opened: no path of a visitor reaches the disk
         found = self._content.get(request.match_info["name"])
         if found is None:
             raise web.HTTPNotFound
@@ -75,6 +77,7 @@ class Templates:
         self._environment = jinja2.Environment(
             loader=jinja2.FunctionLoader(_source),
             autoescape=True,
+            # a form that was not sent has no fields: they are shown empty
             undefined=jinja2.ChainableUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
@@ -166,6 +169,7 @@ class PageContext:
 
         """
         visitor = request[VISITOR]
+        # before the page is rendered: its forms carry a token that is bound to this cookie
         visitor.stranger()
         frame = {
             "visitor": visitor,
@@ -192,6 +196,7 @@ class PageContext:
         if isinstance(problem, SignInNeeded):
             return await self._to_sign_in(request)
         values = {"problem": problem, "ref": ref}
+        # it failed before the visitor was met, so that nothing can be told of him
         if request.get(VISITOR) is None:
             frame = {"visitor": None, "outbox": False, **values}
             return self._templates.render("problem.html", frame, problem.status)
@@ -202,6 +207,7 @@ class PageContext:
         frame = {
             "visitor": request[VISITOR],
             "outbox": False,
+            # it goes into the page as a link: one that leads elsewhere becomes the start page
             "path": safe_path(request.raw_path),
         }
         return self._templates.render("continue.html", frame)
@@ -209,6 +215,7 @@ class PageContext:
     async def _to_sign_in(self, request: web.Request) -> web.StreamResponse:
         """Have somebody without a session sign in and come back."""
         path = safe_path(request.raw_path)
+        # what was to be sent is lost: to go back to its address would answer 405
         if request.method != "GET":
             return web.Response(status=303, headers={"Location": "/sign-in"})
         return go("/sign-in", next=path) if path != "/" else go("/sign-in")
@@ -220,6 +227,7 @@ class PageContext:
 
         async def answer(request: web.Request) -> web.StreamResponse:
             me = session_of(request)
+            # nothing else is done before: whoever knows the old password could do it too
             if me.user.must_change_password and not request.path.startswith("/account"):
                 return go("/account")
             return await handler(request, me)
@@ -244,12 +252,14 @@ class PageContext:
         sessions = self.console.sessions
 
         async def answer(request: web.Request, me: SessionInfo) -> web.StreamResponse:
+            # to look at a form changes nothing: the one use of the password is kept for the deed
             if request.method == "GET" and not me.https:
                 return await handler(request, me)
             visitor = request[VISITOR]
             try:
                 await sessions.use_step_up(visitor.secret, me)
             except StepUpNeeded:
+                # the page that asks sends the whole form again, with the password beside it
                 password = visitor.form.get(PASSWORD_FIELD)
                 if password is None:
                     return await self.ask_password(request, purpose)
@@ -276,6 +286,7 @@ class PageContext:
             )
         else:
             action = request.path
+            # without the token, which changes with the session's secret, and without the password
             carried = {name: text for name, text in form.items() if name not in NOT_CARRIED}
         values = {
             "action": action,
@@ -295,6 +306,7 @@ class PageContext:
             )
         except SignInRefused as error:
             return str(error)
+        # a new cookie: one that was read before this has no part in the new rights
         secret = await self.console.sessions.step_up(visitor.secret)
         visitor.begin(secret, await self.console.sessions.get(secret))
         return ""
@@ -314,9 +326,11 @@ def demand_admin(me: SessionInfo) -> None:
 def go(path: str, **query: str) -> web.Response:
     """Return the answer after a form: go on there. A reload then sends nothing twice."""
     where = f"{path}?{urlencode(query)}" if query else path
+    # 303: browsers follow it with GET, whatever the form was sent with
     return web.Response(status=303, headers={"Location": where})
 
 
 def said(request: web.Request, sentences: Mapping[str, str]) -> str:
     """Return what the page before this one has done: a word in the query, never its text."""
+    # a text in the address would let any link make this page say anything
     return sentences.get(request.query.get("done", ""), "")

@@ -186,6 +186,7 @@ class ApprovalPages:
     async def refuse(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Say no."""
         found = await self._mine(request, me)
+        # decided meanwhile, perhaps in another tab: its page says what has become of it
         with suppress(RequestGone):
             await self._approvals.refuse(me.user.id, found.rid)
         return go(f"/requests/{found.rid}")
@@ -212,6 +213,7 @@ class ApprovalPages:
     async def not_me(self, request: web.Request) -> web.StreamResponse:
         """Stop the machine and the token."""
         found = await self._approvals.not_me(request.match_info["secret"])
+        # its owner signs in anew, and has to choose a new password then
         request[VISITOR].end()
         return await self._context.page(request, "not_me", {"request": found, "done": True})
 

@@ -199,6 +199,7 @@ def token_until(token: TokenInfo) -> Sentence:
 def rights(token: TokenInfo) -> ScopeWords:
     """Return the widest scope of a token."""
     order = [Scope.ADMIN, Scope.TRADE, Scope.READ]
+    # each scope contains those below it: one word says it all
     widest = next(scope for scope in order if scope in token.scopes)
     return next(words for words in SCOPES if words.value == widest)
 

@@ -73,6 +73,7 @@ class SigningIn:
         except SignInRefused as error:
             values = {"next": path, "email": email, "refused": str(error)}
             return await self._context.page(request, "sign_in", values, status=error.status)
+        # a session from before goes: a cookie that somebody planted must not become ours
         if visitor.session is not None:
             await self._console.sessions.end(visitor.secret)
         visitor.begin(secret, await self._console.sessions.get(secret))
@@ -101,6 +102,7 @@ class SigningIn:
 
     async def send_link(self, request: web.Request) -> web.StreamResponse:
         """Send a link, if there is such an account; the page does not tell."""
+        # returns before anything is looked up: the time of the answer tells nothing
         await self._console.request_reset(request[VISITOR].form.get("email", "")[:254])
         return await self._context.page(
             request, "forgot", {"sent": True, "minutes": RESET_S // 60}
@@ -141,6 +143,7 @@ class SigningIn:
                 problems = {"password": str(error)}
         if problems:
             return await self._ask_new(request, page, problems)
+        # all sessions have ended with the password, this browser's too
         request[VISITOR].end()
         return go("/sign-in", done=done)
 

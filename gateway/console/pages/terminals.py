@@ -125,6 +125,7 @@ class Overview:
         exact}``, for each name in an attribute ``data-live``.
         """
         user = session_of(request).user
+        # as the pages do: what an open page asks by itself must not tell more than they
         if user.must_change_password:
             raise ConsoleProblem(403, "password_change_needed", "Change your password first.")
         return web.json_response(await self._live(user))

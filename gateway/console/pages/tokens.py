@@ -107,6 +107,7 @@ def read_lifetime(form: Mapping[str, str], problems: dict[str, str]) -> int | No
         form.get("lifetime_count", "").strip(),
         UNITS_S.get(form.get("lifetime_unit", "")),
     )
+    # `int` reads digits of all scripts, and fails at thousands of them
     if unit_s is None or not count.isascii() or not count.isdecimal() or len(count) > MAX_DIGITS:
         problems["lifetime"] = OWN_TIME
         return None
@@ -212,6 +213,7 @@ class TokenPages:
             except (Invalid, TooMany) as error:
                 refused = str(error)
             else:
+                # no redirect here: there is no address at which a token could be seen again
                 return await self._show_once(request, text, token)
         return await self._ask_new(request, form, read.problems, refused)
 
@@ -278,6 +280,7 @@ class TokenPages:
         form = request[VISITOR].form
         problems: dict[str, str] = {}
         overlap = form.get("overlap_s", "")
+        # what the form offers, and nothing in between: the service would take any number
         if overlap not in {seconds for seconds, _, _ in OVERLAPS}:
             return await self._ask_overlap(request, token, "Choose one of the three.")
         lifetime_s = read_lifetime({"lifetime": SAME, **form}, problems)

@@ -167,6 +167,7 @@ def entry_view(entry: ActivityEntry) -> View:
 
 def version_of(terminals: Iterable[TerminalStatus], requests: Iterable[RequestView]) -> str:
     """Return what changes when a list gets or loses a line; a page asks to be loaded anew then."""
+    # names only: what changes within a line is put into the open page without a reload
     names = [terminal.key for terminal in terminals] + [request.rid for request in requests]
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
