@@ -103,6 +103,7 @@ class TicketLocks:
 
 async def _acquire(lock: asyncio.Lock, deadline: Deadline) -> None:
     try:
+        # no longer than the trade is worth sending: who comes second may wait for a slow broker
         async with asyncio.timeout(deadline.remaining_ms() / 1000):
             await lock.acquire()
     except TimeoutError:

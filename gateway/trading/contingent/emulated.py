@@ -50,6 +50,7 @@ LIMITS = {
 TTL_MS = 5000
 MAX_HELD = 1000
 """Of one terminal."""
+# a loop's timer runs on a clock that stands still while the computer sleeps: it is set anew daily
 MAX_TIMER_S = 86_400.0
 Watch = Callable[[str], Callable[[], None]]
 """Has the terminal push a symbol's ticks; returns what ends that."""
@@ -111,6 +112,7 @@ class EmulatedOrders:
     def start(self) -> None:
         """Watch over those that were there before the daemon started."""
         for held in self._held.values():
+            # the first of a symbol begins its ticks; the others need a timer alone
             if held.order.symbol not in self._watched:
                 self._attend(held)
             elif held.order.ticket not in self._timers:
@@ -167,6 +169,7 @@ class EmulatedOrders:
     async def add(self, held: HeldOrder) -> HeldOrder:
         """Keep an order from now on; one of the same id that is kept already is returned."""
         row = await self._book.add(held.client_order_id, held, adds_risk=True)
+        # the same call came twice: the id is in the table, so the order is there
         if row is None:
             known = self.known(held.account, held.client_order_id)
             if known is None:
@@ -174,6 +177,7 @@ class EmulatedOrders:
             return known
         held = with_ticket(held, FIRST_HELD + row)
         self._held[held.order.ticket] = held
+        # told once it is on the disk, and before the market may trigger it
         self._tell(held.account, "add", held.order)
         self._attend(held)
         return held
@@ -196,6 +200,7 @@ class EmulatedOrders:
             comment=f"{held.order.comment} [{reason}]" if reason else held.order.comment,
         )
         ended = replace(held, stage="ended", order=order, reason=reason)
+        # on the disk first: an order that was told as over must not come back after a crash
         await self._book.save(order.ticket - FIRST_HELD, ended, is_open=False)
         self._held.pop(order.ticket, None)
         self._forget(order)
@@ -208,6 +213,7 @@ class EmulatedOrders:
         # a price of 0 is none yet
         if symbol not in self._watched or not (bid > 0 and ask > 0):
             return
+        # for the lists alone; what is due is judged by a price that is asked for under the lock
         self._quotes[symbol] = (bid, ask)
         for held in self._held.values():
             if held.order.symbol == symbol and held.account == account and is_due(held, bid, ask):
@@ -228,6 +234,7 @@ class EmulatedOrders:
         if held is None:
             return True
         terminal = self._act_as(held.tid)
+        # nothing is sent while nobody sees the market
         if terminal.session is None or account_of(terminal) != held.account:
             return True  # :meth:`resume` comes back to it
         options = self._options(held)
@@ -244,6 +251,8 @@ class EmulatedOrders:
             return True
         if held.stage != "sending":
             symbol = commands.SymbolParams(symbol=held.order.symbol)
+            # asked for anew: the tick that began this may be old, and must not trigger by a past
+            # price
             tick = await terminal.request(commands.TICK_GET, symbol)
             if not is_due(held, tick.bid, tick.ask):
                 return True
@@ -270,10 +279,12 @@ class EmulatedOrders:
     async def _failed(self, held: HeldOrder, error: GatewayError) -> bool:
         ticket, name = held.order.ticket, error.name()
         if error.outcome == "unknown":
+            # once: it is tried again every few seconds, and the log would fill with it
             if held.reason != name:
                 _log.warning("held order %d: nobody knows yet whether it was placed", ticket)
                 await self._save(replace(held, reason=name))
             return False  # the same id is asked for again, until the journal knows
+        # surely not taken: the next attempt has another id, since this one is used up
         if error.retryable or isinstance(error, (InvalidPrice, DeadlineExceeded)):
             await self._save(replace(held, stage="triggered", reason=name))
             return isinstance(error, InvalidPrice)  # the market has to come back first
@@ -323,6 +334,7 @@ class EmulatedOrders:
             return True
         async with self._locks.of(self._options(held), ticket):
             held = self._held.get(ticket)
+            # its limit order may be at the broker by now: looked at again until that is known
             if held is None or held.stage == "sending":
                 return held is None
             await self.end(held, OrderState.EXPIRED)
@@ -377,6 +389,7 @@ async def prepared(
 
     """
     check_complete(wish)
+    # the platform knows no stop-limits, so the grid and the rules see the stop that triggers it
     as_stop = dataclasses.replace(wish, type=STOPS[wish.type], stoplimit=None)
     trade = await prepare(terminal, state, as_stop, options)
     info = trade.symbol or await terminal.symbol(trade.request.symbol)

@@ -104,6 +104,7 @@ class OcoLinks:
         """
         wanted = frozenset(tickets)
         account = account_of(terminal)
+        # linking sends nothing yet: what it leads to are cancels, which only reduce
         terminal.require(Tier.REDUCE)
         present = self._linked(account, wanted)
         if present is not None:
@@ -122,6 +123,8 @@ class OcoLinks:
         # counted before the write: calls that cross must not pass the limit together
         self._adding += 1
         try:
+            # the check is made once more in the transaction: another call may have passed it
+            # meanwhile
             row = await self._book.add_apart(
                 link.id, link, lambda other: bool(other.waiting & wanted)
             )
@@ -209,8 +212,10 @@ class OcoLinks:
         row = self._row_of.get((account, order.ticket))
         if row is None:
             return
+        # a held order that was triggered goes on as the limit order of the terminal
         if order.became:
             self._rename(row, order.ticket, order.became)
+        # a part of a fill is exposure already: the other order must go at once
         elif op == "remove" or order.state == OrderState.PARTIAL:
             self._ended(row, order.ticket, ENDS.get(order.state, "gone"))
 
@@ -256,8 +261,10 @@ class OcoLinks:
                 if account_of(terminal) != account:
                     return  # logged in elsewhere while it told: it is looked again at the return
                 missed_s = self._missed_s((account, ticket))
+                # a terminal that does not tell its history must not keep the other order for ever
                 if end is None and missed_s >= UNTOLD_S:
                     end = "gone"
+                # history lags a moment behind the lists: "gone" now may be "filled" in a second
                 if end is not None and (end != "gone" or missed_s >= GONE_S):
                     self._ended(row, ticket, end)
         for row, link in list(self._links.items()):
@@ -316,9 +323,11 @@ class OcoLinks:
         if terminal.session is None or account_of(terminal) != link.account:
             await self._put(row, link, is_open=True)
             return True  # :meth:`look` takes it up when the terminal is back
+        # one after the other, each with an attempt of its own on the disk before it is sent
         for ticket in sorted(link.waiting):
             await self._cancel(terminal, row, ticket)
         link = self._links[row]
+        # some were not cancelled: RetryingTasks comes back to them
         if link.waiting:
             return False
         await self._put(row, replace(link, state="done", ended_ms=self._now_ms()), is_open=False)
@@ -355,6 +364,7 @@ class OcoLinks:
             self._links[row] = link
         else:
             self._links.pop(row, None)
+            # told by list() until the row says so: otherwise it were in neither for a moment
             self._ending[row] = link
             for order in link.orders:
                 self._row_of.pop((link.account, order.ticket), None)

@@ -137,7 +137,9 @@ class ContingentOrders(NullContingentOrders):
     def connected(self, account: Account, tid: str) -> None:
         """The terminal is linked: look up what happened meanwhile."""
         self._account = account
+        # at the first link, not at the daemon's start: before it no terminal tells any prices
         self._held.start()
+        # what pauses after failures was waiting for this link
         self._tasks.hurry()
         self._held.resume(account)
         if len(self.links):
@@ -155,6 +157,7 @@ class ContingentOrders(NullContingentOrders):
                     self._held.on_tick(account, symbol, float(bid), float(ask))
             case Trade() if event.order and len(self.links):
                 self.links.on_order(account, event.op, event.order)
+            # the EA dropped events: one of them may have told of a fill
             case Lost() if len(self.links):
                 self._tasks.begin("look", partial(self._look, session.hello.tid))
 
@@ -185,6 +188,7 @@ class ContingentOrders(NullContingentOrders):
         return self._held.orders(self._account, symbol, ticket)
 
     def counted(self) -> list[Order]:
+        # limits are the account's: other terminals of it may hold orders as well
         return self._counted(self._account)
 
     def counted_for(self, account: Account | None) -> list[Order]:
@@ -219,16 +223,22 @@ class ContingentOrders(NullContingentOrders):
         with options.before_sending():
             account = account_of(terminal)
             trade = await prepared(terminal, state, wish, options)
+            # the rules of risk hold when it is placed; its limit order is checked again when it is
+            # sent
             going = await state.admit(terminal, trade)
         with going.watched(), options.before_sending():
             terminal.check_tradable(Tier.FULL)
+            # after the last await before the row, so that orders that cross do not pass it
+            # together
             if len(self._held) >= MAX_HELD:
                 raise OrderLimit(f"The gateway holds {MAX_HELD} orders already", limit=MAX_HELD)
             new = _new(terminal, account, wish, trade)
             if options.validate_only:
                 return held_receipt(terminal, trade, new.order, changed=False)
+            # the checks may have taken long: what comes too late is not kept
             options.deadline.remaining_ms()
             held = await self._held.add(new)
+        # from the row on the lists show it, so it must not count as a reservation as well
         going.shown()
         return held_receipt(terminal, trade, held.order, changed=True)
 
@@ -243,6 +253,7 @@ class ContingentOrders(NullContingentOrders):
             check_change(change)
         async with self._locks.of(options, change.ticket):
             with options.before_sending():
+                # under the lock: a tick may be triggering it, and then it is changed no more
                 held = self._waiting(terminal, change.ticket)
                 wish = _changed(held, change)
                 trade = await prepared(terminal, state, wish, options, held.order)
@@ -274,6 +285,8 @@ class ContingentOrders(NullContingentOrders):
         held = self._held.find(ticket)
         if held is None or held.account != account_of(terminal):
             raise OrderNotFound(ticket=ticket)
+        # its limit order may be at the broker already: neither a cancel nor a change can be
+        # promised
         if held.stage == "sending":
             raise DeadlineExceeded(
                 "The order is being triggered: it is found out whether it was placed",
@@ -459,6 +472,7 @@ class ContingentService:
         try:
             yield
         finally:
+            # no new work first, then the end of what is under way
             unsubscribe()
             for orders in self._orders.values():
                 orders.close()
@@ -478,6 +492,7 @@ class ContingentService:
 
     def event(self, session: Session, event: Event) -> None:
         """Take an event of a terminal's session: first who listens is told."""
+        # who listens hears of a fill before what the gateway does about it
         self._streams.event(session, event)
         orders = self._orders.get(session.terminal)
         if orders is not None:

@@ -49,6 +49,7 @@ def is_same(known: Intent, asked: CallKey) -> bool:
     """Whether a call asks for what was asked for under its id before."""
     if known.asked.method != asked.method:
         return False
+    # the usual case: a program says the same again in the same words
     if known.asked.params == asked.params:
         return True
     before, now = (
@@ -56,6 +57,7 @@ def is_same(known: Intent, asked: CallKey) -> bool:
         for params in (known.asked.params, asked.params)
     )
     taken = {send.request.symbol.casefold() for send in known.sends}
+    # the first call may have named it in short, and its receipt told the broker's name
     if now.get("symbol") in taken and "symbol" in before:
         before["symbol"] = now["symbol"]
     return before == now

@@ -72,6 +72,7 @@ class Journal:
 
     def acked(self, send: CommandRecord) -> None:
         """The terminal has taken a command."""
+        # an answer may overtake the acknowledgement of its own command
         if send.stage is Stage.SENT:
             send.stage, send.acked_ms = Stage.ACKED, self.now_ms()
 
@@ -205,11 +206,15 @@ class SqliteJournal(Journal):
         return self._account() or self._log.account_of(self._terminal)
 
     async def once(self, asked: CallKey, run: Run) -> Any:
+        # an id that we have just made was never used: one look into the ledger less for each such
+        # order
         known = None if asked.is_new else self._known(asked)
         if _is_free(known) and not asked.is_new and await self._has_waited(asked):
             known = self._known(asked)  # the same call may have come meanwhile
         while known is not None and not _is_free(known):
             await _wait_for_end(known, asked)
+            # nothing is run again here, whatever the first call has met: that is what the id is
+            # for
             if known.answer is not None or not _is_free(known):
                 return _again(known)
             known = self._known(asked)  # its call was given up before anything was sent
@@ -220,13 +225,16 @@ class SqliteJournal(Journal):
         try:
             result = await run()
         except GatewayError as error:
+            # the error is kept as well: a repeat is told the same
             await self._log.end(intent, _stage_after(intent, error), answers.encode_error(error))
             raise
         except StoreError as failure:
             stage = _stage_after(intent, None)
+            # the disk failed after the bytes: what became of them is asked of the terminal
             if stage is not Stage.NOT_SENT:
                 await asyncio.shield(self._log.end(intent, stage, None))
                 raise
+            # SQLite cannot say whether the commit is on the disk: a kill may bring the row back
             if isinstance(failure, CommitUnsure):
                 self._log.doubt(intent)
                 raise _unsure(intent, failure) from None
@@ -262,8 +270,10 @@ class SqliteJournal(Journal):
 
         """
         used_ids = self._used_ids
+        # once in a run; from then on this is one look into a dictionary
         if used_ids is None or used_ids.knows(asked.account):
             return False
+        # on paper there is nothing of the market to be sent twice
         if used_ids.is_paper(self._terminal):
             return False
         try:
@@ -430,9 +440,11 @@ def _stage_after(intent: Intent, error: GatewayError | None) -> Stage:
     The commands decide: one that may have been executed is not undone by what failed after it.
     """
     stages = {send.stage for send in intent.sends}
+    # one without an end may have been executed, and that outweighs every refusal
     if stages - ENDS:
         return Stage.UNKNOWN
     if Stage.DONE in stages:
+        # executed. Without an error there is no answer yet: the reconciler makes the receipt
         return Stage.DONE if error is not None else Stage.UNKNOWN
     if error is not None and error.outcome == "rejected":
         return Stage.REJECTED

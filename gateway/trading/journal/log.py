@@ -133,11 +133,13 @@ class UnwrittenEnds:
             intent.row = writing.result()
         else:
             logger.error("the end of order %s is lost: %s", intent.asked.client_order_id, failure)
+        # another end of the same id may have been added while this one was written
         if self._intents.get(intent.key) is intent:
             del self._intents[intent.key]
 
     def _set_timer(self) -> None:
         if self._timer is None and not self._has_finished:
+            # a disk that is full stays so for long: ever rarer, but never given up
             pause_s = next(self._pauses, PAUSES_S[-1])
             self._timer = asyncio.get_running_loop().call_later(pause_s, self._try_again)
 
@@ -280,6 +282,7 @@ class OrderLog:
     def watched(self, account: Account) -> list[Intent]:
         """Return those that were settled by hand not long ago."""
         since_ms = self.now_ms() - WATCHED_MS
+        # dropped as they are looked at: no timer is needed for what nobody asks for
         for key, intent in list(self._watched.items()):
             if intent.settlement is None or intent.settlement.time_ms < since_ms:
                 del self._watched[key]
@@ -306,6 +309,7 @@ class OrderLog:
             for send in intent.sends
             if send.ticket is not None
         }
+        # an end is in memory before it is on the disk, so both are asked
         return rows.claimed(self._ledger.reader, account, tickets) | (known & tickets)
 
     def exits(self, account: Account, position: int) -> dict[int, Stage]:
@@ -316,6 +320,7 @@ class OrderLog:
             for send in intent.sends
             if send.exited == position
         }
+        # memory wins: its stages are newer than those of the rows
         return rows.exits(self._ledger.reader, account, position) | running
 
     def _in_memory(self, account: Account) -> list[Intent]:
@@ -335,6 +340,7 @@ class OrderLog:
             is_own=is_own,
             over=asyncio.get_running_loop().create_future(),
         )
+        # from now on a second call of the id finds this one, and waits for it
         self._running[intent.key] = intent
         return intent
 
@@ -351,6 +357,7 @@ class OrderLog:
         work = self._with_note(rows.inserting(intent, send), noted)
         intent.row = await self._ledger.write(work, is_small=True, adds_risk=send.adds_risk)
         intent.stage = Stage.JOURNALED
+        # after the commit: a command that is not on the disk was never sent
         intent.sends.append(send)
         self.on_point("journaled")
 
@@ -385,6 +392,7 @@ class OrderLog:
             intent.row = await self._ledger.write(self._ending(intent))
         except (StoreError, rows.IdTaken) as error:
             logger.exception("the end of order %s is not written", intent.asked.client_order_id)
+            # an id that somebody else has taken is not tried again
             if isinstance(error, StoreError):
                 self._unwritten.add(intent)
         else:
@@ -446,6 +454,7 @@ class OrderLog:
 
     def _let_go(self, intent: Intent) -> None:
         self._answered(intent)
+        # the id may be under way again by now, for another call
         if self._running.get(intent.key) is intent:
             del self._running[intent.key]
 

@@ -157,15 +157,18 @@ def inserting(intent: Intent, send: CommandRecord | None) -> Work:
         _text(intent.answer),
     )
     command = None if send is None else _sent(send)
+    # read here, in the loop's thread: the intent goes on changing while the ledger writes
     before = [_ended(send) for send in intent.sends]
 
     def work(connection: sqlite3.Connection) -> int:
         order_id = row
         if order_id is None:
             found = connection.execute(_NEW_ORDER, order).fetchone()
+            # the upsert touches only a row that was not sent; any other keeps its id for good
             if found is None:
                 raise IdTaken(asked.client_order_id)
             order_id = int(found[0])
+        # in the same commit: the refusal of the first filling mode, then the second command
         for ended in before:
             connection.execute(_END_SEND, ended)
         if command is not None:

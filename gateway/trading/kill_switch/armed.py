@@ -109,7 +109,9 @@ def combined_policy(armed: Iterable[Armed]) -> LeasePolicy | None:
         return None
     closes = any(entry.action == "cancel_and_close" for entry in all_)
     return LeasePolicy(
-        "cancel_and_close" if closes else "cancel_orders", own=all(entry.own for entry in all_)
+        # one policy for all: the EA has room for one, so the strictest that anybody asked for
+        "cancel_and_close" if closes else "cancel_orders",
+        own=all(entry.own for entry in all_),
     )
 
 

@@ -66,6 +66,8 @@ class DeadMan:
         """
         for terminal, tid, name in tuple(self._timers):
             session = name.partition(" ")[2]
+            # a program that came back on a new connection cannot reach its old timer: it would
+            # fire on it
             if (terminal, tid) == armed.key[:2] and session and session not in live:
                 self.off(terminal, tid, session)
         self._start(armed)
@@ -104,6 +106,7 @@ class DeadMan:
         self._changed(armed.terminal)
 
     def _expire(self, armed: Armed) -> None:
+        # off before it is carried out: a call during the sweep does not start it anew
         del self._timers[armed.key]
         firing = self._firing[armed.key] = Firing(armed, OrderFilter(), "timer", self._over)
         self._fire(firing)

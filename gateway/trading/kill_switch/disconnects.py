@@ -168,10 +168,12 @@ class Disconnects:
         session = self._meet(connection, terminal)
         key = (terminal, connection.tid, f"{SESSION} {name}")
         before = self._armed.get(key)
+        # back while its sweep is under way: what is not cancelled yet stays
         self._call_off(key)
         if before is session:
             return
         if before is None:
+            # a name may be changed until something is armed under it
             if not session.is_known:
                 session.name, session.is_named = name, True
             return
@@ -180,6 +182,7 @@ class Disconnects:
             before.timer.cancel()
             before.timer = None
         old, before.connection = before.connection, connection
+        # what it has placed since it came back is its own as well
         before.tags.update(session.tags)
         before.tickets.update(session.tickets)
         # calls of connections that are gone may still note what they have placed
@@ -192,6 +195,7 @@ class Disconnects:
         if old is not None:
             self._of.pop(old, None)
             self._lost[old] = before
+            # two connections of one session would both keep it alive: the older one is closed
             old.end(REPLACED, "replaced")
 
     async def set(self, connection: ClientConnection, terminal: str, armed: Armed) -> None:
@@ -204,6 +208,7 @@ class Disconnects:
         session = self._meet(connection, terminal)
         if self._is_replaced(connection, session):
             return
+        # in force before it is on the disk: who asked for it may be lost in that very moment
         session.armed = armed
         self._armed[session.key] = session
         if session.connection is None and not self._is_closed:
@@ -262,6 +267,8 @@ class Disconnects:
             tag: of its comment.
 
         """
+        # of sessions of before the restart nobody knows the orders: all that are new are surely
+        # not theirs
         if (since := self._since.get(terminal)) is not None:
             _note(since, tag)
         if connection is not None:
@@ -347,6 +354,8 @@ class Disconnects:
             others = self._since.get(session.terminal) if session.is_earlier else None
             chosen = OrderFilter(tags=session.tags, tickets=own, other_tags=others)
         under_way = session.under_way
+        # it stays armed until it is carried out: a daemon that is killed meanwhile must do it
+        # again
         firing = Firing(armed, chosen, "disconnect", self._over, lambda: bool(under_way))
         self._firing[armed.key] = firing
         self._fire(firing)
@@ -355,6 +364,7 @@ class Disconnects:
         key = firing.armed.key
         if self._firing.get(key) is firing:
             del self._firing[key]
+            # it may be armed again by now, and the row is that one's
             if key not in self._armed:
                 self._book.drop(key)
             self._changed(firing.armed.terminal)
@@ -370,5 +380,6 @@ class Disconnects:
 def _note(noted: OrderedDict[N, None], item: N) -> None:
     """Remember one more; forget the oldest where there are too many."""
     noted[item] = None
+    # bounded: a program that runs for months must not fill the memory
     if len(noted) > MAX_PLACED:
         noted.popitem(last=False)

@@ -79,6 +79,7 @@ def find_all(connection: sqlite3.Connection) -> list[Halt]:
 def arm(connection: sqlite3.Connection, halt: Halt) -> Halt:
     """Write a halt, within a transaction; return it as it holds now."""
     present = find(connection, halt.terminal)
+    # read and written in one transaction: two that halt at once both count
     merged = halt if present is None else stricter(present, halt)
     connection.execute(
         "REPLACE INTO halts VALUES (?, ?, ?, ?, ?, ?)",

@@ -224,9 +224,11 @@ class KillSwitchService:
                 undone, and nobody who relies on it would know.
 
         """
+        # read before anything else runs: a disk that fails here fails the start
         armed = self._book.all()
         self.switch.on_turn(self._turned)
         unsubscribe = self._registry.subscribe(self._change)
+        # halts of the command line are heard of while nobody trades
         self._start(self.switch.watch())
         for entry in armed:
             (self.dead_man if entry.is_timer else self.disconnects).resume(entry)
@@ -261,6 +263,7 @@ class KillSwitchService:
     async def _carry_out(self, firing: Firing) -> None:
         swept, armed, tries = flatten.SweepResult(), firing.armed, 0
         while tries < MAX_SWEEPS:
+            # each try waits for the terminal anew: it may be away again
             await self._arrival(armed)
             # at the market or on paper, as now
             terminal = self._terminals.terminal(armed.terminal, partial(self._stay, armed))
@@ -277,6 +280,7 @@ class KillSwitchService:
                 flatten.sweep_view(swept),
                 actor=firing.armed.tid,
             )
+        # only now it is forgotten in the ledger: killed before this, the next daemon does it again
         firing.over(firing)
 
     async def _sweep(
@@ -295,6 +299,7 @@ class KillSwitchService:
         except GatewayError as error:
             logger.warning("terminal %s was not swept: %s", terminal.name, error.name())
             return False
+        # what is refused for good would be refused again, and is told as it is
         unsettled = any(isinstance(failure.error, _NOT_OVER) for failure in swept.failed)
         return not unsettled and self._is_meant(firing.armed)
 
@@ -308,6 +313,7 @@ class KillSwitchService:
     def _is_meant(self, armed: Armed) -> bool:
         """Whether the terminal is, or was last, logged in to the account that it is about."""
         facts = self._registry.facts(armed.terminal)
+        # never here: whatever account it comes with first is meant
         if facts is None:
             return True
         account, here = armed.account or self._first.get(armed.terminal), _account(facts)
@@ -320,6 +326,7 @@ class KillSwitchService:
     async def _arrival(self, armed: Armed) -> None:
         """Wait until a terminal is linked, its broker is, and it is logged in to the account."""
         terminal = armed.terminal
+        # looked at again after each event: one wakes all who wait for the terminal
         while not self._is_there(armed):
             await self._arrivals.setdefault(terminal, asyncio.Event()).wait()
             # the next wait takes a fresh event; whoever wakes looks for itself again
@@ -342,6 +349,7 @@ class KillSwitchService:
         terminal = change.facts.terminal
         if (account := _account(change.facts)) is not None:
             self._first.setdefault(terminal, account)
+        # a new link knows nothing of a lease: the EA is told once more
         if change.kind is ChangeKind.CONNECTED:
             self.leases.look(terminal)
         if change.kind is ChangeKind.ACCOUNT_CHANGED and not all(

@@ -97,12 +97,14 @@ class KillSwitch:
             StoreError: it could not be written; it holds until the gateway ends.
 
         """
+        # latched before the write: trading stops with this call, whatever the disk does
         before = self._latched.get(halt.terminal)
         now = self._latched[halt.terminal] = stricter(before, halt) if before else halt
         if self._ledger is None:
             self._note("halt", now)
             return
         await self._ledger.write(partial(self._arm, halt=halt))
+        # not released here: the row counts only once it was read, see _release_written
         self._written[halt.terminal] = now
         self.refresh()
 
@@ -125,6 +127,7 @@ class KillSwitch:
                 self._note("resume", lifted, by)
             return lifted
         work = partial(self._lift, terminal=terminal, by_admin=by_admin, by=by)
+        # the ledger tells no names: who lifts it is remembered for the event
         self._lifting[terminal] = by
         try:
             lifted = await self._ledger.write(work)
@@ -154,6 +157,7 @@ class KillSwitch:
         try:
             # the version before the rows: who commits in between is met by the next look
             version = self._ledger.reader.data_version()
+            # the usual case: nobody has committed since, and nothing is read
             if version == self._version and not self._is_blind:
                 self._release_written()
                 return
@@ -161,6 +165,7 @@ class KillSwitch:
         except StoreError as error:
             if not self._is_blind:
                 logger.critical("nothing new is traded: the halts cannot be read: %s", error)
+            # fail closed: see TerminalSwitch.check, which lets risk be taken away
             self._is_blind = True
             return
         self._is_blind = False

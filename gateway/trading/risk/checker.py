@@ -64,7 +64,9 @@ class OrderAdmission:
     def failed(self, error: BaseException) -> None:
         """It ended otherwise; if it was interrupted nobody knows how."""
         outcome = error.outcome if isinstance(error, GatewayError) else "unknown"
+        # an order of unknown outcome keeps its part of the limits until the journal knows
         self._end("gone" if outcome in ("not_sent", "rejected") else "unknown")
+        # a refused order was sent, and counts for the rate as brokers count it
         if outcome == "not_sent" and self._entry is not None:
             self._counters.rate.take_back(self._entry)
             self._entry = None
@@ -128,8 +130,10 @@ class RiskChecker:
         plan = self._plans.plan(OrderEffect.of(order), terminal.limits())
         sources = FactSources(terminal, symbols, held)
         for _ in range(MAX_LOOKS):
+            # looked up at each try: the terminal may be in another account by now
             counters = self.counters(terminal)
             flights = self._flights(counters)
+            # what ends from that moment on is kept as doubtful, as long as somebody looks
             with counters.reservations.looking(flights.earliest()):
                 context = await self._context(sources, order, plan, counters, flights)
                 # the terminal may have been logged in elsewhere while the facts came: they are
@@ -196,6 +200,7 @@ class RiskChecker:
             InternalError: the journal cannot be read, so nobody knows how many there were.
 
         """
+        # once for each account, and only when a limit counts the past: it is a query over a week
         if self._history is None or counters.is_recalled or not limits.counts_the_past:
             return
         now_ms = terminal.now_ms()
@@ -207,6 +212,7 @@ class RiskChecker:
         options, limits = context.order.options, context.limits
         if options.validate_only:
             return OrderAdmission(counters, context.order)
+        # also for changes: the bucket is about what the broker is sent, not about risk
         if limits.orders_per_second is not None:
             counters.rate.consume(float(limits.orders_per_second), limits.order_burst or 1)
         if context.kind is not OrderEffect.OPEN:
@@ -229,6 +235,7 @@ class RiskChecker:
 def _beside(
     counters: AccountCounters, terminal: GuardedTerminal, facts: AccountFacts
 ) -> tuple[list[Reservation], list[Reservation]]:
+    # without the lists no rule needs to know what stands beside the order
     if not facts.has("positions"):
         return [], []
     try:

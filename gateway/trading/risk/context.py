@@ -155,6 +155,7 @@ class RiskContext:
     def fingerprint(self) -> Hashable:
         """Equal for orders that are alike."""
         request = self.request
+        # at market the price is that of the moment, and says nothing of what is wanted
         price = request.price if request.action == TradeAction.PENDING else 0.0
         return (
             request.symbol,
@@ -193,8 +194,11 @@ class RiskContext:
         value = measure([*there, *doubtful, self.exposure])
         if value <= most:
             return value
+        # an order the other way on a netting account: over the limit or not, it makes nothing
+        # worse
         if value <= measure([*there, *doubtful]) and self._adds_nothing(measure, most):
             return most
+        # counted twice perhaps, in the lists and as a reservation: new facts tell
         if doubtful and measure([*there, self.exposure]) <= most:
             raise StaleFacts
         return value
@@ -270,6 +274,7 @@ def tickets(positions: Iterable[Position], orders: Iterable[Order]) -> frozenset
     """Return by which numbers lists show what was carried out."""
     numbers = {order.ticket for order in orders}
     for position in positions:
+        # a deal names the identifier, a result the ticket: either may be what is known
         numbers |= {position.ticket, position.identifier}
     return frozenset(numbers)
 
@@ -300,4 +305,5 @@ def _furthest(exposures: Iterable[Exposure]) -> Decimal:
             buys += exposure.volume
         else:
             sells += exposure.volume
+    # either all buys are filled and no sell, or the other way round
     return max(net + buys, sells - net)

@@ -148,6 +148,8 @@ class OrderRate:
         before: list[RateEntry] = []
         for order in sorted(orders, key=itemgetter(0)):
             utc_ms, symbol, day = order.utc_ms, order.symbol, order.day_of(to_broker_ms)
+            # no fingerprint: what was alike before a restart is not remembered for these 10
+            # seconds
             stamp = OrderStamp(symbol=symbol, fingerprint=None, utc_ms=utc_ms, day=day)
             self._count(symbol, utc_ms, day)
             age_s = (now_ms - utc_ms) / 1000
@@ -155,11 +157,13 @@ class OrderRate:
             at_s = self._monotonic_s() - age_s if age_s >= 0 else self._begun_s
             if abs(age_s) < MINUTE_S and at_s <= self._begun_s:
                 before.append(RateEntry(at_s, stamp))
+        # the past comes before what was counted since the start
         self._entries = deque((*before, *self._entries), maxlen=MAX_COUNTED)
 
     def count(self, stamp: OrderStamp) -> RateEntry:
         """Count a new order."""
         now_s = self._monotonic_s()
+        # cleaned as it grows: no timer is needed
         while self._entries and self._entries[0].at_s <= now_s - MINUTE_S:
             self._entries.popleft()
         entry = RateEntry(now_s, stamp)
@@ -179,6 +183,7 @@ class OrderRate:
 
     def _count(self, symbol: str, utc_ms: int, day: int) -> None:
         if day not in self._days:
+            # yesterday is kept: around midnight clocks of two terminals differ
             for past in [known for known in self._days if known < day - 1]:
                 del self._days[past]
         self._days[day] += 1
@@ -213,6 +218,7 @@ def sent_orders(store: Store) -> Callable[[GuardedTerminal, int], list[SentOrder
             return []
         try:
             rows = store.all(_SENT, *account, terminal.is_paper, since_ms)
+        # fail closed: without the past nobody knows how much of a limit is left
         except StoreError:
             raise InternalError("The journal cannot be read, so nothing is sent") from None
         return [SentOrder(*row) for row in rows]
@@ -308,6 +314,7 @@ class Reservations:
         """Tell what became of an order; the first word counts."""
         if reservation.end is not None:
             return
+        # a ticket of 0 is none, and would be "listed" with any other
         reservation.tickets = frozenset(ticket for ticket in tickets if ticket)
         reservation.ended_s = self._monotonic_s()
         self._close(reservation, how)
@@ -347,6 +354,7 @@ class Reservations:
         surely: list[Reservation] = []
         doubtful: list[Reservation] = []
         for reservation in self._held:
+            # the reconciler has found it out: from now on the lists tell
             if reservation.end == "unknown" and not self._is_unknown(reservation):
                 self._close(reservation, "gone")
             if reservation.end in (None, "unknown"):
@@ -373,10 +381,12 @@ class Reservations:
 
     def _tidy(self) -> None:
         """Discard what no check can depend on any more."""
+        # who looks with older facts may still need what has ended since
         oldest = min(self._looking, default=self.moment)
         self._held = [
             reservation for reservation in self._held if self._may_count(reservation, oldest)
         ]
+        # twice as many: so cleaning costs a constant part of each order
         self._tidy_at = max(TIDY_AT, 2 * len(self._held))
 
     def _may_count(self, reservation: Reservation, oldest: int) -> bool:
@@ -425,6 +435,7 @@ class CounterBook:
         """Return the counters of the account that a terminal is logged in to, or was last."""
         account = terminal.account
         side = terminal.trading_account_of(account)
+        # taken out and put back: the dictionary's order is that of the last use
         counters = self._counters.pop(side, None)
         if counters is None:
             self._make_room()

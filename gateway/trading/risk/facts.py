@@ -131,8 +131,10 @@ class Flights:
 
         Joins a question that is on its way; it goes on for the others if one of them leaves.
         """
+        # joined only while it is on its way: an answer that is there is old for who asks now
         flight = self._flights.get(need)
         if flight is None:
+            # the error is an answer, too: raised in the task it would be raised in nobody's name
             task = asyncio.ensure_future(attempt(question()))
             flight = self._flights[need] = _Flight(self._moment(), task)
             task.add_done_callback(lambda _: self._flights.pop(need, None))
@@ -201,6 +203,7 @@ async def learn(
     values |= {need: value for need, (_, value) in zip(shared, answers, strict=True)}
     if "worth" in needs:
         values["worth"] = await attempt(_worth(sources.terminal, order, values, symbols))
+    # the oldest counts for all: what ended since may be missing in one of them
     return AccountFacts(min((asked for asked, _ in answers), default=0), values)
 
 
@@ -214,6 +217,7 @@ async def _ask(sources: FactSources, need: Need) -> Any:
             return await terminal.request(commands.POSITIONS_GET, commands.FilterParams())
         case "orders":
             orders = await terminal.request(commands.ORDERS_GET, commands.FilterParams())
+            # held orders are exposure to come, though the terminal knows nothing of them
             return orders + sources.held.counted()
         case _:
             return await _brought_today(terminal)
@@ -222,6 +226,7 @@ async def _ask(sources: FactSources, need: Need) -> Any:
 async def _brought_today(terminal: GuardedTerminal) -> float:
     """Return what the deals since the broker's midnight brought, with all costs."""
     now_s = terminal.broker_ms // 1000
+    # the broker's day, and a day more: its clock may be ahead of what we think
     day = (now_s // DAY_S * DAY_S, now_s + DAY_S)
     total = 0.0
     if terminal.is_mt4:
@@ -270,6 +275,7 @@ async def _risk(sources: FactSources, order: PreparedOrder) -> float:
 async def _allowed(sources: FactSources, order: PreparedOrder) -> frozenset[str]:
     terminal = sources.terminal
     allowed = terminal.limits().allowed_symbols or frozenset()
+    # the broker's name is listed: then nothing has to be looked up
     if order.request.symbol in allowed:
         return allowed
     return await sources.symbols.names(terminal, allowed)
@@ -289,7 +295,9 @@ async def _worth(
     for listed in (known["positions"], known["orders"]):
         if isinstance(listed, GatewayError):
             raise again(listed)
+        # a price is in the lists already: it costs no question
         prices |= {item.symbol: item.price_current or item.price_open for item in listed}
+    # its own price: a limit far from the market is worth what it will cost
     prices[order.request.symbol] = order_math.entry(order)
     for symbol in set(symbols) - prices.keys():
         info = await terminal.symbol(symbol)
