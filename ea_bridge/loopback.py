@@ -57,6 +57,7 @@ def bind_address(family: socket.AddressFamily, host: str, port: int) -> socket.s
             # there SO_REUSEADDR would let another program take over a port in use
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
+            # here it only means that a daemon that has just ended does not keep the port
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

@@ -184,6 +184,7 @@ class TerminalRegistry:
         previous = entry.facts
         older = self._live.pop(terminal, None)
         entry.session = self._live[terminal] = session
+        # before room is made: its own old entry must not cost another terminal its place
         self._known.pop(terminal, None)
         self._make_room()
         facts = entry.facts = self._observe(session, session.state, "")
@@ -250,6 +251,7 @@ class TerminalRegistry:
             entry.facts = None
 
     def _notify(self, change: TerminalChange) -> None:
+        # a copy: a subscriber may leave while it is told
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(change)

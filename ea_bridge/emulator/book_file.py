@@ -105,6 +105,7 @@ class BookFile:
             "next_order": books.next_order_ticket,
             "next_deal": books.next_deal_ticket,
         }
+        # one transaction: rows and tickets agree, whenever the process dies
         with self._db:
             if self._anew:
                 self._db.execute("DELETE FROM rows")

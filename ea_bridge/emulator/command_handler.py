@@ -211,8 +211,10 @@ class CommandHandler:
         if retcode is not None:
             return model.TradeResult(retcode=retcode, comment=COMMENTS[retcode])
         result = self.broker.send(request, self._now_msc())
+        # ours is what we have opened: a change of somebody else's order does not make it so
         if not (request.order or request.position):
             self.lease.note(result)
+        # a partial close on MetaTrader 4 has just given the position another ticket
         self.trails.follow()
         return result
 
@@ -292,6 +294,7 @@ class CommandHandler:
         """``SymbolInfoTick``."""
         self._selected(params.symbol)
         tick = self.market.tick(params.symbol)
+        # as SymbolInfoTick before the first quote: zeros, and no error
         return tick if tick is not None else model.Tick(time_msc=0, bid=0.0, ask=0.0)
 
     def book(self, params: commands.SymbolParams) -> list[model.BookEntry]:

@@ -111,6 +111,7 @@ class TerminalExecutor:
 
         """
         if not is_trade(cmd):
+            # from this id on the table knows of everything that was taken
             self._results.asked(cmd.id)
             if cmd.op in HISTORY and cmd.ttl and waited_ms > cmd.ttl:
                 said = f"the command was to begin within {cmd.ttl} ms"
@@ -121,10 +122,12 @@ class TerminalExecutor:
     def _trade(self, cmd: Cmd) -> list[Res]:
         if self._faults.take("crash_before"):
             raise Crashed
+        # 10012 is an answer of OrderSend alone
         may_stay_open = cmd.op == commands.ORDER_SEND.op
         if may_stay_open and self._faults.take("open_before"):
             return split_result(cmd.id, TradeResult(retcode=TradeRetcode.TIMEOUT))
         answer = self._answer(cmd)
+        # on the disk before the answer: what was told must not be forgotten
         self._keep()
         if self._faults.take("crash_after"):
             raise Crashed
@@ -154,6 +157,7 @@ class TerminalExecutor:
                 return self._results.look_up(ids)
         if cmd.op == commands.LOGIN_CHECK.op and self._faults.take("login_unreachable"):
             raise Failed(NO_CONNECTION, "the trade server does not answer")
+        # right after a fill a real terminal may not have the deal in its history yet
         if cmd.op == commands.HISTORY_DEALS_GET.op and self._faults.take("deals_lag"):
             return []
         answer = self._handler.answer(cmd.op, cmd.params)

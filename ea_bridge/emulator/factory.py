@@ -119,6 +119,7 @@ def build_terminal(
         if flat_out:
             return zone.to_utc_ms(market.now_msc)
         now_ms = market_clock.now_ms(host.monotonic_s())
+        # in autumn the broker's clock is put back an hour, and stamps must not go back with it
         back_ms = market.now_msc - zone.to_broker_ms(now_ms)
         if sessions == "always" and back_ms > 0:
             market_clock.jump(back_ms)

@@ -126,6 +126,7 @@ class LeaseGuard:
                 (closed if done else failed).append(position.ticket)
         self._lease = replace(
             lease,
+            # off: what has failed is told to the daemon, and not tried again by itself
             lease_ms=0,
             fired_msc=self._now_msc(),
             cancelled=lease.cancelled + cancelled,
@@ -141,6 +142,7 @@ class LeaseGuard:
             self.reset()
 
     def _is_meant(self, entry: Order | Position) -> bool:
+        # a broker may have rewritten the comment, so the ticket counts as well
         return not self._lease.own or entry.ticket in self._sent or bool(TAG.match(entry.comment))
 
     def _way_out(self, position: Position) -> TradeRequest:
@@ -152,6 +154,7 @@ class LeaseGuard:
             magic=position.magic,
             symbol=position.symbol,
             volume=position.volume,
+            # INSTANT execution wants a price; the other modes pay no attention to it
             price=info.bid if is_long else info.ask,
             deviation=DEVIATION,
             type=OrderType.SELL if is_long else OrderType.BUY,

@@ -99,6 +99,7 @@ class TerminalConversation(PeerConversation):
 
     def _obey(self, cmd: Cmd) -> None:
         self._commanded_s = asyncio.get_running_loop().time()
+        # MetaTrader gives an EA one thread: what comes now waits until its call returns
         if self._held is not None:
             self._held.append((cmd, self._commanded_s))
         else:
@@ -174,6 +175,7 @@ class TerminalConversation(PeerConversation):
             messages, more = self._terminal.pulse(at_rest=rested_s >= AT_REST_S)
             if messages:
                 self.say(*messages)
+        # at once where there is more, but over the loop: commands have their turn in between
         self._after("pulse", 0.0 if more else PULSE_S, self._tick_over)
 
     def _heartbeat(self) -> None:
@@ -182,6 +184,7 @@ class TerminalConversation(PeerConversation):
             self._transport.write(b"\x00garbage\n")
 
     def _pulse(self, n: int) -> Hb | None:
+        # an EA that is held up cannot answer heartbeats either
         if self._held is not None or self._terminal.faults.take("mute"):
             return None
         unsent = self._transport.get_write_buffer_size() if self._transport else 0

@@ -84,6 +84,7 @@ class SymbolSubscription:
             history: with every tick of ``last_msc`` itself: the first ones of them were sent.
 
         """
+        # the history begins with the cursor's whole millisecond, of which some were sent before
         skip = self.n_same_msc
         for tick in history:
             if tick.time_msc == self.last_msc and skip:
@@ -103,6 +104,7 @@ class SymbolSubscription:
     def _sent(self, tick: Tick) -> TickRow:
         if tick.time_msc > self.last_msc:
             self.last_msc, self.n_same_msc = tick.time_msc, 0
+        # a cursor is a stamp and how many of it are out: brokers give many ticks one millisecond
         self.n_same_msc += 1
         return self._row(tick)
 
@@ -130,6 +132,7 @@ class SymbolSubscriptions:
 
     def of(self, symbol: str, digits: int) -> SymbolSubscription:
         """Return the subscription of a symbol; its index never changes."""
+        # given once: ticks on their way carry the index, and the daemon keeps it
         watch = self.by_symbol.get(symbol)
         if watch is None:
             watch = SymbolSubscription(len(self.by_symbol), symbol, digits)
@@ -274,6 +277,7 @@ class EmulatedTerminal:
             lose_results: the file is lost too.
 
         """
+        # untold events die with the EA's memory, as MetaTrader's queue does
         self._broker.take_events()
         self._begin()
         self.handler.lease.reset()
@@ -300,6 +304,7 @@ class EmulatedTerminal:
         """Begin anew: tell again what the daemon does not have; push nothing until asked."""
         self._linked = True
         self._watches.silence()
+        # so that the account is told to this link, though nothing in it has changed
         self._account = None
         self.acknowledged(ack)
         # the queue is bounded: what fell out of it is told as lost, with its numbers
@@ -352,9 +357,12 @@ class EmulatedTerminal:
             if timeframe not in followed:
                 builder = self._market.builder(watch.symbol, timeframe)
                 self._builders[watch.symbol, timeframe] = builder
+        # without a cursor a watch that runs goes on where it stands
         if params.ticks and (params.last_msc or not watch.ticks):
+            # the tick that is there now is of the past: the stream begins with the next one
             watch.last_msc = params.last_msc or tick.time_msc + 1
             watch.n_same_msc = params.n_same_msc
+            # a cursor lies in the past, so the history comes first
             watch.behind = bool(params.last_msc)
             watch.zero_first = self.faults.take("zero_first_tick")
         watch.ticks, watch.book = params.ticks, params.book
@@ -372,6 +380,7 @@ class EmulatedTerminal:
 
         """
         self._begun = self._begun or (at_rest and bool(self._watches.active()))
+        # commands move the market on as well, between two pulses
         ticks = self._untold + self._advance()
         self._untold = []
         messages = self.take_trade_events()
@@ -405,6 +414,7 @@ class EmulatedTerminal:
                 position=event.position or msgspec.UNSET,
                 deal=event.deal or msgspec.UNSET,
             )
+            # kept until the daemon has it: a link that breaks now must not lose a fill
             self._unacknowledged.append(said)
             fresh.append(said)
         return fresh + self._switch_event()
@@ -413,6 +423,7 @@ class EmulatedTerminal:
         switches = self._broker.switches
         now = (switches.connected, switches.autotrading, switches.trade_allowed)
         before, self._switches = self._switches, now
+        # the first look is no change: heartbeats tell the switches, too
         if before is None or before == now:
             return []
         self._q += 1
@@ -431,6 +442,7 @@ class EmulatedTerminal:
         ticks = self._market.advance(self._now_msc(), FLAT_OUT_TICKS)
         for name, tick in ticks:
             self.handler.on_tick(name, tick)
+        # orders expire where nobody quotes, too
         self._broker.on_time(self._market.now_msc)
         return ticks
 
@@ -459,6 +471,7 @@ class EmulatedTerminal:
         history = self._market.ticks(
             watch.symbol, from_msc=watch.last_msc, to_msc=self._market.now_msc, count=wanted
         )
+        # a full answer may not be the whole: the next pulse asks on
         watch.behind = len(history) == wanted
         return list(watch.missed(history))
 
@@ -470,6 +483,7 @@ class EmulatedTerminal:
             if watch is not None and watch.active:
                 moved.add(name)
                 messages += self._closed_bars(watch, tick)
+        # sorted: a set of texts has another order in each process
         for name in sorted(moved):
             watch = self._watches.by_symbol[name]
             messages += self._forming_bars(watch)

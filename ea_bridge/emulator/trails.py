@@ -115,6 +115,7 @@ class RunningTrails:
         for ticket, running in before.items():
             # MetaTrader 4 gives what is left of a partial close a new ticket
             position = positions.get(ticket) or heirs.get(f"from #{ticket}")
+            # a netting position that was turned round is another one: nobody asked to trail it
             if position is None or (position.type == PositionType.BUY) != running.is_long:
                 continue
             running.trail = replace(running.trail, ticket=position.ticket)
@@ -161,6 +162,7 @@ class RunningTrails:
         fresh = self._path.with_name(f"{self._path.name}.new")
         try:
             fresh.write_bytes(msgspec.json.encode(list(self._running.values())))
+            # in one step: a terminal that is killed finds the old file or the new one
             fresh.replace(self._path)
         except OSError as error:
             _log.warning("%s is not written: %s", self._path, error)
@@ -178,16 +180,19 @@ def better_stop(trail: Trail, position: Position, symbol: SymbolInfo, tick: Tick
     closing = exact(tick.bid if is_long else tick.ask)
     opened, present = exact(position.price_open), exact(position.sl)
     profit = towards * (closing - opened)
+    # at least a step of the grid: a smaller move would be answered with 10025
     least = max(trail.step * point, size)
     wanted: list[Decimal] = []
     if trail.distance and profit >= trail.activation * point:
         stop = _on_grid(closing - towards * trail.distance * point, size, is_long)
+        # towards the market alone: a stop never gives back what it has secured
         if not present or towards * (stop - present) >= least:
             wanted.append(stop)
     if trail.break_even and profit >= trail.break_even * point:
         stop = _on_grid(opened + towards * trail.break_even_offset * point, size, is_long)
         if not present or towards * (stop - present) > 0:
             wanted.append(stop)
+    # nearer than this it earns 10016; at a later tick there may be room
     room = symbol.trade_stops_level * point
     allowed = [price for price in wanted if towards * (closing - price) >= max(room, size)]
     if not allowed:

@@ -160,6 +160,7 @@ class PeerConversation(asyncio.Protocol):
             messages = self._connection.receive_data(data)
         except RemoteProtocolError as error:
             _log.warning("the daemon broke the protocol: %s", error)
+            # what was right before the fault still counts: a command may be among it
             self._handle(error.received)
             self.close()
         else:
@@ -178,6 +179,7 @@ class PeerConversation(asyncio.Protocol):
         for name in list(self._timers):
             self._cancel(name)
         self._lost()
+        # who waits for it may have been cancelled, and the future with him
         if not self.over.done():
             self.over.set_result(self._retry_s)
 
@@ -330,6 +332,7 @@ class PeerConversation(asyncio.Protocol):
         self.close()
 
     def _start(self, welcome: Welcome) -> None:
+        # only a welcome pins: whoever merely answers on the port has let nobody in
         self._pin.keep(self._device)
         self._dead_s = welcome.dead_ms / 1000
         self._listen()
@@ -345,6 +348,7 @@ class PeerConversation(asyncio.Protocol):
         self._after("silence", self._dead_s, self._check_silence)
 
     def _check_silence(self) -> None:
+        # one timer that compares, and not a new one for every read
         left_s = self._heard_s + self._dead_s - asyncio.get_running_loop().time()
         if left_s > 0:
             self._after("silence", left_s, self._check_silence)
@@ -421,6 +425,7 @@ class DevicePin:
         try:
             fresh = self.path.with_name(f"{self.path.name}.new")
             fresh.write_text(f"{device}\n", encoding="utf-8")
+            # in one step: half an id would lock out the right daemon
             fresh.replace(self.path)
         except OSError as error:
             _log.warning("%s is not written, so the next run trusts anew: %s", self.path, error)

@@ -44,6 +44,7 @@ class ReconnectDelays:
 
     def refused(self, asked_s: float | None) -> float:
         """Return how long to wait after a refusal; the daemon may have asked for a time."""
+        # no sooner than the daemon asks, and no sooner than last time
         wait_s = max(asked_s or REFUSED_FIRST_S, self._refused_s)
         self._refused_s = min(max(self._refused_s, REFUSED_FIRST_S) * 2, REFUSED_LAST_S)
         return wait_s
@@ -117,6 +118,7 @@ class PeerLink(Generic[C]):
             self.ready.clear()
             if self._stopping:
                 return
+            # a link that worked is tried again at once: most breaks are short
             retry_s = FIRST_RETRY_S if was_ready else min(retry_s * 2, LAST_RETRY_S)
             if self._refusal is not None:
                 wait_s = self._delays.refused(wait_s)
@@ -125,6 +127,7 @@ class PeerLink(Generic[C]):
             if wait_s is not None:  # the daemon has said so, or we: no sooner
                 await asyncio.sleep(wait_s * self._jitter.uniform(1.0, 1.25))
             else:
+                # spread: all terminals of a machine lose their daemon in the same moment
                 await asyncio.sleep(retry_s * self._jitter.uniform(0.75, 1.25))
 
     async def _converse(self) -> float | None:
@@ -140,6 +143,7 @@ class PeerLink(Generic[C]):
         try:
             return await conversation.over
         except asyncio.CancelledError:
+            # so that the daemon need not find out by our silence
             conversation.say_goodbye()
             raise
         finally:

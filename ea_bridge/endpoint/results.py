@@ -227,6 +227,7 @@ class ResultStore:
 
 
 def _private(path: str, flags: int) -> int:
+    # from the first byte on: a chmod afterwards would leave a moment for others to look
     return os.open(path, flags, 0o600)
 
 
@@ -253,7 +254,9 @@ def execute_once(
     except OSError as error:
         _log.warning("command %d cannot be noted: %s", cmd.id, error)
         return [Res(id=cmd.id, ok=False, err=FILE_WRITE_ERROR, msg="it cannot be noted")]
+    # taken first, refused as late after: asked again it is refused again, and never begun
     answer = _late(cmd) if 0 < cmd.ttl < waited_ms else carry_out(cmd)
+    # none: nobody knows how it ended, and it stays taken
     if len(answer) == 1:
         results.finish(answer[0])
     return answer
@@ -262,6 +265,7 @@ def execute_once(
 def parse_ids(text: str, most: int) -> list[int] | None:
     """Read ids with commas between them; ``None`` if it is something else, or over ``most``."""
     ids = text.split(",")
+    # ``isdigit`` alone would take a superscript, of which ``int`` makes no number
     if len(ids) > most or not all(id_.isascii() and id_.isdigit() for id_ in ids):
         return None
     return [int(id_) for id_ in ids]
@@ -344,6 +348,7 @@ class FolderLock:
                 self._file.seek(0)
                 msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)
             else:
+                # the system lets go of it with the process: no lock is left behind by a crash
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._file.close()

@@ -172,6 +172,7 @@ class Delay:
             return 0
         difference = now_ms - stamp_ms
         if self._least is None or now_ms - self._begun_ms >= WINDOW_MS:
+            # a window ends: clocks that run apart would make an old least difference a false delay
             self._before, self._least, self._begun_ms = self._least, difference, now_ms
         self._least = min(self._least, difference)
         known = self._least if self._before is None else min(self._least, self._before)

@@ -83,6 +83,7 @@ class ManagerSession(PeerSession):
             self.broker = hb.broker
             self._notify_change()
 
+    # nobody sets this clock, and it counts sleep: the peer learns from it how late a command came
     def _stamp(self) -> int:
         return host.boot_ms()
 
@@ -145,6 +146,7 @@ class ManagerRegistry:
 
     def join(self, session: ManagerSession) -> None:
         """Enter a session; an older one of the same token is told ``bye: replaced``."""
+        # out of the table before it is closed: its end must not look like the peer's
         older = self._live.pop(session.terminal, None)
         self._live[session.terminal] = session
         if older is not None:
@@ -153,6 +155,7 @@ class ManagerRegistry:
 
     def note_change(self, session: ManagerSession) -> None:
         """Take over a change of a session; one that was replaced is ignored."""
+        # the end of a link that was replaced comes after its successor's beginning
         if self._live.get(session.terminal) is not session:
             return
         if session.state is SessionState.DISCONNECTED:
@@ -160,6 +163,7 @@ class ManagerRegistry:
         self._notify(session)
 
     def _notify(self, session: ManagerSession) -> None:
+        # a copy: a subscriber may leave while it is told
         for subscriber in tuple(self._subscribers):
             try:
                 subscriber(session)

@@ -75,6 +75,7 @@ class Decoder:
             try:
                 params = command.params_decoder.decode(line)
             except _UNREADABLE:
+                # answered with 4003: the line itself was right, so the link lives on
                 params = msgspec.UNSET
         return msgspec.structs.replace(cmd, params=params)
 
@@ -136,6 +137,7 @@ def _flat(cmd: Cmd) -> dict[str, Any]:
         value = getattr(cmd.params, member)
         if isinstance(value, float) and not math.isfinite(value):
             raise LocalProtocolError(f"{name} of {cmd.op} is {value}")
+        # left out and never null: an EA reads what is absent as not given
         if value is not None:
             flat[name] = value
     return flat
@@ -186,6 +188,7 @@ class PriceCheck:
     def _learn(self, text: str) -> None:
         if not is_price(text):
             raise UnreadableLine("a price is not a plain number", "ticks")
+        # bounded: a peer that makes up prices fills no memory
         if len(self._known) >= MAX_KNOWN_PRICES:
             self._known.clear()
         self._known.add(text)

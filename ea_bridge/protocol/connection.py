@@ -155,6 +155,7 @@ class Connection:
         """Count of the terminal's events that have come; starts anew with ``welcome.ack``."""
         self.max_line_to_peer = MAX_LINE_TO_EA if role is DAEMON else MAX_LINE_TO_DAEMON
         """Longest line that we may say; a daemon may say longer ones to who is no EA."""
+        # short lines until there is a proof: a stranger cannot make us hold a megabyte
         self._lines = LineReader(MAX_GREETING if role is DAEMON else max_line)
         self._decoder = codec.Decoder(commands)
         self._in_a_row: dict[str, int] = {}
@@ -175,6 +176,7 @@ class Connection:
             line = codec.escape(line)
         if len(line) > self.max_line_to_peer:
             raise LineTooLong(len(line), self.max_line_to_peer)
+        # last: what could not be said leaves the conversation where it was
         self._enter(state, message)
         return line + b"\n"
 

@@ -64,6 +64,7 @@ class LineReader:
 
     def _keep(self, piece: bytes) -> None:
         self._tail += piece
+        # before the line ends: an endless one is noticed as soon as it is too long
         self._check_size(len(self._tail) - self._tail.endswith(b"\r"))
 
     def _check_size(self, size: int) -> None:

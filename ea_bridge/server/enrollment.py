@@ -153,6 +153,7 @@ class Enrollments:
         self._unanswered[tid] = times + 1
         if len(self._unanswered) > MAX_REMEMBERED:
             self._unanswered.popitem(last=False)
+        # the shift is bounded as well: a number of a thousand bits helps nobody
         return min(RAN_OUT_RETRY_MS << min(times, 16), REFUSED_RETRY_MS)
 
     async def stop(self) -> None:
@@ -179,6 +180,7 @@ class Enrollment:
         self._snonce = snonce
         self._timers = enrollments.timers
         self._auth: asyncio.Future[Auth] = asyncio.get_running_loop().create_future()
+        # never full: codes are counted before they are put in
         self._codes: asyncio.Queue[str] = asyncio.Queue(MAX_TRIES)
         self._tries = 0
         self._liveness: Liveness | None = None
@@ -228,6 +230,7 @@ class Enrollment:
         if isinstance(verdict, NotAdmitted):
             self._refuse(verdict)
             return
+        # from here on a person decides, who may take longer than a program
         self._deadline.cancel()
         self._enrollments.proved(self)
         if isinstance(verdict, Admitted):

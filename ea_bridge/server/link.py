@@ -296,6 +296,7 @@ class BridgeLink(asyncio.Protocol):
             verdict = NotAdmitted(code="unknown", reason=UNKNOWN)
         if isinstance(verdict, NotAdmitted):
             self._note_denial(verdict.code)  # an EA whose token is unknown hangs up by itself
+        # with keys that fit nothing the steps are the same: nobody can find out which tokens exist
         self._keys = verdict.keys or self._context.dummy_keys
         nonce = host.token_hex(NONCE_BYTES)
         self._challenge = make_challenge(self._keys, hello, nonce, self._context.device_id)
@@ -443,6 +444,7 @@ class MessagePacer:
     def feed(self, messages: list[Message]) -> None:
         """Hand on what may be handed on now; the rest follows by itself."""
         pieces = _cut(messages)
+        # nearly always: nothing waits, so all goes on as it came
         if not self._waiting and len(pieces) < 2:
             self._take(messages)
             return
@@ -463,6 +465,7 @@ class MessagePacer:
         self._timer = None
         self._take(self._waiting.popleft())
         if self._waiting:
+            # in another turn of the loop: clients can read in between
             self._timer = self._timers.call_later(0.0, self._go_on)
         else:
             self._hold(False)

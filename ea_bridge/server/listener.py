@@ -190,6 +190,7 @@ class BridgeServer:
             crowded or len(self._unauthenticated) >= MAX_UNAUTHENTICATED
         ):
             oldest = next(iter(self._unauthenticated))
+            # by hand: its ``connection_lost`` comes in a later turn of the loop
             self.leave(oldest)
             oldest.cut_off()
             crowded = False

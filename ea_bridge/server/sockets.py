@@ -37,6 +37,7 @@ def listen(port: int) -> list[socket.socket]:
 
 def tune(connection: socket.socket) -> None:
     """Prepare an accepted connection."""
+    # commands are short lines: Nagle would hold each back until the one before is acknowledged
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     if sys.platform == "win32":

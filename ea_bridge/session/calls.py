@@ -149,6 +149,7 @@ class Calls:
         on_ack: Callable[[], None] | None = None,
     ) -> PendingCall:
         """Make room for a call and give it its id, unless it has one."""
+        # an EA works them off one by one: the last of a longer queue would come too late anyway
         if len(self._in_flight) >= self._bounds.in_flight:
             raise TerminalBusy(f"{self._bounds.in_flight} commands are in flight")
         future = asyncio.get_running_loop().create_future()
@@ -202,6 +203,7 @@ class Calls:
             self._finish(call, None, error)
             return True
         if res.last:
+            # before its caller: the answer may show that the session must end
             wrong = self._on_result(call, result)
             self._finish(call, result, _unreadable(call, wrong) if wrong else None)
         return True

@@ -140,6 +140,7 @@ class Liveness:
     def heard(self) -> None:
         """Note that the terminal said something."""
         self._heard_at = self._timers.time()
+        # whatever it says ends the silence that it has announced
         self._dead_s = DEAD_S
         if self.state is SessionState.STALE:
             self.state = SessionState.READY
@@ -154,6 +155,7 @@ class Liveness:
             self.round_trip_s = self._timers.time() - sent
 
     def _send_beat(self) -> None:
+        # first: the beat may end the session, which cancels the next one
         self._next_beat = self._timers.call_later(HEARTBEAT_S, self._send_beat)
         self._n += 1
         self._sent[self._n] = self._timers.time()

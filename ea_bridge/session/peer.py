@@ -172,6 +172,7 @@ class PeerSession:
                 before_write()
                 self._check_writable()  # it may have closed this session
             self._wire.write(data)
+        # a caller that is cancelled here must free its place, too
         except BaseException:
             self._calls.discard(call)
             raise
@@ -235,6 +236,7 @@ class PeerSession:
         """End the session: settle what is in flight, and notify the listeners."""
         if self.end_reason:
             return
+        # first: all that follows may call this session again
         self.end_reason = reason
         self._liveness.stop()
         self._wire.close()

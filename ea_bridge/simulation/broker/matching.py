@@ -180,8 +180,7 @@ class Matching:
         try:
             self._execution.fill(order, now_msc)
         except RequestRefused:
-            # pending orders and rests of partial fills wait for volume, a fresh market order does
-            # not
+            # pending orders and rests of partial fills wait for volume; a fresh order does not
             if is_market(order) and order.state != OrderState.PARTIAL:
                 self._ledger.finish_order(order, OrderState.REJECTED, now_msc)
 

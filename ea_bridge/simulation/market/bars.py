@@ -211,8 +211,7 @@ class MinuteTile:
     def put(self, slot: int, bar: MinuteBar) -> None:
         """Set a minute. Its volume becomes what its prices need at least, and the most allowed."""
         opened, high, low, close, volume, spread = bar
-        # four prices (open, two extremes, close) are four ticks; only below that it has to be
-        # asked
+        # open, two extremes and close are four ticks: only below that it has to be counted
         if volume < _MOST_TURNS:
             volume = max(volume, least_volume(bar))
         self._open[slot] = opened

@@ -98,8 +98,7 @@ class Tape:
         offset, lines, size = self._offsets[minute]
         with self._open_file() as file:
             file.seek(offset)
-            # by the bytes that the index knows: where the file has grown since, the rest is not
-            # seen
+            # by the bytes that the index knows: what was appended since is not seen
             chunk = file.read(size).splitlines()
         if len(chunk) != lines:
             raise TickFileError(f"{self.name}: it has changed")
