@@ -123,7 +123,9 @@ class AccountBook:
         try:
             self._refresh()
         except StoreError as error:
+            # what was read last holds: "nothing is registered" would lift every limit
             logger.error("the registered accounts cannot be read: %s", error)
+        # brokers write the name of one server in several ways
         key = (login, server.casefold())
         return self._active.get((owner, *key)) or self._active.get(("", *key))
 
@@ -158,6 +160,7 @@ class AccountBook:
             AlreadyRegistered: the owner has the login already, at that server.
 
         """
+        # a password is sealed for its place, which must be known before the row has its id
         ref = host.token_urlsafe(12)
         columns = _columns(asdict(new)) | {
             "ref": ref,
@@ -261,6 +264,8 @@ class AccountBook:
 
     def _refresh(self) -> None:
         """Take over what was written since, here or by another process."""
+        # asked at each order: where nothing has changed it has to cost next to nothing. SQLite
+        # counts the writes of other processes, too
         version = self._store.data_version()
         if version == self._version:
             return
@@ -276,6 +281,7 @@ class AccountBook:
             for one in by_id.values()
             if one.is_active
         }
+        # last: where reading fails half-way, the next call tries again
         self._version = version
 
 

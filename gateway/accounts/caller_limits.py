@@ -60,6 +60,7 @@ class LimitsBook:
             account = self._registered(facts.hello)
         key = (tid, None if account is None else account.id)
         known = self._known.get(key)
+        # by identity: both are made anew when they change, and to compare them costs more
         if known is not None and known.record is record and known.account is account:
             return known.limits
         limits = [self._of_config]
@@ -69,7 +70,7 @@ class LimitsBook:
             limits.append(of_account(account))
         known = _KnownLimits(record, account, strictest(*limits))
         if len(self._known) >= MAX_KNOWN:
-            self._known.clear()
+            self._known.clear()  # simpler than an order of use, and made again in microseconds
         self._known[key] = known
         return known.limits
 

@@ -123,6 +123,7 @@ class TradeBook:
             StoreError: they could not all be written; those that were stay.
 
         """
+        # in groups: orders of bots wait for the ledger's writer behind each of them
         imported = updated = 0
         for start in range(0, len(trades), MAX_GROUP):
             group = trades[start : start + MAX_GROUP]
@@ -233,6 +234,7 @@ def _changed(known: AccountTrade, told: AccountTrade) -> dict[str, object]:
     found = {}
     for name in _NAMES:
         old, new = getattr(known, name), getattr(told, name)
+        # MetaTrader's history no longer knows the stops of a position, say
         is_unknown = new is None or (name in _LASTING and new == _DEFAULTS.get(name))
         if name not in _OWN and old != new and not is_unknown:
             found[name] = new
@@ -287,6 +289,7 @@ class EquityBook:
         """Enter samples with the next group, and throw away those of their accounts that are too
         old."""
         rows = [(one.account_id, one.ts_ms, one.equity, one.balance) for one in samples]
+        # of these accounts alone: an index range each, instead of a scan of the table
         old = [(one.account_id, one.ts_ms - MAX_HOURS * HOUR_MS) for one in samples]
 
         def work(connection: sqlite3.Connection) -> None:
@@ -301,6 +304,7 @@ class EquityBook:
 
     def since(self, account_id: int, from_ms: int, to_ms: int) -> list[Sample]:
         """Return at most :data:`MAX_POINTS` samples of a time, the oldest first."""
+        # max() makes SQLite take the other columns from the same row: the last of each part
         step = max(1, (to_ms - from_ms) // MAX_POINTS + 1)
         rows = self._ledger.reader.all(
             "SELECT max(ts_ms) AS ts_ms, equity, balance FROM account_equity "

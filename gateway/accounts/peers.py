@@ -90,6 +90,7 @@ class Peers:
         """
         live = self._live(owner)
         able = [one for one in live if LOGIN_CHECK.needs in one.caps]
+        # sorts are stable: the second one decides, the first one among equals
         able.sort(key=lambda one: one.terminal != preferred)
         able.sort(key=lambda one: not _logged_in(one, params.login, params.server))
         refused: list[LoginError] = []
@@ -98,6 +99,7 @@ class Peers:
                 return await self._ask(session, params)
             except (PathRefused, LoginUntried) as error:
                 refused.append(error)
+        # "try again later" is worth more than "wrong path", which another terminal may have right
         untried = [error for error in refused if isinstance(error, LoginUntried)]
         if refused:
             raise (untried or refused)[-1]
@@ -105,6 +107,7 @@ class Peers:
 
     async def _ask(self, session: TerminalSession, params: LoginParams) -> CheckedLogin:
         name = session.terminal
+        # a login may take half a minute, and a peer does one at a time
         if self._waiting.get(name, 0) >= MAX_WAITING:
             raise LoginUntried("too many logins wait")
         self._waiting[name] = self._waiting.get(name, 0) + 1
@@ -113,6 +116,7 @@ class Peers:
                 opened = await _log_in(session, params)
         finally:
             self._waiting[name] -= 1
+        # a person may have switched accounts in the terminal meanwhile
         if opened.login != params.login:
             raise LoginUntried("another account was opened")
         return opened

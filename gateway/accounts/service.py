@@ -120,6 +120,7 @@ class AccountsService:
     async def look(self) -> None:
         """Ask all accounts for their money, once."""
         accounts = self.services.book.everybody()
+        # all at once: one terminal that does not answer must not hold up the stop of another
         found = await asyncio.gather(*map(self._money, accounts))
         known = [
             (account, money)
@@ -154,6 +155,7 @@ class AccountsService:
         if most is None or money.balance <= 0 or drawdown_pct(money) < most:
             self._below.discard(account.id)
             return
+        # once for each fall: a person who lifts the halt on purpose is not overruled 5 s later
         if account.id in self._below:
             return
         self._below.add(account.id)

@@ -60,6 +60,7 @@ class FailedLogins:
 
         One that came too early says nothing new and makes the wait no longer.
         """
+        # by name alone: on loopback every address is the same
         failures, at_s = self._failed.get(name, (0, 0.0))
         now_s = self._now_s()
         wait_s = delay_s(failures) - (now_s - at_s)
@@ -106,6 +107,7 @@ class OperatorLogin:
 
         """
         name = key_of(username)
+        # the count is looked at after the password: who knows it is never kept out by others
         try:
             operator = await self._operators.verify(name, password)
         except HashingBusy:
@@ -209,6 +211,7 @@ class TokenBook:
 
     def _session_of(self, token: str) -> str | None:
         """Return the id of a token's session, if the token is one of ours."""
+        # what is no token of ours is not worth a parser
         if len(token) > MAX_TOKEN or not token.isascii():
             return None
         # whether it has expired the database tells, by the clock that wrote it
@@ -232,6 +235,7 @@ class TokenBook:
         return jwt.encode(claims, self._signing_key, ALGORITHM)
 
     def _succeed(self, session: str, operator: str, now_s: int, session_ends_s: int) -> str | None:
+        # made from the session and not drawn: two requests at once get the same successor
         following = hmac.digest(self._key, b"refresh|" + session.encode(), "sha256").hex()
         known = "SELECT issued_at, expires_at FROM manager_tokens WHERE digest = ?"
         row = self._store.one(known, _digest(following))
@@ -256,6 +260,7 @@ class TokenBook:
         session_ends_s: int,
     ) -> None:
         expires_s = min(now_s + LIFETIME_S, session_ends_s)
+        # here and not by a timer: the table grows only here
         connection.execute("DELETE FROM manager_tokens WHERE expires_at <= ?", (now_s,))
         connection.execute(
             "INSERT OR IGNORE INTO manager_tokens VALUES (?, ?, ?, ?, ?)",

@@ -105,6 +105,7 @@ class Changes:
         key = change.key or f"auto-{tag}"
         fingerprint = hmac.digest(self._key, change.request, "sha256")
         own_key = (change.operator, key)
+        # looked up and entered without an await: of two callers with one key only one begins
         known, task = self._running.get(own_key, (fingerprint, None))
         if known != fingerprint:
             raise KeyReused
@@ -112,13 +113,14 @@ class Changes:
             task = asyncio.create_task(self._carry_out(change, key, tag, fingerprint))
             self._running[own_key] = (fingerprint, task)
             task.add_done_callback(lambda done: self._ended(own_key, done))
+        # a caller that hangs up must not stop a change between the journal and the server
         made: Made[R] = await asyncio.shield(task)
         return made
 
     def _ended(self, own_key: tuple[str, str], task: asyncio.Task[Made[Any]]) -> None:
         self._running.pop(own_key, None)
         if not task.cancelled():
-            task.exception()  # whoever asked may have gone away
+            task.exception()  # read, or asyncio would complain where the caller has gone away
 
     async def _carry_out(
         self, change: Change[P, R], key: str, tag: str, fingerprint: bytes
@@ -128,6 +130,7 @@ class Changes:
             if known.fingerprint != fingerprint:
                 raise KeyReused
             return await self._answer(known, change)
+        # what was made before needs no turn: a repeat is answered however much waits for the peer
         async with self._link.changes:
             made = await self._begin_and_send(change, key, tag, fingerprint)
         return await self._answer(made, change) if isinstance(made, Entry) else made
@@ -137,7 +140,7 @@ class Changes:
     ) -> Made[R] | Entry:
         """Return what was made; or the row, where it was begun before or its outcome is open."""
         session = self._link.session()
-        change.recheck()
+        change.recheck()  # the wait for the turn may have been long
         entry = Entry(
             key=key,
             tag=tag,
@@ -151,6 +154,7 @@ class Changes:
             created_ms=self._now_ms(),
         )
         begun = await self._journal.begin(entry)
+        # another row came back: the key was begun while we waited, or in an earlier run
         if begun.command_id != entry.command_id:
             return begun
         return await self._send(begun, change, session)
@@ -159,6 +163,7 @@ class Changes:
         self, entry: Entry, change: Change[P, R], session: ManagerSession
     ) -> Made[R] | Entry:
         op = change.command.op
+        # the finder leaves the row alone meanwhile: its answer is still waited for here
         self._sending.add(entry.id)
         try:
             result = await session.request(
@@ -231,6 +236,7 @@ class Changes:
             )
             self.finder.wake()
             return
+        # a late answer to a question has an id of the same counter, and no row
         if entry is None or entry.op != late.command.op:
             return
         if late.error is None:

@@ -127,7 +127,7 @@ class Finder:
     async def _work(self) -> None:
         backoff = Backoff(FIRST_S, LAST_S)
         while True:
-            self._woken.clear()
+            self._woken.clear()  # before the look: what wakes us during it must not be lost
             open_ = 0
             try:
                 open_ = await self.look()
@@ -145,7 +145,7 @@ class Finder:
             with suppress(TimeoutError):
                 async with asyncio.timeout(backoff.wait_s if open_ else None):
                     await self._woken.wait()
-                backoff.reset()
+                backoff.reset()  # not reached after a time-out: then the wait goes on growing
 
     async def look(self) -> int:
         """Go through what is open, once; return how much still is.
@@ -156,6 +156,7 @@ class Finder:
         """
         entries = [one for one in self._journal.open() if not self._is_busy(one.id)]
         ids = {one.command_id for one in entries}
+        # only of what is open: the times would pile up otherwise
         self._missed_s = {id_: at_s for id_, at_s in self._missed_s.items() if id_ in ids}
         session = self._link.live
         if not entries or session is None:
@@ -199,6 +200,7 @@ class Finder:
         if stored.state == "done":
             if stored.ok:
                 return await self._journal.settle(entry, "done", result=bytes(stored.d))
+            # the server itself may not have known: a trade that it accepted and has not done yet
             state = meaning(stored.retcode, stored.err)
             if state != "unknown":
                 return await self._journal.settle(
@@ -207,14 +209,17 @@ class Finder:
             return await self._by_tag(entry, stored)
         if is_same:
             return None  # its bytes may be on their way, or it is at work
+        # absent is proof only from the memory that would have had it
         if stored.state == "absent" and _is_peer_of(entry.link, session):
             return await self._journal.settle(entry, "not_sent")
         return await self._by_tag(entry, stored)
 
     async def _by_tag(self, entry: Entry, stored: StoredManagerResult) -> Entry | None:
+        # only a booking has a comment to carry the tag: of all else nothing at the server tells
         if entry.op != TRADE_TRANSACTION.op:
             logger.error("change %d (%s) may have been done or not", entry.id, entry.operation)
             return await self._journal.settle(entry, "lost", retcode=stored.retcode)
+        # the loop's clock: nobody sets it forward, and it begins anew with each run
         now_s = asyncio.get_running_loop().time()
         is_last = now_s - self._missed_s.setdefault(entry.command_id, now_s) >= SETTLE_S
         try:
@@ -234,6 +239,7 @@ class Finder:
     async def _since_s(self, entry: Entry) -> int:
         """Return since when a booking may be there, by the server's clock."""
         now_s, begun_s = self._now_ms() // 1000, entry.created_ms // 1000
+        # the earlier of two guesses: our clock at that moment, and what the server's was then
         server_s = (await self._link.ask(SERVER_TIME, NoParams())).time
         return max(0, min(begun_s, server_s - (now_s - begun_s), LAST_TIME) - BACK_S)
 

@@ -186,6 +186,7 @@ class ManagerJournal:
                 raise KeyReused
             if known.is_open or known.state in ("done", "lost"):
                 return known
+            # refused or not sent: the same row, so that a key has one row and one outcome
             connection.execute(
                 "UPDATE manager_changes SET tag = ?, command_id = ?, link = ?, facts = ?, "
                 "created_ms = ?, state = 'sending', retcode = 0, err = 0, settled_ms = NULL "
@@ -200,6 +201,7 @@ class ManagerJournal:
                 ),
             )
             begun = replace(entry, id=known.id)
+        # in the same transaction: no change without its line in the trail, and no line without it
         self._note(connection, begun, "sending")
         return begun
 

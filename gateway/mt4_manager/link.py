@@ -78,8 +78,9 @@ class Link:
             PeerRefused: the server said no.
 
         """
-        assert not command.trades
+        assert not command.trades  # it would bypass the journal
         try:
+            # the session is looked up once it is our turn: the peer may have linked anew
             async with self._questions:
                 return await self.session().request(command, params, timeout_s=timeout_s)
         except BridgeError as error:

@@ -158,6 +158,7 @@ class OperatorBook:
             HashingBusy: too many passwords are being checked.
 
         """
+        # without an operator a password is hashed all the same: the time must not tell who exists
         row = self._store.one("SELECT * FROM manager_operators WHERE name = ?", name)
         stored = None if row is None else str(row["password"])
         verified = await self._passwords.verify(stored, password)

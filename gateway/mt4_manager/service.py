@@ -111,6 +111,7 @@ class ManagerService:
         elif not is_live and session.id in self._linked:
             self._linked.discard(session.id)
             self._audit.record("manager_lost", terminal=session.terminal)
+        # only woken: this runs within the registry's own change, where nothing may wait
         self.supervision.wake()
         self.changes.finder.wake()
 
@@ -141,6 +142,7 @@ def own_secret(store: Store, box: SecretBox, name: str) -> bytes:
     if row is None:
         made = box.seal(host.random_bytes(SECRET_BYTES), place)
         with store.transaction() as connection:
+            # OR IGNORE: a command and the gateway may both be the first, and one secret counts
             connection.execute("INSERT OR IGNORE INTO manager_secrets VALUES (?, ?)", (name, made))
         row = store.one(query, name)
     assert row is not None  # made a moment ago, here or by another process

@@ -155,7 +155,8 @@ class Supervision:
                 self.wake()  # the peer has left the server that it was connected to before
                 raise
             finally:
-                self._asked_s = -math.inf
+                self._asked_s = -math.inf  # what was asked before says nothing any more
+            # only what has worked is repeated by itself: a server counts wrong logins
             self._kept.keep(params)
             self._note("manager_connect", operator, outcome="done", **facts)
 
@@ -167,6 +168,7 @@ class Supervision:
 
         """
         async with self._turn:
+            # first, and where no peer is linked as well: nothing connects it again meanwhile
             self._kept.forget()
             self._asked_s = -math.inf
             self._note("manager_disconnect", operator)
@@ -206,6 +208,7 @@ class Supervision:
             wanted = self._kept.wanted()
             try:
                 now = await self._link.ask(IS_CONNECTED, NoParams())
+                # a peer that is connected while nobody has named a server yet is left alone
                 if now.connected and wanted is None and self._kept.is_forgotten():
                     await self._link.ask(DISCONNECT, NoParams())
                 elif wanted is not None and not _is_there(wanted, now.connected, now.server):
@@ -224,4 +227,5 @@ class Supervision:
 
 
 def _is_there(wanted: ConnectParams, connected: bool, server: str) -> bool:
+    # a peer need not say where it is connected to: then its word for it has to do
     return connected and server in ("", wanted.server)

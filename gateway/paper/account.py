@@ -120,6 +120,7 @@ class PaperAccount:
         await asyncio.gather(*self._waking, *self._writes, return_exceptions=True)
 
     async def _wake(self, real: Session) -> None:
+        # a terminal that has just linked may not know its account yet
         while real.state is not SessionState.DISCONNECTED:
             try:
                 await self.open(real)
@@ -140,6 +141,7 @@ class PaperAccount:
         self._real = real
         if self._broker is not None:
             return
+        # many calls may come while it opens, and two brokers would fill one order twice
         async with self._opening:
             if self._broker is None:
                 await self._open(real)
@@ -175,6 +177,7 @@ class PaperAccount:
 
     def on_tick(self, name: str, tick: Tick) -> None:
         """Take a tick that a terminal has told."""
+        # what is not open needs no price, and what was never learnt none that could be used
         broker = self._broker
         if broker is None or self._quotes.symbol(name) is None:
             return
@@ -239,6 +242,7 @@ class PaperAccount:
             result = TradeResult(retcode=retcode, comment=COMMENTS[retcode])
         else:
             result = broker.send(request, self._now_msc(self._symbol_of(request)))
+        # no await since the broker filled it: whoever asks for the command now gets this result
         self._writing[command_id] = result
         # it goes on if the caller leaves: the books have it already
         is_written = await asyncio.shield(self._commit(broker, (command_id, result)))
@@ -292,6 +296,7 @@ class PaperAccount:
         self, broker: Broker, done: tuple[int, TradeResult] | None = None
     ) -> asyncio.Task[bool]:
         """Write what has changed, then tell it; returns whether it was written."""
+        # taken now and not in the task: later changes belong to later commits, in their order
         work = self._book.saving(broker, self._last_msc, done)
         events = [_told(event) for event in broker.take_events()]
         self._version = broker.books.version
@@ -317,6 +322,7 @@ class PaperAccount:
         finally:
             if done is not None:
                 self._writing.pop(done[0], None)
+        # only what is on the disk is told: a crash must not take back what somebody has heard
         for event in events:
             self._tell(event)
         self._summarise_soon()

@@ -121,6 +121,7 @@ class PaperBook:
         self, broker: Broker, now_msc: int, done: tuple[int, TradeResult] | None
     ) -> Callable[[sqlite3.Connection], None]:
         """Return what writes all that has changed since the last time, and a command's result."""
+        # encoded here, in the loop: in the writer's thread the broker could change meanwhile
         row, (gone, fresh) = self._row, self._rows.changes(broker)
         stored = None if done is None else (done[0], _text(done[1]))
 

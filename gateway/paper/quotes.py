@@ -56,6 +56,7 @@ class LiveQuotes:
     def take(self, name: str, tick: Tick) -> bool:
         """Take a tick, unless it is older than the newest, as one of a second terminal may be."""
         before = self._ticks.get(name)
+        # MetaTrader tells 0 for the side of which there was no price yet
         if not (tick.bid > 0 and tick.ask > 0):
             return False
         if before is not None and tick.time_msc < before.time_msc:
@@ -90,6 +91,7 @@ class LiveQuotes:
         self.take(name, await real.request(commands.TICK_GET, params))
 
     async def _with_week(self, real: Session, spec: SymbolInfo) -> _KnownSymbol:
+        # the specification anew each time, since swaps and limits change; the week is asked rarely
         known, now_s = self._known.get(spec.name), host.monotonic_s()
         if known is not None and known.until_s > now_s:
             return _KnownSymbol(spec, known.week, known.until_s)
@@ -119,6 +121,7 @@ class LiveQuotes:
 
     def _listed(self, spec: SymbolInfo, source: str, target: str) -> list[str]:
         """Return the names that the broker may look for and the terminal has."""
+        # brokers add to names (EURUSD.m): the pair of the same family first, then the plain one
         own = spec.currency_base + spec.currency_profit
         wanted = [
             name

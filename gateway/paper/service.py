@@ -114,6 +114,7 @@ class PaperService:
         return key is not None
 
     def _switch(self, terminal: str, key: BookKey | None) -> None:
+        # no await in here: nobody may see a terminal between the market and paper
         before = self._on.pop(terminal, None)
         if before is not None:
             self._accounts[before].detach(terminal)
@@ -203,6 +204,7 @@ class PaperService:
             return None
         paper = self._paper_account(name, _key(account))
         known = self._sessions.get(name)
+        # a terminal that has linked anew, or is logged in elsewhere, has a session of its own
         if known is None or known.real is not real or known.account is not paper:
             known = self._sessions[name] = PaperSession(real, paper)
         return known
@@ -226,6 +228,7 @@ class PaperService:
     def event(self, session: TerminalSession, event: Event) -> None:
         """Take an event of a terminal's session; on paper, those of its account are not told."""
         key = self._on.get(session.terminal)
+        # is_on and not _on: the switch may have turned since somebody looked last
         if isinstance(event, (Trade, AccountEvent, Pnl)) and self.is_on(session.terminal):
             return
         self._contingent.event(session, event)

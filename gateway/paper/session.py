@@ -140,6 +140,7 @@ class PaperSession:
         """
         if command.op in MARKET:
             return await self.real.request(command, params, timeout_s=timeout_s)
+        # anything that is neither the market's nor listed here is refused: nothing slips through
         if command.needs and command.needs not in self.caps:
             raise Unsupported(command.op, command.needs)
         if isinstance(params, ResultsParams):
@@ -154,6 +155,7 @@ class PaperSession:
         if command.op == commands.ORDER_CHECK.op and isinstance(params, TradeRequest):
             return cast(R, self.account.check(params))
         if command.op == commands.ORDER_SEND.op and isinstance(params, TradeRequest):
+            # as the bridge does right before the bytes: the switch, rights and limits as of now
             if before_write is not None:
                 before_write()
             for happened in (on_written, on_ack):

@@ -15,7 +15,7 @@ from deposit_scene import (  # noqa: F401 (fixtures)
 from manager_house import ManagerHouse
 from product import until
 
-from ea_bridge.mt4_manager.commands import StoredResult
+from ea_bridge.commands import StoredResult
 from ea_bridge.mt4_manager.endpoint import CommandRefused
 from ea_bridge.mt4_manager.model import ReturnCode
 from gateway.mt4_manager import changes

@@ -120,6 +120,7 @@ class Reader:
     async def _ended_orders(self, pending: Sequence[AccountTrade]) -> list[AccountTrade]:
         """Return those of some orders that were cancelled or have expired."""
         found = []
+        # a terminal answers one after the other: orders wait behind what is asked at once
         for start in range(0, len(pending), GATHER):
             group = pending[start : start + GATHER]
             answers = await asyncio.gather(*(self._past_order(one.ticket) for one in group))
@@ -253,6 +254,7 @@ async def _full_sync(call: AccountsCall) -> dict[str, int]:
     account, trades = account_of(call), call.services.trades
     terminal = terminal_of(call, account)
     reader = Reader(account, terminal)
+    # known before present: a trade that begins in between is new, and not one that is gone
     known, present = trades.unfinished(account.id), await reader.present()
     gone_on = await reader.follow(known, present)
     await trades.save(account.id, gone_on.changed)

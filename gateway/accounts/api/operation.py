@@ -119,6 +119,7 @@ class AccountsOperation(operation.Operation[AccountsCall]):
             caller=caller,
             tier=self.needs,
         )
+        # before the handler, and without an await behind it: handlers that wait look again
         services.recheck(caller, self.needs)
         result = await self.handle(call)
         if self.response_model is None:

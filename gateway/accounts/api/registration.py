@@ -103,6 +103,7 @@ async def _create(call: AccountsCall) -> RegisteredAccount:
     present = book.registered(call.owner, given.login, given.server)
     if present is not None and present.owner == call.owner:
         raise _exists(given.login)
+    # a wrong password is never stored; the row below decides where two register at once
     await _verify(call, given.login, given.server, given.password, given.mt5_path)
     new = NewAccount(
         **given.model_dump(exclude={"password", "allowed_symbols"}),
@@ -130,7 +131,7 @@ async def _change(call: AccountsCall) -> RegisteredAccount:
     given, book, account = call.body(AccountUpdate), call.services.book, account_of(call)
     wanted = given.model_dump(exclude_none=True)
     if not wanted.get("password"):
-        wanted.pop("password", None)
+        wanted.pop("password", None)  # forms send an empty one where nothing was typed
     if "allowed_symbols" in wanted:
         wanted["allowed_symbols"] = tuple(wanted["allowed_symbols"])
     changes = AccountChanges(**wanted)

@@ -68,6 +68,7 @@ async def _activate(call: AccountsCall) -> dict[str, Any]:
             reason=reason,
             by_admin=True,
         )
+        # one halt for all where the caller owns all: it holds for terminals to come as well
         for terminal in ([EVERYWHERE] if EVERYWHERE in names else names)
     ]
     try:

@@ -138,6 +138,7 @@ class ManagerApi:
         headers: dict[str, str] = {}
         try:
             if not operation.is_open:
+                # all of this before the body is read: strangers make us hold nothing
                 admission = await self._let_in(credentials)
                 credentials.accept()
                 if admission.successor is not None:
@@ -202,8 +203,10 @@ class ManagerApi:
         await response.prepare(request)
         try:
             async for piece in pieces:
+                # a long list may take minutes, in which the operator is signed out
                 if not self._services.tokens.recheck(admission, operation.needs):
                     log.warning("a list was cut off: its token has ended")
+                    # cut, so that half a list never looks like a whole one
                     raise ConnectionError("the rest of the list is not for this caller any more")
                 await response.write(piece)
         except (ManagerError, StoreError) as error:

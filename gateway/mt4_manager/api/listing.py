@@ -137,6 +137,7 @@ class Pieces(Generic[R]):
             left = self._wanted - got
             coming: asyncio.Task[Piece] | None = None
             if left > 0 and piece.count:
+                # asked for while this one is sent: the peer is slow, and so may the reader be
                 coming = asyncio.ensure_future(listing.piece(listing.offset + got, left))
             try:
                 if got > piece.count > 0:
@@ -147,6 +148,7 @@ class Pieces(Generic[R]):
                     break
                 piece = await coming
             finally:
+                # where the reader has gone, nobody waits for the next piece
                 if coming is not None:
                     coming.cancel()
         yield b"]}"

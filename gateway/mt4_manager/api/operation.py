@@ -176,6 +176,7 @@ class ManagerCall(ParsedRequest):
                 recheck=lambda: self.recheck(need),
             )
         )
+        # a client that repeats must be able to tell an old answer from a new one
         if made.replayed:
             self.told[REPLAYED] = "true"
         return made.result

@@ -195,6 +195,7 @@ async def _online(call: ManagerCall) -> Any:
 async def _group(call: ManagerCall) -> bytes:
     name = call.path["name"]
     if not MASK_SIGNS & set(name):
+        # the Manager API finds groups by masks alone; a name without their signs is its own mask
         page = await call.question(GROUPS_REQUEST, GroupFilter(group=name, limit=2))
         for group in page.rows:
             if group.group == name:
