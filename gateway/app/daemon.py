@@ -23,7 +23,7 @@ from gateway.accounts.service import AccountsService
 from gateway.audit.service import AuditService, note_denied, note_terminal
 from gateway.auth.console_clock import Clocks
 from gateway.auth.console_snapshot import ConsoleBook
-from gateway.auth.gate import TerminalDoor
+from gateway.auth.gate import Gate, TerminalDoor
 from gateway.background import background
 from gateway.config import Config
 from gateway.console_link import LinkTimings, StoppedCounts, Uplink
@@ -41,10 +41,9 @@ from gateway.rpc import openrpc
 from gateway.rpc.methods.service import welcome
 from gateway.rpc.server import WebServer
 from gateway.runtime import ConsoleView, RuntimeInfo
-from gateway.storage.ledger_writer import NewGroupWriter, WritingThread
+from gateway.storage.ledger import NewGroupWriter, WritingThread
 from gateway.storage.reserve import Reserve
 
-from .auth_factory import console_book, new_gate
 from .catalogue import build_catalogue
 
 PASSING = frozenset({"lease_expired", "device_pending"})
@@ -296,3 +295,36 @@ class Gateway:
 
 def _no_console(_tid: str) -> ConsoleView | None:
     return None
+
+
+def console_book(
+    home: Home, config: Config, clocks: Clocks, made_by: MadeBy = "serve"
+) -> ConsoleBook | None:
+    """Return what the console says of tokens; ``None`` where the home has its own issuer.
+
+    Raises:
+        WrongHome: the home has a console, and the configuration names none.
+
+    """
+    settings = config.console
+    if home.claim_console(settings, made_by) is None:
+        return None
+    strict = settings.offline_mode == "strict"
+    return home.console(settings.root, strict=strict, clocks=clocks)
+
+
+def new_gate(home: Home, console: ConsoleBook | None, registry: TerminalRegistry) -> Gate:
+    """Return the gate that decides about callers, by what the console says where there is one."""
+    if console is None:
+        return Gate(home.book(), home.device.did)
+
+    def is_waiting(tid: str) -> bool:
+        return any(session.hello.tid == tid for session in registry.pending())
+
+    return Gate(
+        console.book,
+        home.device.did,
+        console.now_s,
+        leases=console.leases,
+        is_waiting=is_waiting,
+    )

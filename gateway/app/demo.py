@@ -7,6 +7,8 @@ believes it only what its root key has signed.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from ea_bridge import host
@@ -14,8 +16,11 @@ from ea_bridge.emulator.book_file import BooksUnreadable
 from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.link import EmulatedLink
 from ea_bridge.emulator.terminal import EmulatedTerminal
+from ea_bridge.mt4_manager.emulator import LOGIN, SERVER, ManagerLink, build_manager
+from ea_bridge.mt4_manager.model import ConnectParams
 from ea_bridge.token import parse_token
 from gateway import __version__
+from gateway.app import freeze_gc
 from gateway.config import Config, ConsoleServer, Secrets
 from gateway.console.database import DatabaseError
 from gateway.console.database.model import SealedValue
@@ -28,14 +33,19 @@ from gateway.credentials.keyset import root_text
 from gateway.credentials.record import Scope
 from gateway.credentials.secrets import Place
 from gateway.home.home import Home
-from gateway.options import AccountReady, Announce, DemoOptions
+from gateway.mt4_manager import OperatorRole
+from gateway.mt4_manager.service import ManagerService
+from gateway.options import AccountReady, Announce, DemoOptions, ManagerReady
 from gateway.storage.store import StoreError
 
 from .daemon import Gateway
-from .demo_manager import PEER, demo_manager
-from .emulator import faults_of, freeze_gc, kept_in, linked
+from .emulator import faults_of, kept_in, linked
 
 TERMINAL = "demo"
+PEER = "mt4-server"
+"""Name of the token of its MT4 server."""
+OPERATOR = "demo"
+"""Who may use the REST API for that server."""
 CONSOLE_HOME = "console"
 KEPT = value_place("demo_token")
 """Where the demo's token lies sealed from run to run."""
@@ -102,7 +112,7 @@ async def _run(
         host, _, port = ready.bridge.rpartition(":")
         terminal = EmulatedLink(machine, host, int(port), account.token, seed=options.seed)
         assert gateway.manager is not None  # the configuration names its peer
-        mt4 = demo_manager(
+        mt4 = _manager_server(
             gateway.manager,
             (ready.rpc or "").removesuffix("/rpc"),
             ready.bridge,
@@ -223,3 +233,36 @@ async def _config(options: DemoOptions, console: Console, url: str) -> Config:
             "manager": {"peer": PEER},
         }
     )
+
+
+@asynccontextmanager
+async def _manager_server(
+    manager: ManagerService, url: str, bridge: str, token: str, at_api: str, seed: int
+) -> AsyncIterator[ManagerReady]:
+    """Run an emulated MT4 server while the context lasts; entered once it is connected.
+
+    Args:
+        manager: of the gateway that it links to.
+        url: of the gateway.
+        bridge: where it listens, ``host:port``.
+        token: of the peer.
+        at_api: the operator's password.
+        seed: of everything drawn.
+
+    Yields:
+        How to use it.
+
+    """
+    address, _, port = bridge.rpartition(":")
+    kept = manager.kept.wanted()  # of the run before: the gateway connects with it by itself
+    at_server = host.token_urlsafe(12) if kept is None else kept.password
+    server = build_manager(password=at_server, seed=seed)
+    async with linked(ManagerLink(server, address, int(port), token, seed=seed)):
+        params = ConnectParams(server=SERVER, login=LOGIN, password=at_server)
+        await manager.supervision.connect(params, OPERATOR)
+        if manager.operators.get(OPERATOR) is None:
+            await manager.operators.add(OPERATOR, at_api, OperatorRole.ADMIN)
+        elif await manager.operators.verify(OPERATOR, at_api) is None:
+            await manager.operators.set_password(OPERATOR, at_api)
+        connect = AccountReady(server=SERVER, login=LOGIN, password=at_server)
+        yield ManagerReady(url=f"{url}/api", username=OPERATOR, password=at_api, connect=connect)

@@ -1,26 +1,32 @@
-"""The emulated terminal, as its command and the demo run it."""
+"""The emulated terminal and the emulated MT4 server, as their commands and the demo run them."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
+from ea_bridge import host
 from ea_bridge.emulator.conditions import TerminalFiles
 from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.link import EmulatedLink
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.endpoint.link import PeerLink
 from ea_bridge.endpoint.results import FolderLock, FolderLocked
+from ea_bridge.mt4_manager.emulator import EmulatedManager, ManagerLink, Population, build_manager
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.simulation.faults import EmulatedFaults
 from ea_bridge.simulation.market import parse_ticks_option
 from ea_bridge.token import parse_token
-from gateway.options import Announce, EmulatorOptions, Ready
+from gateway.app import freeze_gc
+from gateway.options import Announce, EmulatorOptions, ManagerEmulatorOptions, Mt4Ready, Ready
 from gateway.storage.store import StoreError
+
+BOOKS, RESULTS, DEVICE = "books.sqlite", "results", "device"
+"""Files of its folder."""
 
 
 async def run_emulator(
@@ -82,6 +88,70 @@ def terminal_in(options: EmulatorOptions) -> Iterator[EmulatedTerminal]:
         )
 
 
+async def run_manager_emulator(
+    options: ManagerEmulatorOptions, announce: Announce, on_pending: Callable[[Pending], None]
+) -> None:
+    """Run an emulated MT4 server until cancelled; its peer dials until the daemon lets it in.
+
+    Args:
+        options: what it is.
+        announce: called once it is linked.
+        on_pending: called when this machine waits for approval.
+
+    Raises:
+        UnknownFault: there is no fault of a name.
+        LinkRefused: the daemon does not take the token.
+        MalformedToken: the token was mistyped.
+        StoreError: another one has the folder, or its books cannot be read.
+        OSError: the folder cannot be used.
+
+    """
+    tid = parse_token(options.auth_token)
+    password = options.password or host.token_urlsafe(12)
+    bridge = f"{options.bridge_host}:{options.bridge_port}"
+    with _manager_in(options, password) as server:
+        link = ManagerLink(
+            server,
+            options.bridge_host,
+            options.bridge_port,
+            options.auth_token,
+            seed=options.seed,
+            on_pending=on_pending,
+        )
+        async with linked(link) as running:
+            freeze_gc()
+            mt4 = Mt4Ready(server=server.server, login=server.login, password=password)
+            announce(Ready(bridge=bridge, terminal=tid, mt4=mt4))
+            await running
+
+
+@contextmanager
+def _manager_in(options: ManagerEmulatorOptions, password: str) -> Iterator[EmulatedManager]:
+    """Build the server; its files are nobody else's while the context lasts."""
+    faults = EmulatedFaults.parse(options.faults)
+    with ExitStack() as stack:
+        if (folder := options.folder) is not None:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                stack.callback(FolderLock(folder).release)
+            except FolderLocked as error:
+                raise StoreError(str(error)) from error
+        try:
+            server = build_manager(
+                password=password,
+                population=Population(users=options.users),
+                seed=options.seed,
+                faults=faults,
+                books_file=folder and folder / BOOKS,
+                results_file=folder and folder / RESULTS,
+                device_file=folder and folder / DEVICE,
+            )
+        except sqlite3.Error as error:
+            raise StoreError(f"the books in {folder} cannot be read: {error}") from error
+        stack.callback(server.close)
+        yield server
+
+
 def faults_of(latency_ms: int, words: Iterable[str] = ()) -> EmulatedFaults:
     """Return what goes wrong; an order that takes long has to wait for its turn.
 
@@ -120,9 +190,3 @@ async def linked(link: EmulatedLink | PeerLink[Any]) -> AsyncIterator[asyncio.Ta
         link.stop()
         running.cancel()
         await asyncio.wait((running, ready))
-
-
-def freeze_gc() -> None:
-    """Let the garbage collector never look again at what stands now."""
-    gc.collect()
-    gc.freeze()

@@ -8,6 +8,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
+from gateway.app import freeze_gc
 from gateway.background import background
 from gateway.config import Config, find, load, zeros
 from gateway.home.home import Home
@@ -17,7 +18,6 @@ from gateway.storage.reserve import Reserve, keep_up
 from gateway.storage.store import DiskFull
 
 from .daemon import Gateway
-from .emulator import freeze_gc
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Literal, NamedTuple
 
-from gateway.storage.private import UnsafePlace, make_file
+from gateway.storage.database_file import UnsafePlace, make_file
 from gateway.storage.store import LEDGER, Store, StoreError
 
 TABLE = """

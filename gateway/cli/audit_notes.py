@@ -23,7 +23,7 @@ def note_in(home: Path, event: str, **fields: Any) -> None:
         fields: as with :meth:`gateway.audit.recorder.Audit.record`.
 
     """
-    from gateway.storage.private import UnsafePlace
+    from gateway.storage.database_file import UnsafePlace
     from gateway.storage.reserve import give_up, is_full
     from gateway.storage.store import StoreError
 
@@ -50,7 +50,7 @@ def _note(home: Path, event: str, fields: dict[str, Any]) -> None:
 
 def _open(home: Path) -> sqlite3.Connection:
     """Open the ledger as it is; make its tables where no gateway of this version has run yet."""
-    from gateway.storage.private import check_file
+    from gateway.storage.database_file import check_file
     from gateway.storage.store import LEDGER
 
     path = home / LEDGER

@@ -308,7 +308,7 @@ def _writable(home: Path) -> bool:
 class RunLock:
     """Lock that a gateway holds in its home while it runs; it goes with the process.
 
-    It is SQLite's own, as that of :mod:`gateway.home.home_lock`: it works alike on all systems.
+    It is SQLite's own, as that of :mod:`gateway.home.home`: it works alike on all systems.
 
     Args:
         home: the folder; must be there.

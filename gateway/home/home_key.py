@@ -19,8 +19,7 @@ from gateway.credentials.secret_keys import (
     noted_keys,
 )
 from gateway.credentials.secrets import KeyStore, SecretBox, SecretsError, known_box
-from gateway.home.home import MIGRATIONS, SEALED
-from gateway.home.home_lock import HomeLock
+from gateway.home.home import MIGRATIONS, SEALED, HomeLock
 from gateway.storage.store import DATABASE, Store
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 from gateway import accounts, audit, paper
 from gateway.auth import version_watermarks
 from gateway.mt4_manager import journal as manager_journal
-from gateway.storage.ledger import DATABASE, Ledger
-from gateway.storage.ledger_writer import NewGroupWriter, WritingThread
+from gateway.storage.ledger import DATABASE, Ledger, NewGroupWriter, WritingThread
 from gateway.storage.reserve import Reserve
 from gateway.storage.store import Store
 from gateway.trading import journal

@@ -24,8 +24,7 @@ from typing import Any
 
 from ea_bridge import host
 from gateway.storage import reserve
-from gateway.storage.private import UnsafePlace, check_folder, make_file
-from gateway.storage.wal import WalIndex, begin_wal
+from gateway.storage.database_file import UnsafePlace, WalIndex, begin_wal, check_folder, make_file
 
 DATABASE = "gateway.db"
 LEDGER = "ledger.db"

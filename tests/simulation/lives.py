@@ -14,8 +14,7 @@ from typing import Any
 from gateway.app.daemon import Gateway
 from gateway.config import Config
 from gateway.home.home import Home
-from gateway.storage.ledger import Ledger
-from gateway.storage.ledger_writer import MAX_GROUP, Signal, Write
+from gateway.storage.ledger import MAX_GROUP, Ledger, Signal, Write
 from gateway.storage.reserve import Reserve, keep_up
 from gateway.storage.store import DiskFull, StoreError
 

@@ -15,7 +15,7 @@ from ea_bridge.session.calls import MAX_IN_FLIGHT, MAX_LATE, MAX_RESULT_BYTES, M
 from ea_bridge.session.terminal import MAX_SYMBOLS
 from gateway.app.daemon import Gateway
 from gateway.audit.recorder import MAX_KINDS
-from gateway.storage.ledger_writer import MAX_GROUP
+from gateway.storage.ledger import MAX_GROUP
 from gateway.streams.hub import MAX_PENDING_EVENTS
 from gateway.trading.contingent.emulated import MAX_HELD
 from gateway.trading.contingent.oco import MAX_LINKS

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ea_bridge.model import TradeRequest, TradeResult, TradeRetcode
+from gateway.app import freeze_gc
 from gateway.app.daemon import Gateway
-from gateway.app.emulator import freeze_gc
 from gateway.audit import Audit
 from gateway.config import Config
 from gateway.home.home import KEY_FILE, Home

@@ -32,8 +32,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from gateway.storage.private import UnsafePlace, check_folder, make_file
-from gateway.storage.wal import begin_wal
+from gateway.storage.database_file import UnsafePlace, begin_wal, check_folder, make_file
 
 from .model import Base
 from .upgrade import upgrade

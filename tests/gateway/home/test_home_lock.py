@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from gateway.config import Secrets
-from gateway.home import home_lock as in_use
-from gateway.home.home import Home
+from gateway.home import home as home_module
+from gateway.home.home import LOCK_FILE, Home, HomeLock
 from gateway.home.home_key import HomeKey
-from gateway.home.home_lock import LOCK_FILE, HomeLock
 from gateway.storage.store import StoreError
 
 FILE = Secrets(store="file")
@@ -32,7 +31,7 @@ def test_any_number_has_a_home_open(folder: Path) -> None:
 
 def test_who_exchanges_the_key_is_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody before, nobody meanwhile, everybody afterwards."""
-    monkeypatch.setattr(in_use, "WAIT_S", 0.05)
+    monkeypatch.setattr(home_module, "WAIT_S", 0.05)
     with Home(folder), pytest.raises(StoreError, match="another command of mt-gateway works in"):
         HomeKey(folder, FILE, alone=True)
     with HomeKey(folder, FILE, alone=True), pytest.raises(StoreError, match="is being exchanged"):
@@ -60,7 +59,7 @@ def test_an_exchange_is_waited_for(folder: Path) -> None:
 def test_a_hold_goes_with_its_process(folder: Path) -> None:
     """Whoever is killed keeps nobody out."""
     code = (
-        "import os, sys; from pathlib import Path; from gateway.home.home_lock import HomeLock\n"
+        "import os, sys; from pathlib import Path; from gateway.home.home import HomeLock\n"
         "hold = HomeLock(Path(sys.argv[1]), alone=True); os._exit(9)"
     )
     assert subprocess.run((sys.executable, "-c", code, str(folder)), check=False).returncode == 9

@@ -14,8 +14,8 @@ import pytest
 
 from ea_bridge.host import Host, MappedFile, handed_in
 from gateway.console.database import open_database
+from gateway.storage.database_file import begin_wal
 from gateway.storage.store import Store
-from gateway.storage.wal import begin_wal
 
 
 @pytest.fixture(name="other")
@@ -40,7 +40,7 @@ def count_waits(other: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> l
         if len(waits) == 3:
             other.execute("COMMIT")
 
-    monkeypatch.setattr("gateway.storage.wal.host.sleep", wait)
+    monkeypatch.setattr("gateway.storage.database_file.host.sleep", wait)
     return waits
 
 

@@ -16,8 +16,7 @@ from gateway.console.service import open_console
 from gateway.credentials.key_store.file import KeyFile
 from gateway.credentials.key_store.passphrase import NEW_PASSPHRASE_FILE, PASSPHRASE_FILE
 from gateway.credentials.secrets import KnownKey, SecretsError, encode_key
-from gateway.home.home import KEY_FILE, Home
-from gateway.home.home_lock import HomeLock
+from gateway.home.home import KEY_FILE, Home, HomeLock
 
 # --- status --------------------------------------------------------------------------------
 
@@ -87,7 +86,7 @@ def test_nothing_opens_while_the_key_is_exchanged(
     run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A token that was sealed with the old key would open nothing any more."""
-    monkeypatch.setattr("gateway.home.home_lock.WAIT_S", 0.05)
+    monkeypatch.setattr("gateway.home.home.WAIT_S", 0.05)
     alone = HomeLock(folder, alone=True)
     try:
         complaint = run("token", "create", "--name", "B", "--home", str(folder)).complaint

@@ -15,11 +15,10 @@ from gateway.cli.halt import halt
 from gateway.cli.output import CliError
 from gateway.config import ConfigError, load_for
 from gateway.console.database.engine import FILE, DatabaseError, home_url, open_database
-from gateway.home.home import Home
-from gateway.home.home_lock import LOCK_FILE
+from gateway.home.home import LOCK_FILE, Home
 from gateway.home.ledger import open_ledger_store
+from gateway.storage.database_file import UnsafePlace, check_file
 from gateway.storage.ledger import DATABASE as LEDGER
-from gateway.storage.private import UnsafePlace, check_file
 from gateway.storage.store import DATABASE, Store, StoreError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX owners and links")
