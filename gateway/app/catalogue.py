@@ -7,7 +7,6 @@ import orjson
 from gateway.rpc import openrpc
 from gateway.rpc.catalogue import Catalogue
 from gateway.rpc.methods import (
-    account,
     calculations,
     contingent,
     history,
@@ -18,7 +17,6 @@ from gateway.rpc.methods import (
     safety,
     service,
     subscriptions,
-    symbols,
     terminal,
 )
 
@@ -26,9 +24,7 @@ from gateway.rpc.methods import (
 def build_catalogue() -> Catalogue:
     """Return everything that a caller can ask, in the order of the reference."""
     return Catalogue(
-        account,
         terminal,
-        symbols,
         market,
         positions,
         orders,

@@ -133,7 +133,7 @@ def _file(name: str, methods: list[Method]) -> str:
     return (
         f"{_HEADER.format(title=title)}{_IMPORTS}"
         f"class {_class(name)}(MethodsBase):\n"
-        f'    """See ``gateway.rpc.methods``: {groups}."""\n\n{body}'
+        f'    """Groups of the reference: {groups}."""\n\n{body}'
     )
 
 

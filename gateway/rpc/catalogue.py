@@ -118,6 +118,8 @@ class Method:
     """A ``client_order_id`` among its params is that of its own call, not of another one."""
     groups: Mapping[str, type[ParamGroup]] = field(default_factory=dict)
     """Arguments of the handler that stand for several params each."""
+    group: str = ""
+    """Heading of the reference that it stands under."""
 
     @property
     def name(self) -> str:
@@ -129,11 +131,6 @@ class Method:
         if self.mutates:
             return Tier.REDUCE if self.reduces else Tier.FULL
         return Tier.READ
-
-    @property
-    def group(self) -> str:
-        """The module of :mod:`gateway.rpc.methods` that it stands in."""
-        return self.handler.__module__.rpartition(".")[2]
 
     @property
     def summary(self) -> str:
@@ -260,8 +257,11 @@ def method(
     transports: tuple[Transport, ...] = BOTH,
     of_terminal: bool = True,
     keyed: bool = True,
+    group: str = "",
 ) -> Callable[[Handler], Method]:
     """Turn a typed coroutine into a :class:`Method`; see its attributes for the arguments.
+
+    Its group is its module, unless that holds several.
 
     The coroutine takes the :class:`Call`, then its params by keyword; types, defaults and
     ``Field(description=...)`` of their annotations make the schema. A :class:`ParamGroup` among
@@ -295,6 +295,7 @@ def method(
             of_terminal=of_terminal,
             keyed=keyed,
             groups=groups,
+            group=group or handler.__module__.rpartition(".")[2],
         )
 
     return decorate

@@ -32,7 +32,6 @@ from gateway.credentials.lease import Tier
 from gateway.errors import Forbidden
 from gateway.rpc.catalogue import Call, Catalogue, Transport, result_adapter
 from gateway.rpc.methods import (
-    account,
     calculations,
     contingent,
     history,
@@ -43,7 +42,6 @@ from gateway.rpc.methods import (
     safety,
     service,
     subscriptions,
-    symbols,
     terminal,
 )
 from gateway.runtime import ConsoleView, RuntimeInfo
@@ -57,9 +55,7 @@ from gateway.trading.state import TradingState
 from gateway.trading.terminal import GuardedTerminal
 
 CATALOGUE = Catalogue(
-    account,
     terminal,
-    symbols,
     market,
     positions,
     orders,

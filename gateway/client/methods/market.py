@@ -10,7 +10,7 @@ from gateway.schemas.enums import Side, Timeframe
 
 
 class MarketMethods(MethodsBase):
-    """See ``gateway.rpc.methods``: account, terminal, symbols, market, calculations, history."""
+    """Groups of the reference: account, terminal, symbols, market, calculations, history."""
 
     async def get_account_info(
         self, *, terminal: str | Omitted | None = OMITTED

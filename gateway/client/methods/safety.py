@@ -10,7 +10,7 @@ from gateway.schemas.enums import Side
 
 
 class SafetyMethods(MethodsBase):
-    """See ``gateway.rpc.methods``: safety, subscriptions, service."""
+    """Groups of the reference: safety, subscriptions, service."""
 
     async def get_trading_enabled(
         self, *, terminal: str | Omitted | None = OMITTED

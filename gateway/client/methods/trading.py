@@ -11,7 +11,7 @@ from gateway.schemas.enums import Side
 
 
 class TradingMethods(MethodsBase):
-    """See ``gateway.rpc.methods``: positions, orders, journal, contingent."""
+    """Groups of the reference: positions, orders, journal, contingent."""
 
     async def get_positions(
         self,
