@@ -140,6 +140,7 @@ class PeerConversation(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        # one bound for asyncio's flow control and for what we tell by ourselves
         transport.set_write_buffer_limits(high=MAX_UNSENT, low=MAX_UNSENT // 2)
         self._transport = transport
         self._after("greeting", GREETING_S, self._miss, "did not answer")

@@ -93,6 +93,7 @@ class ManagerExecutor:
 
         """
         if not is_change(cmd):
+            # from this id on the table knows of everything that was taken
             self._results.asked(cmd.id)
             return self._answer(cmd)
         return execute_once(cmd, self._results, waited_ms, self._answer)
@@ -271,6 +272,7 @@ class ManagerConversation(PeerConversation):
         self._delay.of(hb.sent, host.boot_ms())
 
     def _obey(self, cmd: Cmd) -> None:
+        # commands that came in one read with the end of the link: nobody would hear the answer
         if self.is_cut:
             return
         self._backend.obey(cmd, self, self._delay.of(cmd.sent, host.boot_ms()))

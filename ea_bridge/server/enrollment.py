@@ -130,6 +130,7 @@ class Enrollments:
         self._waiting[pending.hello.tid] = enrollment
         self._registry.await_approval(pending)
         if older is not None:
+            # last: its end must not remove the newer one's entry
             older.replace()
 
     def ended(self, enrollment: Enrollment) -> None:

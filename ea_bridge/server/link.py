@@ -310,6 +310,7 @@ class BridgeLink(asyncio.Protocol):
             self._context.on_denied(self.tid, code)
 
     def _introduce(self, hello: Hello, enrollments: Enrollments) -> None:
+        # the way to the console has a deadline of its own
         if self._deadline is not None:
             self._deadline.cancel()
         self._snonce = host.token_hex(NONCE_BYTES)
@@ -357,6 +358,7 @@ class BridgeLink(asyncio.Protocol):
         self.write(self._connection.send(welcome))
         self.terminal = admitted.terminal
         self.session = self._begin(welcome.session, hello, admitted)
+        # a proved peer is never the one that makes room
         self._limiter.keep(self)
         if isinstance(self.session, TerminalSession):
             context.registry.join(self.session)

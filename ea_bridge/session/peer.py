@@ -178,6 +178,7 @@ class PeerSession:
             raise
         if on_written is not None:
             on_written()
+        # from the write on: nobody waits for what was not sent
         timer = self._timers.call_later(timeout_s, self._expire, call, timeout_s)
         try:
             result: R = await call.future

@@ -145,6 +145,7 @@ class TerminalSession(PeerSession):
     ) -> None:
         before = (self.broker, self.autotrading, self.trade_allowed)
         given = (broker, autotrading, trade_allowed)
+        # ``None`` in a message: unchanged
         after = tuple(old if new is None else new for old, new in zip(before, given, strict=True))
         if after != before:
             self.broker, self.autotrading, self.trade_allowed = after

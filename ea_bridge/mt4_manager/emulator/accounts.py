@@ -96,6 +96,7 @@ _NOISE = 1e-4
 
 def cents(amount: float) -> int:
     """Return an amount in cents, halves away from zero."""
+    # Python's ``round`` would take halves to the even neighbour, which no server does
     return math.floor(amount * 100 + 0.5) if amount >= 0 else -cents(-amount)
 
 
@@ -108,6 +109,7 @@ def is_amount(value: float) -> bool:
     """Whether a number is an amount of money: finite, bounded, in whole cents."""
     if not math.isfinite(value) or abs(value) > MAX_AMOUNT:
         return False
+    # 0.29 * 100 is 28.999999999999996
     return abs(value * 100 - cents(value)) < _NOISE
 
 
@@ -169,6 +171,7 @@ class MarginCalculator:
     def profit(self, trade: TradeRecord, account: UserAccount, snapshot: Snapshot) -> int:
         """Return in cents what closing a position now earns; 0 without a price."""
         bid, ask = snapshot.quote(trade.symbol)
+        # ``not >`` instead of ``<=``: NaN is no price either
         if not bid > 0 or not ask > 0:
             return 0
         long = trade.cmd == _BUY
@@ -180,6 +183,7 @@ class MarginCalculator:
     def shown(self, trade: TradeRecord, account: UserAccount, snapshot: Snapshot) -> TradeRecord:
         """Return an open trade with the market's price, and a position's floating profit."""
         bid, ask = snapshot.quote(trade.symbol)
+        # a buy closes at the bid, and pending sells open there
         price = bid if trade.cmd in _SOLD_LATER else ask
         if trade.cmd > _SELL:
             return msgspec.structs.replace(trade, close_price=price)
@@ -202,6 +206,7 @@ class MarginCalculator:
                 profits += result
             else:
                 losses += result
+        # kept: the margin stands with the rate of its opening, only the level floats
         used, volume = account.margin or self._used(account, group)
         money = account.balance + account.credit
         equity = money + floating
@@ -230,6 +235,7 @@ class MarginCalculator:
             row = account.flat
             if row is None:
                 row = msgspec.Raw(_encoder.encode(self.level(account, snapshot)))
+                # no price moves the level of an account without positions
                 if not account.open:
                     account.flat = row
             rows.append(row)
@@ -245,6 +251,7 @@ class MarginCalculator:
                 continue
             if trade.symbol not in sides:
                 sides[trade.symbol] = (Side(), Side())
+            # OP_BUY is 0 and OP_SELL is 1: the number is the side's place
             sides[trade.symbol][trade.cmd].add(trade)
             volume += trade.volume
         total = 0.0

@@ -132,6 +132,7 @@ class Books:
         login = user.login
         if login == 0:
             login = self.last_login + 1
+            # a manager may have asked for a login by its number: those are passed over
             while login in self.accounts:
                 login += 1
             self.last_login = login
@@ -158,6 +159,7 @@ class Books:
     def _enter(self, account: UserAccount) -> None:
         login = account.user.login
         self.accounts[login] = account
+        # nearly always at the end, where nothing of the long list has to move
         if not self._logins or login > self._logins[-1]:
             self._logins.append(login)
         else:
@@ -261,6 +263,7 @@ class Books:
             trade = self.closed[number]
             if trade.cmd == TradeCommand.CREDIT:
                 credit += result(trade)
+            # a pending order that was deleted stands in the history and never moved money
             elif trade.state != TradeState.DELETED:
                 balance += result(trade)
         return balance, credit
@@ -306,8 +309,10 @@ class BookStore:
     """
 
     def __init__(self, path: Path) -> None:
+        # no transactions of the module's own: a command's changes are one, begun by hand
         self._database = sqlite3.connect(path, isolation_level=None)
         self._database.execute("PRAGMA journal_mode=WAL")
+        # with WAL a killed process loses nothing; only a power cut could take the last commits
         self._database.execute("PRAGMA synchronous=NORMAL")
         self._database.executescript(_SCHEMA)
 
@@ -336,6 +341,7 @@ class BookStore:
             self._database.execute("BEGIN")
             self._save_users(books, changes)
             self._save_trades(books, changes)
+            # kept beside the rows: the number of a removed user or trade is never given out again
             self._database.execute("DELETE FROM last")
             last = (books.last_login, books.last_order)
             self._database.execute("INSERT INTO last VALUES (?, ?)", last)

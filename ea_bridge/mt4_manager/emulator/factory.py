@@ -261,6 +261,7 @@ def build_manager(
         faults=faults or EmulatedFaults(),
         store=store,
     )
+    # what was drawn is in the file before anybody has seen it
     manager.save()
     return manager
 

@@ -86,6 +86,7 @@ def _record(spec: SymbolInfo, place: int) -> SymbolRecord:
     by_ticks = margin in (MarginCalculation.FUTURES, MarginCalculation.CFD_INDEX)
     return SymbolRecord(
         symbol=spec.name,
+        # an array of 64 bytes there, of which the last one is 0
         description=spec.description[:63],
         currency=(spec.currency_base if is_forex else spec.currency_profit)[:11],
         type=SECURITIES.index(kind) if kind in SECURITIES else 0,
@@ -102,6 +103,7 @@ def _record(spec: SymbolInfo, place: int) -> SymbolRecord:
         swap_type=_INTEREST if spec.swap_mode == _SWAP_BY_INTEREST else _POINTS,
         swap_long=spec.swap_long,
         swap_short=spec.swap_short,
+        # MetaTrader 4's days count from Monday, MetaTrader 5's from Sunday
         swap_rollover3days=max(spec.swap_rollover3days - 1, 0),
         contract_size=spec.trade_contract_size,
         tick_value=spec.trade_tick_value if by_ticks else 0.0,
@@ -117,6 +119,7 @@ def _record(spec: SymbolInfo, place: int) -> SymbolRecord:
         multiply=10.0**spec.digits,
         bid_tickvalue=spec.trade_tick_value,
         ask_tickvalue=spec.trade_tick_value,
+        # volumes are lots times 100 everywhere in the API
         instant_max_volume=round(spec.volume_max * 100),
         margin_currency=spec.currency_margin[:11],
         freeze_level=spec.trade_freeze_level,
@@ -209,6 +212,7 @@ class MarketQuotes:
 
     def _move_on(self) -> None:
         now_msc = self._now_msc()
+        # in steps: one call goes no further than a day
         while self._market.now_msc < now_msc:
             self._market.advance(now_msc)
 

@@ -59,6 +59,7 @@ def check_texts(params: Struct) -> None:
         text = getattr(params, name)
         if text is None:
             continue
+        # the API counts bytes where the bounds of a struct count characters
         if len(text.encode()) > size:
             raise invalid(f"{name} has more than {size} bytes")
         allowed = _OF_A_BODY if name == "body" else ""

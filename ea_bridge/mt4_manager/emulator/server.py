@@ -177,6 +177,7 @@ class EmulatedManager:
             raise refuse(ReturnCode.NOT_ENOUGH_RIGHTS, "the manager may not do that")
         result = self._answers[op](params)
         if is_change:
+            # before the answer: what was told must be in the file
             self.save()
             if self.faults.take("crash_after"):
                 self.crashed = True
@@ -242,6 +243,7 @@ class EmulatedManager:
         if params.server != self.server:
             raise refuse(ReturnCode.NO_CONNECT, "no server answers at that address")
         known = hmac.compare_digest(params.password.encode(), self._password.encode())
+        # one answer for both: whoever guesses learns not even that the login is right
         if params.login != self.login or not known:
             raise refuse(ReturnCode.BAD_ACCOUNT_INFO, "login or password is wrong")
         self.connected = True
@@ -277,6 +279,7 @@ class EmulatedManager:
         tick = self._prices.tick(symbol.symbol)
         before = self._told.get(symbol.symbol)
         if tick is not None:
+            # ``direction`` of the next answer is against this price
             self._told[symbol.symbol] = tick.bid
         return price_of(symbol, tick, self.quotes.day(symbol.symbol), before)
 

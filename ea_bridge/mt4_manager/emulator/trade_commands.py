@@ -82,6 +82,7 @@ class TradeCommands:
         if by > 0:
             return
         level = self._books.margins.level(account, self._take_snapshot())
+        # credit is part of the free margin, and not the client's to withdraw
         available = min(account.balance, cents(level.margin_free) - account.credit)
         if -by > available:
             said = f"{amount(max(available, 0)):.2f} can be withdrawn"
@@ -103,6 +104,7 @@ class TradeCommands:
     def levels(self, params: MarginsFilter) -> Page[msgspec.Raw]:
         """``MarginsGet``; the rows are encoded already."""
         books, snapshot = self._books, self._take_snapshot()
+        # the daemon's usual question: nothing is worked out but the rows of the page
         if params.group is None and params.level_type is None:
             total = len(books.accounts)
             logins = books.logins(bounds(total, params.offset, params.limit))
@@ -209,6 +211,7 @@ class TradeCommands:
     def delete(self, params: AdminDeleteParams) -> Done:
         """``AdmTradesDelete``: all of them or none."""
         numbers = list(dict.fromkeys(params.orders))
+        # all are looked up before the first is deleted: all of them or none
         for number in numbers:
             if self._books.trade(number) is None:
                 raise invalid(f"there is no order {number}")

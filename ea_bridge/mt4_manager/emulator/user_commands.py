@@ -177,6 +177,7 @@ class UserCommands:
 
     def group_op(self, params: GroupOpParams) -> Done:
         """``UsersGroupOp``: to all of them or to none."""
+        # all are found before the first is changed: to all of them or to none
         accounts = [self._books.account(login) for login in dict.fromkeys(params.logins)]
         match params.command:
             case GroupCommand.DELETE:
@@ -191,6 +192,7 @@ class UserCommands:
                     self._write(account, UserChange(leverage=params.leverage))
             case GroupCommand.SETGROUP:
                 for account in accounts:
+                    # every move is checked before the first is made
                     self._check_move(account, params.newgroup)
                 for account in accounts:
                     self._write(account, UserChange(group=params.newgroup))

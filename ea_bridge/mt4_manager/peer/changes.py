@@ -68,6 +68,7 @@ class ChangeCommands:
         info = layouts.TradeTransInfo()
         self._records.write(info, params)
         self._once("TradeTransaction", byref(info))
+        # not every server may write the number back: 0 says that it is not known
         return mt4.Transacted(order=max(0, info.order))
 
     # --- users -----------------------------------------------------------------------------
@@ -79,6 +80,7 @@ class ChangeCommands:
         user.user_color = mt4.NO_COLOR
         self._records.write(user, params)
         if params.password_investor is None:
+            # an empty one would let anybody look at the account
             self._records.set(user, "password_investor", _new_password())
         self._once("UserRecordNew", byref(user))
         return self._user_now(user)
@@ -170,10 +172,12 @@ class ChangeCommands:
         body = self._records.codec.write(mail.body, MAIL_BYTES, "body")
         if self._mail is None:
             try:
+                # one for all mails: low memory is scarce, and it is never given back
                 self._mail = LowBuffer(MAIL_BYTES)
             except MemoryError as error:
                 raise CommandRefused(str(error), retcode=int(ReturnCode.TECH_PROBLEM)) from None
         self._mail.write(body + b"\0")
+        # a ``__ptr32``: four bytes, in a process of 64 bits as well
         box.body, box.bodylen = self._mail.address, len(body)
         self._once("MailSend", byref(box), ints(mail.logins))
         return Done(total=len(mail.logins))
@@ -192,6 +196,7 @@ class ChangeCommands:
         """
         direct = self._connection.direct()
         code = direct.call(method, *arguments)
+        # a plain refusal would let the daemon book it again
         if code in DOUBTFUL:
             raise in_doubt(f"{method}: {describe(direct, code)}")
         if code not in SUCCESSES:
@@ -259,6 +264,7 @@ class LowBuffer:
                 ctypes.c_uint32,
             )
             reserve_and_commit, read_write = 0x3000, 0x04
+            # Windows has no flag for low memory: one address after the other is asked for
             for start in range(_STEP, LIMIT - _STEP, _STEP):
                 found = kernel.VirtualAlloc(start, self.size, reserve_and_commit, read_write)
                 if found:

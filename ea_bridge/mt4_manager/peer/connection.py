@@ -103,6 +103,7 @@ class ServerConnection:
         """
         self.disconnect()
         self._open(params)
+        # only now: a login that was refused is not tried again by itself
         self._wanted = params
         _log.info("connected to %s as manager %d", params.server, params.login)
         return self.state()
@@ -138,6 +139,7 @@ class ServerConnection:
 
     def pump(self) -> Interface | None:
         """Return the interface that pumps; ``None`` until it has everything, or without one."""
+        # refused where the server is lost: a pump would go on with what it had
         self.direct()
         return self._pump if self._pumping is Pumping.ON else None
 
@@ -190,12 +192,14 @@ class ServerConnection:
     def _log_in(self, interface: Interface, params: ConnectParams) -> None:
         demand(interface, "Connect", self._encode(params.server))
         demand(interface, "Login", params.login, self._encode(params.password))
+        # symbols are a copy of the library's own, and empty before
         demand(interface, "SymbolsRefresh")
 
     def _check(self, interface: Interface) -> None:
         """See in one deep record that methods and layout are those of this library."""
         common = ConCommon()
         code = interface.call("ManagerCommon", byref(common))
+        # a manager who may not read the configuration can work all the same
         if code not in SUCCESSES:
             _log.warning("the server's configuration may not be read: code %d", code)
             return
@@ -255,6 +259,7 @@ class ServerConnection:
             direct.release()
 
     def _poll(self) -> None:
+        # asked each time: the library does not tell when it loses the server
         self.connected = self._direct is not None and bool(self._direct.call("IsConnected"))
 
 

@@ -178,12 +178,14 @@ class Interface:
         """
         total = c_int32(count)
         address = self.call(method, *arguments, byref(total))
+        # nothing and a failure look the same here: the reader of lists tells them apart
         if not address:
             return []
         try:
             if not 0 <= total.value <= MAX_RECORDS:
                 raise LibraryError(f"{method} tells of {total.value} records")
             array = record * total.value
+            # copied, since the library's own memory is freed right after
             return list(array.from_buffer_copy(array.from_address(address)))
         finally:
             self.call("MemFree", address)

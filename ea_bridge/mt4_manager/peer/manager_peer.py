@@ -169,7 +169,9 @@ class ManagerPeer:
     def obey(self, cmd: Cmd, conversation: ManagerConversation, waited_ms: float) -> None:
         """Have a command carried out in its turn, and answer if the link is still there."""
         if is_change(cmd):
+            # before its turn: it has arrived, however long the library takes for those before
             conversation.say(Ack(id=cmd.id))
+        # the wait in our own queue counts against its ``ttl``, too
         sent_ms = host.boot_ms() - waited_ms
 
         def work() -> list[Res]:
@@ -196,6 +198,7 @@ class ManagerPeer:
 
     async def close(self) -> None:
         """Finish what was taken, and log out."""
+        # in its turn: what was taken is carried out before
         await self._in_turn(self._connection.disconnect)
         self._pool.shutdown()
 

@@ -94,10 +94,12 @@ class ListReader:
         """
         interface, now_s = self._connection.direct(), self._clock()
         question = replace(wanted, offset=0, limit=None)
+        # let go of at once: a new first page is never cut from an old list
         known, self._snapshot = self._snapshot, None
         if (
             _offset(wanted)
             and known is not None
+            # another interface is another login: it may see other accounts
             and known.interface is interface
             and known.question == question
             and now_s < known.until_s
@@ -105,6 +107,7 @@ class ListReader:
             self._snapshot = known
             return known.records
         found = fetch()
+        # kept only where rows follow: a whole server's users are a lot of memory
         if len(found) > len(window(wanted, found)) + _offset(wanted):
             self._snapshot = _Snapshot(interface, question, found, now_s + SNAPSHOT_S)
         return found
@@ -268,6 +271,7 @@ class Queries:
         users = self.raw_users([wanted.login])
         if not users:
             raise no_such_login(wanted.login)
+        # the method wants the user's group, which the caller need not know
         group, pump = bytes(users[0].group), self._connection.pump()
 
         def fetch() -> list[layouts.TradeRecord]:
@@ -286,6 +290,7 @@ class Queries:
             found = self._lists.ask("TradesUserHistory", layouts.TradeRecord, *span)
             if found:
                 return found
+            # asked again: an empty list that was wrong would make the daemon pay twice
             return self._lists.ask("TradesUserHistory", layouts.TradeRecord, *span)
 
         return self._page(wanted, fetch, mt4.TradeRecord)
@@ -337,8 +342,10 @@ class Queries:
         """``SymbolAdd`` and ``SymbolInfoGet``, of the interface that is kept up to date."""
         interface = self._connection.pump() or self._connection.direct()
         name, info = self._name(params), layouts.SymbolInfo()
+        # a symbol outside of the market watch has no price
         demand(interface, "SymbolAdd", name)
         demand(interface, "SymbolInfoGet", name, byref(info))
+        # zeros until the first tick after it was added
         if not info.bid and not info.ask:
             said = "there has been no price yet; ask again"
             raise CommandRefused(said, retcode=int(ReturnCode.TRADE_OFFQUOTES))

@@ -55,6 +55,7 @@ class TextCodec:
 
     def read(self, data: bytes) -> str:
         """Return the text up to the first NUL."""
+        # behind the NUL lies whatever the memory held before
         return data.partition(b"\0")[0].decode(self.encoding, self._errors)
 
     def write(self, text: str, size: int, name: str) -> bytes:
@@ -71,6 +72,7 @@ class TextCodec:
         except UnicodeEncodeError as error:
             bad = text[error.start]
             raise Unwritable(f"{name}: U+{ord(bad):04X} is not in {self.encoding}") from None
+        # ``>=``: the last byte is the NUL's
         if len(data) >= size:
             raise Unwritable(f"{name} has {len(data)} bytes, more than {size - 1}")
         return data
@@ -83,6 +85,7 @@ def _as_control(error: UnicodeError) -> tuple[str, int]:
     return data.decode("latin-1"), error.end
 
 
+# cp1252 leaves five bytes without a character, which Windows reads as control characters
 codecs.register_error(_CONTROL, _as_control)
 
 
@@ -115,6 +118,7 @@ class RecordConverter:
         """Return a group, with the security groups up to the last that is shown."""
         shown = [at for at, security in enumerate(record.secgroups) if security.show]
         securities = record.secgroups[: shown[-1] + 1] if shown else []
+        # the server's number is not trusted further than the array reaches
         count = max(0, min(record.secmargins_total, len(record.secmargins)))
         return self.read(
             record,
