@@ -177,7 +177,7 @@ def _nothing_done() -> Iterator[None]:
     except GatewayError as error:
         error.data.setdefault("outcome", "not_sent")
         raise
-    except CommitUnsure as error:
+    except CommitUnsure as error:  # before StoreError, of which it is one
         logger.error("a link of orders may be written: %s", error)
         raise InternalError(
             "The disk of the gateway has failed over it: say it again, which is safe, until it is "
@@ -208,6 +208,7 @@ async def link_oco(call: Call, *, tickets: _Tickets) -> shapes.OcoLink:
     nothing is linked: 2009 names it.
     """
     with _nothing_done():
+        # inside, so that this error too says that nothing was done
         if len(set(tickets)) != len(tickets):
             raise InvalidParams(errors=[{"field": "tickets", "reason": "one is there twice"}])
         link = await _links(call).link(call.terminal, call.caller.tid, tickets)

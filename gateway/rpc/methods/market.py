@@ -165,7 +165,7 @@ async def get_history_ticks(
             symbol=symbol,
             from_msc=start.at_ms,
             to_msc=last_ms,
-            count=start.skip + limit + 1,
+            count=start.skip + limit + 1,  # one more tells whether there is another page
             flags=CopyTicks(kind),
         ),
     )
@@ -196,6 +196,7 @@ async def get_market_book(call: Call, *, symbol: Symbol) -> shapes.Book:
     info = await call.state.symbols.find(terminal, symbol)
     symbol = info.name
     entries = await terminal.request(commands.BOOK_GET, commands.SymbolParams(symbol=symbol))
+    # an empty book of a symbol that has one is an answer: the market is thin or closed
     if not entries and not info.ticks_bookdepth:
         raise NoMarketDepth(symbol=symbol)
     return convert.book(symbol, entries, 0, terminal.clock)
@@ -221,6 +222,7 @@ async def _history(
     loop = asyncio.get_running_loop()
     until_s, pause_s = loop.time() + LOADING_S, FIRST_PAUSE_S
     answer = await terminal.request(command, params)
+    # MetaTrader loads history in the background and answers what it has meanwhile
     while answer.missing == "loading" and loop.time() + pause_s < until_s:
         await asyncio.sleep(pause_s)
         pause_s *= 2
@@ -258,6 +260,7 @@ async def _bars_between(
             return History(rows=[], missing=missing), start_s
         start_s = end_s + 1
         stretch_s = max(stretch_s, LEAP_BARS * period.minutes * 60)
+        # once: months cost a second question, and after it gaps are short
         if leap == 0:
             start_s = await _next_month(terminal, symbol, start_s, last_s)
     return History(rows=[], missing=missing), start_s if start_s <= last_s else None
@@ -265,6 +268,7 @@ async def _bars_between(
 
 async def _next_month(terminal: GuardedTerminal, symbol: str, start_s: int, last_s: int) -> int:
     """Return the first moment from which there may be bars; after the span if there are none."""
+    # the month that holds start_s opened before it
     earliest_s = max(0, start_s - MONTH_S)
     months = await _rates(terminal, symbol, TimeframeModel.MN1, earliest_s, last_s)
     if months.missing == "loading":

@@ -108,6 +108,7 @@ async def set_trading_enabled(
     by_admin = Scope.ADMIN in call.caller.scopes
     if everywhere and not by_admin:
         raise Forbidden("Halting all terminals needs a token with the scope admin", scope="admin")
+    # a console has several people, and one must not halt the terminals of another
     if everywhere and call.daemon.console(call.caller.tid) is not None:
         raise Forbidden(
             "Other people's terminals may be on this gateway: `mt-gateway halt` and `resume` are "

@@ -120,6 +120,7 @@ async def hello(
     listener = call.listener
     if not wanted.min <= API_VERSION <= wanted.max:
         if listener is not None:
+            # after the answer, or the client would never learn which versions there are
             call.after_answer.append(
                 lambda: listener.end(UNSUPPORTED_VERSION, "unsupported_version")
             )
@@ -130,12 +131,14 @@ async def hello(
         )
     if listener is not None and heartbeat_ms is not None:
         listener.heartbeat_s = heartbeat_ms / 1000
+        # the timer that runs may be set for longer than the client now waits
         call.streams.retime(listener)
     beat_ms = DEFAULT_HEARTBEAT_MS if listener is None else round(listener.heartbeat_s * 1000)
     _note(call, client, session_id)
     if listener is not None and session_id:
         safeguards, name = call.safeguards, call.terminal.name
         safeguards.disconnects.hello(listener, name, session_id)
+        # once more: only now is it known which session's timers this call starts anew
         safeguards.heard(name, call.caller.tid, listener)
     return {
         "api": API_VERSION,

@@ -66,6 +66,7 @@ async def subscribe(
         raise InvalidParams(errors=[{"field": "channels", "reason": "Name at least one channel"}])
     items = await _by_broker_name(call, items)
     result, begin = await call.streams.subscribe(call.caller, call.listener, items)
+    # snapshot and subscription are taken without an await between; both go behind this answer
     call.after_answer.append(begin)
     return result
 
@@ -105,6 +106,7 @@ async def _by_broker_name(call: Call, items: list[Item]) -> list[Item]:
     A name that is ambiguous stays as it is, and fails by itself; so does one that the terminal
     cannot be asked about now.
     """
+    # each name is looked up once, however many channels a call has of one symbol
     known: dict[str, str] = {}
 
     async def name(symbol: str) -> str:
