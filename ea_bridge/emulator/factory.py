@@ -35,6 +35,53 @@ LOGINS = 1_000_000
 _EXECUTIONS = {"market": SymbolExecution.MARKET, "instant": SymbolExecution.INSTANT}
 
 
+class TerminalClocks:
+    """Clocks of an emulated terminal: the broker's wall clock, and the PC's.
+
+    Args:
+        market: gives the present where there is no clock.
+        clock: of the market; ``None`` where a recording drives time, as fast as it is read.
+        leaves_out: the market is always open, so the hour that comes twice in autumn comes once.
+        pc_s: UTC as the clock of the PC has it, in seconds; that of the market if absent.
+
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        clock: MarketClock | None,
+        *,
+        leaves_out: bool,
+        pc_s: Callable[[], float] | None = None,
+    ) -> None:
+        self._zone = BrokerZone()
+        self._market = market
+        self._clock = clock
+        self._leaves_out = leaves_out
+        self._pc_s = pc_s
+
+    def now_msc(self) -> int:
+        """Return the broker's wall clock, in milliseconds."""
+        if self._clock is None:
+            return self._market.now_msc
+        return self._zone.to_broker_ms(self._utc_ms())
+
+    def utc_s(self) -> int:
+        """Return the PC's idea of UTC, in seconds."""
+        return self._utc_ms() // 1000 if self._pc_s is None else int(self._pc_s())
+
+    def _utc_ms(self) -> int:
+        if self._clock is None:
+            return self._zone.to_utc_ms(self._market.now_msc)
+        now_ms = self._clock.now_ms(host.monotonic_s())
+        # in autumn the broker's clock is put back an hour, and stamps must not go back with it
+        back_ms = self._market.now_msc - self._zone.to_broker_ms(now_ms)
+        if self._leaves_out and back_ms > 0:
+            self._clock.jump(back_ms)
+            now_ms += back_ms
+        return now_ms
+
+
 def build_terminal(
     *,
     platform: str = "mt5",
@@ -83,7 +130,6 @@ def build_terminal(
         OSError, UnicodeDecodeError: the device's file, or that of the results, cannot be read.
 
     """
-    zone = BrokerZone()
     conditions = conditions or Conditions(netting=netting)
     # both at once: opening the market takes a moment, by which the clock must not be behind
     now_ns, real_s = host.wall_ns(), host.monotonic_s()
@@ -97,7 +143,7 @@ def build_terminal(
         market_clock = MarketClock(start_ms, real_s, 1.0 if flat_out else speed)
     else:
         market_clock, start_ms = clock, clock.now_ms(real_s)
-    start_msc = zone.to_broker_ms(start_ms)
+    start_msc = BrokerZone().to_broker_ms(start_ms)
     market = (
         open_market(
             start_msc=start_msc,
@@ -114,24 +160,9 @@ def build_terminal(
         market.select(name, enable=name in watch)
     for name in market.selected:
         market.tick(name)  # the first look at a symbol takes a moment: not while somebody waits
-
-    def utc_ms() -> int:
-        if flat_out:
-            return zone.to_utc_ms(market.now_msc)
-        now_ms = market_clock.now_ms(host.monotonic_s())
-        # in autumn the broker's clock is put back an hour, and stamps must not go back with it
-        back_ms = market.now_msc - zone.to_broker_ms(now_ms)
-        if sessions == "always" and back_ms > 0:
-            market_clock.jump(back_ms)
-            now_ms += back_ms
-        return now_ms
-
-    def now_msc() -> int:
-        return market.now_msc if flat_out else zone.to_broker_ms(utc_ms())
-
-    def utc_s() -> int:
-        return utc_ms() // 1000 if pc_s is None else int(pc_s())
-
+    clocks = TerminalClocks(
+        market, None if flat_out else market_clock, leaves_out=sessions == "always", pc_s=pc_s
+    )
     broker = _broker(market, platform, seed, conditions)
     books = None if kept is None else BookFile(kept.books)
     if books is not None and books.load(broker):
@@ -150,8 +181,8 @@ def build_terminal(
         market,
         broker,
         platform,
-        now_msc=now_msc,
-        utc_s=utc_s,
+        now_msc=clocks.now_msc,
+        utc_s=clocks.utc_s,
         faults=faults,
         pin=DevicePin(device_file if kept is None else kept.device),
         results=TradeResultStore(results_file if kept is None else kept.results),
