@@ -37,7 +37,7 @@ from ea_bridge.protocol.messages import (
     Message,
     Pnl,
     Res,
-    State,
+    StateEvent,
     Ticks,
     Trade,
 )
@@ -260,7 +260,7 @@ class EmulatedTerminal:
         self._q = 0
         self._untold: list[tuple[str, Tick]] = []
         self._builders: dict[tuple[str, Timeframe], BarBuilder] = {}
-        self._unacknowledged: deque[Trade | State] = deque(maxlen=MAX_TRADE_EVENTS)
+        self._unacknowledged: deque[Trade | StateEvent] = deque(maxlen=MAX_TRADE_EVENTS)
         self._switches: tuple[bool, bool, bool] | None = None
         self._account: Account | None = None
         self._summary_msc = -SUMMARY_MS
@@ -428,7 +428,9 @@ class EmulatedTerminal:
             return []
         self._q += 1
         connected, autotrading, allowed = now
-        said = State(broker=connected, autotrading=autotrading, trade_allowed=allowed, q=self._q)
+        said = StateEvent(
+            broker=connected, autotrading=autotrading, trade_allowed=allowed, q=self._q
+        )
         self._unacknowledged.append(said)
         return [said]
 

@@ -290,7 +290,7 @@ class Pnl(_Message, frozen=True):
     q: Counter = 0
 
 
-class State(_Message, frozen=True):
+class StateEvent(_Message, frozen=True, tag="state"):
     """EA: a switch was turned; absent means unchanged."""
 
     broker: bool | None = None
@@ -355,7 +355,7 @@ class Bye(_Message, frozen=True):
     code: Label
 
 
-Event = Ticks | Book | BarEvent | Trade | AccountEvent | Pnl | State | Lost
+Event = Ticks | Book | BarEvent | Trade | AccountEvent | Pnl | StateEvent | Lost
 """Messages that a terminal sends without being asked."""
 
 Message = (
@@ -375,7 +375,7 @@ Message = (
     | Trade
     | AccountEvent
     | Pnl
-    | State
+    | StateEvent
     | Lost
     | Hb
     | Busy

@@ -19,7 +19,7 @@ from ea_bridge.protocol.messages import (
     Lost,
     Message,
     Pnl,
-    State,
+    StateEvent,
     Ticks,
     Trade,
 )
@@ -116,7 +116,7 @@ class TerminalSession(PeerSession):
             case AccountEvent():
                 if not self._is_other_account(message.d):
                     self._notify_event(message)
-            case State():
+            case StateEvent():
                 self._take_flags(message.broker, message.autotrading, message.trade_allowed)
                 self._notify_event(message)
             case Trade() | Pnl() | Lost():

@@ -47,7 +47,7 @@ def test_a_terminal_that_joins_can_be_found(fixture):
 def test_a_terminal_that_goes_leaves_its_facts(fixture):
     """Since when, why, and how far its events had come."""
     live = fixture.join()
-    live.say(m.State(broker=True, q=1))
+    live.say(m.StateEvent(broker=True, q=1))
     fixture.now_ms = 5000
     live.session.end("the link was lost")
     facts = fixture.registry.facts("demo")
@@ -126,7 +126,7 @@ def test_a_subscriber_may_send_the_changed_account_away(fixture):
 def test_events_resume_where_the_same_run_of_the_ea_left_off(fixture):
     """Its ``boot`` is the same; it cannot claim that we have what it never made."""
     live = fixture.join(boot="b1", q=0)
-    live.say(m.State(broker=True, q=1), m.State(broker=True, q=2))
+    live.say(m.StateEvent(broker=True, q=1), m.StateEvent(broker=True, q=2))
     resume = fixture.registry.resume_point
     assert resume("demo", make_hello(boot="b1", q=7)) == 2
     live.session.end("the link was lost")
@@ -169,7 +169,7 @@ def test_an_entry_follows_its_terminal(fixture):
         live = fixture.join()
         assert entry.session is live.session
         assert entry.facts is fixture.registry.facts("demo")
-    live.say(m.State(broker=True, q=1))
+    live.say(m.StateEvent(broker=True, q=1))
     assert entry.facts.broker is True
     live.session.end("the link was lost")
     assert (entry.session, entry.facts.state) == (None, SessionState.DISCONNECTED)

@@ -24,7 +24,7 @@ from ea_bridge.commands import (
 )
 from ea_bridge.errors import CommandFailed, CommandTimeout, OutcomeUnknown
 from ea_bridge.model import TradeAction, TradeRequest
-from ea_bridge.protocol.messages import BarEvent, Event, State, Ticks
+from ea_bridge.protocol.messages import BarEvent, Event, StateEvent, Ticks
 from ea_bridge.session import DEAD_S, LateResult, SessionState, TerminalSession
 
 BOTH = pytest.mark.parametrize("platform", ["mt5", "mt4"])
@@ -129,7 +129,7 @@ class Told:
     def event(self, session: TerminalSession, event: Event) -> None:
         if isinstance(event, Ticks):
             self.ticks += [row[5] for row in event.d]
-        elif isinstance(event, State):
+        elif isinstance(event, StateEvent):
             self.states.append(event.broker)
         elif isinstance(event, BarEvent):
             (self.closed if event.closed else self.forming).append(event.d.time)

@@ -31,7 +31,7 @@ from ea_bridge.commands import (
 from ea_bridge.errors import CommandFailed, OutcomeUnknown, Unsupported
 from ea_bridge.model import LeaseTerms, TradeAction, TradeRequest
 from ea_bridge.protocol import codec
-from ea_bridge.protocol.messages import Bye, Denied, Event, Lost, State, Trade
+from ea_bridge.protocol.messages import Bye, Denied, Event, Lost, StateEvent, Trade
 from ea_bridge.server import NotAdmitted
 from ea_bridge.session import TerminalSession
 from ea_bridge.token import derive_keys, new_token
@@ -200,11 +200,11 @@ async def test_events_are_told_again_until_they_are_acknowledged(
         )
         await ea.terminal.switch(trade_allowed=False)
         ea.wire.is_open = True
-        await told.until(1, State)
+        await told.until(1, StateEvent)
         while len(added := told.opened()) < 2:
             await told.more()
         assert added == [0.1, 0.2]
-        numbers = [one.q for one in told.events if isinstance(one, Trade | State)]
+        numbers = [one.q for one in told.events if isinstance(one, Trade | StateEvent)]
         assert numbers == list(range(1, len(numbers) + 1))
 
 

@@ -174,7 +174,7 @@ def test_a_switch_that_is_turned_is_told(bench: Bench):
     """AutoTrading off: an event, the heartbeat says so, and orders are refused with 10027."""
     bench.pulse(1)
     bench.broker.switches.autotrading = False
-    [state] = [one for one in bench.pulse(1) if isinstance(one, m.State)]
+    [state] = [one for one in bench.pulse(1) if isinstance(one, m.StateEvent)]
 
     assert state.autotrading is False
     assert not bench.terminal.heartbeat(1, 0).autotrading

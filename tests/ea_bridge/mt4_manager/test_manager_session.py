@@ -163,7 +163,7 @@ async def test_commands_in_flight_are_bounded(live: LiveManager):
 
 async def test_what_a_terminal_tells_means_nothing_here(live: LiveManager):
     """Events are a terminal's: a manager peer that sends some is not believed, and lives on."""
-    live.say(m.State(broker=True), m.Lost(start=1))
+    live.say(m.StateEvent(broker=True), m.Lost(start=1))
 
     assert live.session.broker is None
     assert live.session.end_reason == ""

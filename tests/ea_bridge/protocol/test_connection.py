@@ -51,7 +51,7 @@ SAMPLES: dict[type[m.Message], m.Message] = {
         m.Trade(op="add", q=0),
         m.AccountEvent(d=Account(login=123)),
         m.Pnl(d=[(1, 1.0, 0.0, 0.0)]),
-        m.State(broker=False),
+        m.StateEvent(broker=False),
         m.Lost(start=5),
         m.Hb(),
         m.Busy(ms=60_000),
@@ -229,10 +229,10 @@ def test_events_are_counted_from_what_welcome_acknowledged(pair):
     """A replay is dropped, a gap is told."""
     pair.shake_hands(ack=41)
     daemon, terminal = pair.ends[DAEMON], pair.ends[TERMINAL]
-    assert daemon.receive_data(terminal.send(m.State(broker=True, q=41))) == []
-    pair.say(TERMINAL, m.State(broker=True, q=42))
-    heard = daemon.receive_data(terminal.send(m.State(broker=True, q=44)))
-    assert heard == [m.Lost(start=43, until=44), m.State(broker=True, q=44)]
+    assert daemon.receive_data(terminal.send(m.StateEvent(broker=True, q=41))) == []
+    pair.say(TERMINAL, m.StateEvent(broker=True, q=42))
+    heard = daemon.receive_data(terminal.send(m.StateEvent(broker=True, q=44)))
+    assert heard == [m.Lost(start=43, until=44), m.StateEvent(broker=True, q=44)]
     assert daemon.events.last == 44
 
 

@@ -6,8 +6,8 @@ from ea_bridge.protocol import messages as m
 from ea_bridge.protocol.connection import EventSequence
 
 
-def event(q: int) -> m.State:
-    return m.State(broker=True, q=q)
+def event(q: int) -> m.StateEvent:
+    return m.StateEvent(broker=True, q=q)
 
 
 def test_each_is_the_last_plus_one():

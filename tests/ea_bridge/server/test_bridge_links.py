@@ -64,7 +64,7 @@ async def test_many_terminals_share_the_port(bridge, authorizer):
 async def test_events_reach_the_gateway_in_order(bridge):
     """Through the socket, without a task each."""
     ea, _ = await bridge.join()
-    events = [m.State(broker=True, q=q) for q in range(1, 200)]
+    events = [m.StateEvent(broker=True, q=q) for q in range(1, 200)]
     ea.say(*events)
     await bridge.heard.until(lambda: len(bridge.heard.events) == len(events))
     assert bridge.heard.events == events
@@ -73,15 +73,15 @@ async def test_events_reach_the_gateway_in_order(bridge):
 async def test_a_reconnect_resumes_the_events(bridge):
     """What was taken before is not taken twice."""
     ea, _ = await bridge.join(q=0)
-    ea.say(m.State(broker=True, q=1), m.State(broker=True, q=2))
+    ea.say(m.StateEvent(broker=True, q=1), m.StateEvent(broker=True, q=2))
     await bridge.heard.until(lambda: len(bridge.heard.events) == 2)
     await ea.hang_up()
     again = await bridge.dial()
     welcome = await again.greet(q=3)
     assert welcome.ack == 2
-    again.say(m.State(broker=True, q=2), m.State(broker=False, q=3))
+    again.say(m.StateEvent(broker=True, q=2), m.StateEvent(broker=False, q=3))
     await bridge.heard.until(lambda: len(bridge.heard.events) == 3)
-    assert bridge.heard.events[-1] == m.State(broker=False, q=3)
+    assert bridge.heard.events[-1] == m.StateEvent(broker=False, q=3)
 
 
 async def test_revoking_ends_the_session_at_once(bridge):
@@ -188,7 +188,7 @@ async def test_a_long_line_of_ticks_is_taken_in_pieces(bridge, hangs_up):
     ea.say(
         many_ticks(100),
         many_ticks(15_000, 100),
-        m.State(broker=True, q=1),
+        m.StateEvent(broker=True, q=1),
         many_ticks(300, 15_100),
     )
     if hangs_up:
@@ -207,6 +207,6 @@ def told(events: list[m.Message]) -> list[object]:
     for event in events:
         if isinstance(event, m.Ticks):
             found += [row[1] - 1_764_000_000_000 for row in event.d]
-        elif isinstance(event, m.State):
+        elif isinstance(event, m.StateEvent):
             found.append("state")
     return found

@@ -179,7 +179,7 @@ async def test_a_terminal_that_breaks_the_protocol_is_cut_off(bridge, said):
 async def test_events_before_the_garbage_still_count(bridge, caplog):
     """Though so many came that they would have been acknowledged at once."""
     ea, session = await bridge.join()
-    events = [m.State(broker=True, q=q) for q in range(1, 400)]
+    events = [m.StateEvent(broker=True, q=q) for q in range(1, 400)]
     lines = b"".join(ea.connection.send(event) for event in events)
     ea.write(lines + b"garbage\n" * 10)
     assert await ea.closed_by_daemon()

@@ -58,7 +58,7 @@ async def test_a_token_of_an_approved_machine_is_welcomed_at_once(far, console):
     assert console.asked == ["fetch_challenge", "prove"]
     assert (session.terminal, session.state) == ("demo", "ready")
     assert far.heard.kinds() == ["connected"]
-    ea.say(m.State(broker=True, q=1))
+    ea.say(m.StateEvent(broker=True, q=1))
     await far.heard.until(lambda: far.heard.events)
 
 

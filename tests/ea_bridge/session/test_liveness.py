@@ -40,7 +40,7 @@ def test_a_heartbeat_goes_out_each_second(beating):
 
 def test_a_heartbeat_says_which_events_have_come(beating):
     """The EA may forget them then."""
-    beating.say(m.State(broker=True, q=1), m.State(broker=False, q=2))
+    beating.say(m.StateEvent(broker=True, q=1), m.StateEvent(broker=False, q=2))
     beating.timers.advance(1)
     assert [hb.ack for hb in beating.wire.take(m.Hb)] == [0, 2]
 
@@ -48,11 +48,11 @@ def test_a_heartbeat_says_which_events_have_come(beating):
 def test_events_are_acknowledged_before_the_window_is_full(beating):
     """At half of it, whatever the time: a burst must not stall for a heartbeat."""
     beating.wire.take(m.Hb)
-    beating.say(*(m.State(broker=True, q=q) for q in range(1, WINDOW // 2)))
+    beating.say(*(m.StateEvent(broker=True, q=q) for q in range(1, WINDOW // 2)))
     assert beating.wire.take(m.Hb) == []
-    beating.say(m.State(broker=True, q=WINDOW // 2))
+    beating.say(m.StateEvent(broker=True, q=WINDOW // 2))
     assert [hb.ack for hb in beating.wire.take(m.Hb)] == [WINDOW // 2]
-    beating.say(m.State(broker=True, q=WINDOW // 2 + 1))
+    beating.say(m.StateEvent(broker=True, q=WINDOW // 2 + 1))
     assert beating.wire.take(m.Hb) == []
 
 
@@ -129,11 +129,11 @@ def test_the_flags_come_with_the_heartbeat(beating):
     beating.say(m.Hb(broker=True, autotrading=False))
     assert (beating.session.broker, beating.session.autotrading) == (True, False)
     assert beating.heard.states == ["ready"]
-    beating.say(m.State(autotrading=True, trade_allowed=False, q=1))
+    beating.say(m.StateEvent(autotrading=True, trade_allowed=False, q=1))
     session = beating.session
     assert (session.broker, session.autotrading, session.trade_allowed) == (True, True, False)
     assert beating.heard.states == ["ready", "ready"]
-    assert beating.heard.events == [m.State(autotrading=True, trade_allowed=False, q=1)]
+    assert beating.heard.events == [m.StateEvent(autotrading=True, trade_allowed=False, q=1)]
 
 
 def test_the_brokers_clock_is_sampled(beating):

@@ -100,7 +100,7 @@ def test_trade_and_account_events_are_handed_on(live):
 
 def test_a_gap_in_the_events_is_told_in_its_place(live):
     """Whoever listens takes a snapshot."""
-    live.say(m.State(broker=True, q=1), m.State(broker=True, q=5))
+    live.say(m.StateEvent(broker=True, q=1), m.StateEvent(broker=True, q=5))
     assert live.heard.events[1] == m.Lost(start=2, until=5)
 
 

@@ -123,8 +123,8 @@ async def test_the_terminal_channel_tells_links_and_switches(live: Stage, ear: E
     """Each change comes with the whole state."""
     await live.subscribe(ear, "terminal")
     live.terminal.say(m.Hb(broker=True, autotrading=True))
-    live.terminal.say(m.State(autotrading=False))
-    live.terminal.say(m.State(broker=False))
+    live.terminal.say(m.StateEvent(autotrading=False))
+    live.terminal.say(m.StateEvent(broker=False))
     live.streams.clock_changed("mt5-a")
     live.terminal.disconnect()
     live.terminal.connect()
