@@ -105,6 +105,7 @@ class GuardedTerminals:
             streams=self.streams,
             clock=self.clocks.of,
             terminals=self,
+            replaced=self.kill_switch.disconnects.replaced,
         )
         self.paper = PaperService(
             ledger,

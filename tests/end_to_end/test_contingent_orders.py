@@ -140,6 +140,26 @@ async def test_a_held_order_outlives_the_daemon(tmp_path: Path) -> None:
         assert await _emulated(second) == []
 
 
+async def test_a_lost_connection_takes_what_its_held_order_became(tmp_path: Path) -> None:
+    """The limit order, which the gateway has placed, is the program's as the held one was."""
+    ticks = sawtooth(tmp_path, LOW, HIGH)
+    machine = build_terminal(platform="mt4", speed=60.0, tick_files=ticks)
+    async with daemon(tmp_path / "home") as running:
+        token = (await running.link("main", machine)).token
+        listener, program = await running.ws(token), await running.ws(token)
+        await listener.call("subscribe", channels=["orders", "terminal"])
+        await program.call("set_cancel_on_disconnect", enabled=True, grace_ms=0)
+        order = {"symbol": "EURUSD", "type": "buy_stop_limit", "volume": 0.1}
+        prices = {"price": 1.25, "stoplimit": LOW - 0.01}
+        ticket = (await program.call("place_order", **order, **prices))["order"]["order"]
+        machine.faults.rewrite_comment = 1
+        await move(program, ticket, HIGH - 0.0003)
+        limit = (await listener.change("orders", "remove", ticket=ticket))["became"]
+        await program.close()
+        event = await listener.event("terminal", lambda e: e["data"].get("cause") == "disconnect")
+        assert event["data"]["cancelled"] == [limit]
+
+
 async def _emulated(running: Product) -> list[Json]:
     client = await running.http()
     return [order for order in await client.call("get_orders") if order["emulated"]]

@@ -56,6 +56,9 @@ Watch = Callable[[str], Callable[[], None]]
 """Has the terminal push a symbol's ticks; returns what ends that."""
 Tell = Callable[[Account, str, Order], None]
 """Tells who listens that an order was added, changed or removed."""
+ReplaceBy = Callable[[Account, HeldOrder, int], None]
+"""Told that the limit order of the present attempt is about to take the place of a held one on an
+account, and then that it has, with its ticket; 0 before."""
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +76,7 @@ class EmulatedOrders:
         now_ms: UTC milliseconds.
         to_broker_ms: turns UTC milliseconds into the broker's.
         locks: of the terminal.
+        replace_by: told of the limit orders.
 
     """
 
@@ -88,6 +92,7 @@ class EmulatedOrders:
         now_ms: Callable[[], int],
         to_broker_ms: Callable[[int], int],
         locks: TicketLocks,
+        replace_by: ReplaceBy = lambda *_: None,
     ) -> None:
         self._book = book
         self._tasks = tasks
@@ -98,6 +103,7 @@ class EmulatedOrders:
         self._now_ms = now_ms
         self._to_broker_ms = to_broker_ms
         self._locks = locks
+        self._replace_by = replace_by
         self._held = {
             FIRST_HELD + row: with_ticket(held, FIRST_HELD + row)
             for row, held in book.open().items()
@@ -267,12 +273,15 @@ class EmulatedOrders:
         if account_of(terminal) != held.account:
             # logged in elsewhere by now; the attempt stays as it is, for it may have been sent
             return True
+        account = terminal.account or held.account
+        self._replace_by(account, held, 0)
         try:
             placed = await send_limit(
                 terminal, self._state_of(terminal), held, self._options(held)
             )
         except GatewayError as error:
             return await self._failed(held, error)
+        self._replace_by(account, held, placed)
         await self.end(replace(held, placed=placed), OrderState.PLACED)
         return True
 

@@ -40,17 +40,20 @@ from gateway.storage.ledger import Ledger
 from gateway.streams.channels import Channel
 from gateway.streams.service import Streams
 from gateway.trading.journal import Account
+from gateway.trading.kill_switch.disconnects import AccountTicket
 from gateway.trading.orders import check_change
 from gateway.trading.price_grid import exact
 from gateway.trading.receipts import held_receipt
 from gateway.trading.requests import (
     FIRST_HELD,
+    TAG_LENGTH,
     Deadline,
     ExecutionOptions,
     Keep,
     OrderModification,
     OrderRequest,
     PreparedOrder,
+    tag,
 )
 from gateway.trading.session import Session
 from gateway.trading.state import (
@@ -62,7 +65,7 @@ from gateway.trading.state import (
 )
 from gateway.trading.terminal import GuardedTerminal, unattended
 
-from .emulated import MAX_HELD, STOPS, EmulatedOrders, Tell, Watch, prepared
+from .emulated import MAX_HELD, STOPS, EmulatedOrders, ReplaceBy, Tell, Watch, prepared
 from .oco import ActAs, OcoLinks, account_of
 from .records import ContingentBook, HeldOrder, OcoLink, OpenRows
 from .retrying_tasks import RetryingTasks
@@ -80,6 +83,7 @@ class ContingentOrders(NullContingentOrders):
         counted: returns what all terminals together hold for an account, as :meth:`counted_for`
             tells of one of them; ``None``: there is only one.
         audit: each row is noted there, in its own transaction.
+        replace_by: see :class:`~.emulated.EmulatedOrders`.
 
     """
 
@@ -98,6 +102,7 @@ class ContingentOrders(NullContingentOrders):
         locks: TicketLocks,
         counted: Callable[[Account | None], list[Order]] | None = None,
         audit: Audit | None = None,
+        replace_by: ReplaceBy = lambda *_: None,
     ) -> None:
         audit = audit or Audit()
         self._tasks = RetryingTasks()
@@ -115,6 +120,7 @@ class ContingentOrders(NullContingentOrders):
             now_ms=now_ms,
             to_broker_ms=to_broker_ms,
             locks=locks,
+            replace_by=replace_by,
         )
         self.links: OcoLinks = OcoLinks(
             ContingentBook(ledger, terminal, "oco", OcoLink, audit, at_start),
@@ -417,6 +423,8 @@ class ContingentService:
         streams: tell who listens, and have terminals push ticks.
         clock: returns a terminal's broker clock.
         terminals: makes them.
+        replaced: told, by terminal and tags, which order takes the place of a held one; see
+            :meth:`.Disconnects.replaced`.
 
     Raises:
         StoreError: what the last run of the daemon has left cannot be read.
@@ -433,7 +441,9 @@ class ContingentService:
         streams: Streams,
         clock: Callable[[str], BrokerClock],
         terminals: Terminals,
+        replaced: Callable[[str, str, str, AccountTicket | None], None],
     ) -> None:
+        self._replaced = replaced
         self._ledger = ledger
         self._at_start = OpenRows(ledger)
         self._audit = audit
@@ -459,6 +469,7 @@ class ContingentService:
             locks=locks,
             counted=self._counted,
             audit=self._audit,
+            replace_by=partial(self._replace_by, terminal),
         )
         return orders
 
@@ -527,6 +538,11 @@ class ContingentService:
                 reason=allowance.reason or "scope",
                 tier=allowance.tier.name.lower(),
             )
+
+    def _replace_by(self, terminal: str, account: Account, held: HeldOrder, ticket: int) -> None:
+        by = tag(*account, held.attempt_id)
+        placed = AccountTicket(account, ticket) if ticket else None
+        self._replaced(terminal, held.order.comment[:TAG_LENGTH], by, placed)
 
     def _tell(self, terminal: str, op: str, order: Order) -> None:
         at_msc = order.time_done_msc or order.time_setup_msc

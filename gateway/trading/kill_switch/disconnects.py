@@ -137,7 +137,7 @@ class Disconnects:
         self._lost: WeakKeyDictionary[ClientConnection, _Session] = WeakKeyDictionary()
         """The sessions of connections that are gone, for as long as calls hold these."""
         self._armed: dict[Key, _Session] = {}
-        self._firing: dict[Key, Firing] = {}
+        self._firing: dict[Key, tuple[Firing, _Session]] = {}
         self._since: dict[str, OrderedDict[str, None]] = {}
         """Tags of the orders that are new since the daemon began, of each terminal that has had a
         session of before: those that this one has not placed are not its own."""
@@ -146,7 +146,7 @@ class Disconnects:
     def armed(self, terminal: str) -> list[Armed]:
         """Return what is armed for a terminal, or has fired and is not done."""
         all_ = [session.armed for session in self._armed.values() if session.armed is not None]
-        all_ += [firing.armed for firing in self._firing.values()]
+        all_ += [firing.armed for firing, _ in self._firing.values()]
         return [armed for armed in all_ if armed.terminal == terminal]
 
     def of(self, connection: ClientConnection) -> Armed | None:
@@ -220,16 +220,13 @@ class Disconnects:
         await self._book.keep(armed)
 
     def off(self, connection: ClientConnection) -> None:
-        """Disarm a connection, also one that was lost while this call waited; nothing if it is not
-        armed, or if another one has its session by now.
-        """
+        """Disarm a connection, also one that is lost; nothing if another one has its session."""
         session = self._session(connection)
         if session is None or self._is_replaced(connection, session):
             return
         self._call_off(session.key)
         if session.timer is not None:
             session.timer.cancel()
-            session.timer = None
         session.armed = None
         if self._armed.get(session.key) is session:
             del self._armed[session.key]
@@ -288,6 +285,25 @@ class Disconnects:
         if session is not None:
             _note(session.tickets, AccountTicket(account, ticket))
 
+    def replaced(self, terminal: str, tag: str, by: str, ticket: AccountTicket | None) -> None:
+        """An order takes the place of one that the gateway holds: it is of whoever placed that.
+
+        Args:
+            terminal: where.
+            tag: of the comment of the one that is held.
+            by: the tag of the other one.
+            ticket: of the other one; ``None``: nobody knows it yet.
+
+        """
+        since = self._since.get(terminal)
+        if since is not None and tag in since:
+            _note(since, by)
+        for session in self._sessions():
+            if session.terminal == terminal and tag in session.tags:
+                _note(session.tags, by)
+                if ticket is not None:
+                    _note(session.tickets, ticket)
+
     # --- the life of the gateway ----------------------------------------------------------------
 
     def resume(self, armed: Armed) -> None:
@@ -310,13 +326,15 @@ class Disconnects:
 
     # --- inside -----------------------------------------------------------------------------
 
+    def _sessions(self) -> Collection[_Session]:
+        firing = (session for _, session in self._firing.values())
+        return {*self._of.values(), *self._lost.values(), *self._armed.values(), *firing}
+
     def _session(self, connection: ClientConnection) -> _Session | None:
         return self._of.get(connection) or self._lost.get(connection)
 
     def _is_replaced(self, connection: ClientConnection, session: _Session) -> bool:
-        """Whether another connection than this has its session, so that this one's calls are of
-        before.
-        """
+        """Whether another connection has its session, so that its calls are of before."""
         return session.connection not in (connection, None)
 
     def _meet(self, connection: ClientConnection, terminal: str) -> _Session:
@@ -357,12 +375,12 @@ class Disconnects:
         # it stays armed until it is carried out: a daemon that is killed meanwhile must do it
         # again
         firing = Firing(armed, chosen, "disconnect", self._over, lambda: bool(under_way))
-        self._firing[armed.key] = firing
+        self._firing[armed.key] = (firing, session)
         self._fire(firing)
 
     def _over(self, firing: Firing) -> None:
         key = firing.armed.key
-        if self._firing.get(key) is firing:
+        if self._firing.get(key, (None,))[0] is firing:
             del self._firing[key]
             # it may be armed again by now, and the row is that one's
             if key not in self._armed:
@@ -370,7 +388,7 @@ class Disconnects:
             self._changed(firing.armed.terminal)
 
     def _call_off(self, key: Key) -> None:
-        firing = self._firing.pop(key, None)
+        firing, _ = self._firing.pop(key, (None, None))
         if firing is not None:
             firing.called_off = True
             self._book.drop(key)

@@ -14,7 +14,7 @@ from ea_bridge.model import Order
 from gateway.trading.journal import Account
 from gateway.trading.kill_switch import disconnects as module
 from gateway.trading.kill_switch.armed import SESSION, Armed, Firing
-from gateway.trading.kill_switch.disconnects import REPLACED, Disconnects
+from gateway.trading.kill_switch.disconnects import REPLACED, AccountTicket, Disconnects
 
 HERE, THERE = Account(77, "Demo"), Account(77, "Live")
 TERMINAL, TID = "main", "A1b2C3d4E5f6"
@@ -228,3 +228,26 @@ async def test_an_order_that_is_under_way_is_waited_for() -> None:
         assert firing.may_grow()
         program.disconnects.settled(line, tag)
     assert not firing.may_grow()
+
+
+async def test_what_takes_the_place_of_a_held_order_is_its_programs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also while its orders are swept; that of another program is not of before the start."""
+    monkeypatch.setattr(module, "RESTART_GRACE_S", 0.0)
+    program = Program()
+    disconnects = program.disconnects
+    disconnects.resume(replace(program.rule("another"), within_ms=0))
+    of_before = (await program.fired()).chosen
+    line = await program.connect()
+    disconnects.placing(line, TERMINAL, "gHELD55555")
+    disconnects.replaced(TERMINAL, "gHELD55555", "gLIMIT5555", None)
+    line.lose()
+    chosen = (await program.fired()).chosen
+    disconnects.replaced(TERMINAL, "gLIMIT5555", "gAGAIN5555", AccountTicket(HERE, 7))
+    disconnects.replaced("other", "gHELD55555", "gELSE55555", None)
+    assert chosen.matches(order(1, "gLIMIT5555"))
+    assert chosen.matches(order(7, "of the broker"))
+    assert not chosen.matches(order(2, "gELSE55555"))
+    assert not of_before.matches(order(1, "gLIMIT5555"))
+    assert of_before.matches(order(3, "gBEFORE555"))
