@@ -221,6 +221,7 @@ class ManagerJournal:
 
         """
 
+        # rows are there for good: of people they keep as little as a repeat needs
         told = None if result is None else kept(entry.op, result)
 
         def work(connection: sqlite3.Connection) -> Entry:

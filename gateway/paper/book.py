@@ -99,6 +99,7 @@ class PaperBook:
         def work(connection: sqlite3.Connection) -> None:
             connection.execute(
                 "INSERT INTO paper_accounts (account_id, created_at, server, template, time_msc) "
+                # two terminals of one account may be the first at the same moment
                 "VALUES (?, ?, ?, ?, 0) ON CONFLICT DO NOTHING",
                 values,
             )
@@ -135,6 +136,7 @@ class PaperBook:
                 "ON CONFLICT (paper_id, kind, ticket) DO UPDATE SET body = excluded.body",
                 ((row, *one) for one in fresh),
             )
+            # max(): the broker's time on paper never goes back, whatever a terminal's clock does
             connection.execute(
                 "UPDATE paper_accounts SET time_msc = max(time_msc, ?) WHERE id = ?",
                 (now_msc, row),

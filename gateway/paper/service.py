@@ -175,6 +175,7 @@ class PaperService:
             somebody has looked; who trades looks right before.
 
         """
+        # what was sent to one side is found out there, wherever the switch stands by now
         real = terminal.session
         if real is None or (not forced and (terminal.name in self._on) != paper):
             return None

@@ -20,10 +20,9 @@ from gateway.errors import AccessDenied, GatewayError, Unauthorized
 from gateway.http.guard import Route
 from gateway.http.messages import json_response, read_body
 from gateway.http.mount import Credentials, LazyDocument
-from gateway.http.rest import PREFIX
 from gateway.http.rest.models import Problem
 from gateway.http.rest.openapi import DocumentInfo, bearer, document
-from gateway.http.rest.operation import find
+from gateway.http.rest.operation import operation_of, routes_at
 from gateway.storage.store import StoreError
 
 from . import analytics, import_, reads, registration, rules
@@ -92,9 +91,7 @@ class AccountsApi:
 
     def routes(self, path: str) -> Sequence[Route]:
         """Return what a path takes; nothing if it is none of ours."""
-        if not path.startswith(PREFIX):
-            return ()
-        return tuple(operation.route for operation in find(OPERATIONS, path))
+        return routes_at(OPERATIONS, path)
 
     async def answer(
         self,
@@ -115,9 +112,9 @@ class AccountsApi:
         """
         caller = await credentials.caller()
         target = request.raw_path
-        path = target.partition("?")[0]
-        operation = next(one for one in find(OPERATIONS, path) if one.method == request.method)
+        operation = operation_of(OPERATIONS, request)
         try:
+            # before the body is read: whoever may not call makes us hold nothing
             if Scope.ADMIN not in caller.scopes:
                 raise self._lacks_scope(operation, caller)
             body = await read_body(request, self._max_bytes)
@@ -153,7 +150,7 @@ async def _carry_out(
     try:
         return await operation.carry_out(services, caller, target, body)
     except (Problem, Unauthorized):
-        raise
+        raise  # a 401 is the server's to write: it has the header that asks for a token
     except AccessDenied as error:
         raise Problem(403, error.message) from error
     except (StoreError, SecretsError) as error:

@@ -69,6 +69,7 @@ def _by_day(call: AccountsCall) -> dict[str, _Sums]:
     """Return the sums of each day of the month on which something was closed, in UTC."""
     (year, month), (accounts, is_sum) = _month(call), _accounts(call)
     start = datetime(year, month, 1, tzinfo=UTC)
+    # the first of the next month: after month 12 comes month 1 of the next year
     end = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
     found: dict[str, _Sums] = defaultdict(_Sums)
     for account in accounts:

@@ -257,6 +257,7 @@ async def _full_sync(call: AccountsCall) -> dict[str, int]:
     # known before present: a trade that begins in between is new, and not one that is gone
     known, present = trades.unfinished(account.id), await reader.present()
     gone_on = await reader.follow(known, present)
+    # saved at once: the past may take long, and what fails there must not cost this
     await trades.save(account.id, gone_on.changed)
     past = await reader.past(history_params(call, terminal))
     saved = await trades.save(account.id, [*past.trades, *present])
@@ -277,6 +278,7 @@ async def _sync_all(call: AccountsCall) -> SyncAll:
     for account in call.services.book.of(call.owner):
         try:
             saved, told = await _import(call, account)
+        # one account's terminal may be off: the others are imported all the same
         except Problem as problem:
             errors.append(f"Account {account.id} ({account.name}): {problem.detail}")
         except StoreError:

@@ -71,6 +71,7 @@ def span_of(first: str | None, last: str | None) -> tuple[int | None, int | None
         return from_ms, None
     end = _moment(last)
     is_day = re.fullmatch(r"\d{4}-\d{2}-\d{2}", last) is not None
+    # the end is included: all of a day, or all of a second
     step = timedelta(days=1) if is_day else timedelta(seconds=1)
     return from_ms, _ms(end) + int(step.total_seconds() * 1000) - 1
 
@@ -129,6 +130,7 @@ async def _symbols(call: AccountsCall) -> list[str]:
 async def _history(call: AccountsCall) -> list[dict[str, Any]]:
     terminal = terminal_of(call, account_of(call))
     deals = await _deals(terminal, history_params(call, terminal))
+    # refused and not cut: half a history looks like a whole one
     if len(deals) > MAX_DEALS:
         raise Problem(502, f"There are more than {MAX_DEALS} deals; ask for fewer days")
     return [_deal(one, terminal.clock) for one in deals]

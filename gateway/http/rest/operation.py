@@ -10,10 +10,12 @@ from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import parse_qsl, unquote
 
+from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.http.guard import Route
 
+from . import PREFIX
 from .models import Problem, RequestModel
 
 A = TypeVar("A")
@@ -155,6 +157,7 @@ class Operation(Generic[A]):
 
         """
         path, _, query = target.partition("?")
+        # matched before it is decoded: %2F in a name is no slash of the path
         texts = self.match(path) or {}
         return ParsedRequest(
             path=self.read_path({name: unquote(text) for name, text in texts.items()}),
@@ -181,6 +184,7 @@ class Operation(Generic[A]):
 
         """
         if self.request_model is None:
+            # clients that send a body with every POST mean nothing by an empty one
             if body.strip() not in (b"", b"{}", b"null"):
                 raise unexpected("body", "This takes no body")
             return None
@@ -217,7 +221,21 @@ class Operation(Generic[A]):
         return values
 
 
-def find(operations: Iterable[O], path: str) -> Sequence[O]:
+def routes_at(operations: Iterable[Operation[Any]], path: str) -> Sequence[Route]:
+    """Return what a path takes; nothing if it is none of the operations'."""
+    if not path.startswith(PREFIX):
+        return ()
+    return tuple(operation.route for operation in _at_path(operations, path))
+
+
+def operation_of(operations: Iterable[O], request: web.BaseRequest) -> O:
+    """Return the operation that a request asks for; the guard has refused what asks for none."""
+    path = request.raw_path.partition("?")[0]
+    found = _at_path(operations, path)
+    return next(operation for operation in found if operation.method == request.method)
+
+
+def _at_path(operations: Iterable[O], path: str) -> Sequence[O]:
     """Return the operations at a path: one for each HTTP method.
 
     A fixed path comes before one with a name in the same place.
@@ -251,6 +269,7 @@ def _value(where: str, parameter: Parameter, text: str) -> Any:
         value = TypeAdapter(parameter.type).validate_strings(text, strict=True)
     except ValidationError as error:
         raise Problem(422, _faults(where, error, parameter.name)) from None
+    # pydantic takes "1_000", "+1" and " 1 " for integers
     if isinstance(value, int) and not isinstance(value, bool) and not _INTEGER.fullmatch(text):
         fault = {"type": "int_parsing", "msg": "Write an integer with digits alone"}
         raise Problem(422, [{**fault, "loc": [where, parameter.name]}])
@@ -285,6 +304,7 @@ def _form(body: bytes) -> dict[str, str]:
 
 def _faults(where: str, error: ValidationError, *names: str) -> list[dict[str, Any]]:
     """Say what is wrong without repeating what was sent: it may be a password."""
+    # cut: each fault is found in what was sent, but not all of a thousand are worth an answer
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return [
         {

@@ -27,10 +27,9 @@ from gateway.errors import Unauthorized
 from gateway.http.guard import Refusal, Route
 from gateway.http.messages import JSON_HEADERS, json_response, read_body
 from gateway.http.mount import Credentials, LazyDocument
-from gateway.http.rest import PREFIX
 from gateway.http.rest.models import Problem
 from gateway.http.rest.openapi import document
-from gateway.http.rest.operation import find, read_header
+from gateway.http.rest.operation import operation_of, read_header, routes_at
 from gateway.mt4_manager import (
     ChangeUnknown,
     KeyReused,
@@ -111,9 +110,7 @@ class ManagerApi:
 
     def routes(self, path: str) -> Sequence[Route]:
         """Return what a path takes; nothing if it is none of ours."""
-        if not path.startswith(PREFIX):
-            return ()
-        return tuple(operation.route for operation in find(OPERATIONS, path))
+        return routes_at(OPERATIONS, path)
 
     async def answer(
         self,
@@ -132,8 +129,7 @@ class ManagerApi:
             ThrottleExceeded: so many fail that this one gets no answer.
 
         """
-        path = request.raw_path.partition("?")[0]
-        operation = next(one for one in find(OPERATIONS, path) if one.method == request.method)
+        operation = operation_of(OPERATIONS, request)
         admission = None
         headers: dict[str, str] = {}
         try:

@@ -95,6 +95,7 @@ async def _check_there(call: ManagerCall, orders: list[int], refused: PeerRefuse
     found = await call.explanation(TRADE_RECORDS_REQUEST, OrdersParams(orders=orders))
     if found is None:
         return
+    # the server says INVALID_DATA for a wrong number as for a wrong value: so look which it is
     missing = sorted(set(orders) - {trade.order for trade in found})
     if missing:
         named = ", ".join(map(str, missing[:20]))

@@ -209,6 +209,7 @@ LEVEL = Parameter(
 async def _book(
     call: ManagerCall, cmd: TradeCommand, amount: float, comment: str, expiration: int | None
 ) -> answers.Booked:
+    # here and not in the model: the limit is the configuration's, and a 403 and no 422
     login, most = call.path["login"], call.services.max_amount
     if most is not None and abs(amount) > most:
         raise Problem(403, f"At most {most:g} at a time, as [manager] max_amount says")
@@ -324,6 +325,7 @@ async def _mail(call: ManagerCall) -> answers.Total:
 
 async def _group_op(call: ManagerCall) -> answers.Total:
     given = call.body(GroupOperation)
+    # one operation of two roles: what it takes stands in its body
     role = OperatorRole.ADMIN if given.command == "delete" else OperatorRole.OPERATOR
     try:
         call.recheck(role)

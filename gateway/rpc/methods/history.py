@@ -133,6 +133,7 @@ async def get_history_orders(
         for item in await _items(terminal, kind, chosen)
         if item.at_ms in span and symbol in (None, item.symbol)
     ]
+    # a total order, the same in each call: a cursor counts how many of a moment were told
     items.sort(key=lambda item: (item.at_ms, item.list, item.ticket))
     page, following = _page(items, start, limit)
     lists: dict[str, list[Any]] = defaultdict(list)
@@ -159,6 +160,7 @@ def _chosen(
             raise InvalidParams(errors=[{"field": "from", "reason": reason}])
         return HistoryParams(ticket=ticket, position=position), _EVER
     now_ms = call.daemon.now_ms()
+    # an open end lies past now: what happened a second ago must not fall out of the page
     last = now_ms + SLACK_MS if to is None else to
     first = min(now_ms, last) - DEFAULT_SPAN_MS if from_ is None else from_
     clock = call.terminal.clock
@@ -225,6 +227,7 @@ async def _patiently(
     """Ask for history; what was asked for by its number is waited for a little."""
     by_number = chosen.ticket is not None or chosen.position is not None
     found: list[Any] = []
+    # the terminal may tell of a fill before its own history has the deal
     for delay_s in DEAL_DELAYS_S if by_number else (0.0,):
         await asyncio.sleep(delay_s)
         found = await terminal.request(command, chosen)
@@ -258,6 +261,7 @@ async def _positions(
 
 async def _completed(terminal: GuardedTerminal, numbers: list[int]) -> dict[int, list[Deal]]:
     """Return all deals of positions: their entries may lie long before the span of time."""
+    # in groups: a terminal answers one question after the other, and orders wait behind them
     found: dict[int, list[Deal]] = {}
     for start in range(0, len(numbers), _GATHER):
         some = numbers[start : start + _GATHER]
@@ -274,7 +278,7 @@ async def _completed(terminal: GuardedTerminal, numbers: list[int]) -> dict[int,
 def _by_position(deals: Iterable[Deal]) -> dict[int, list[Deal]]:
     found: dict[int, list[Deal]] = defaultdict(list)
     for deal in deals:
-        if deal.position_id:
+        if deal.position_id:  # bookings of balance and credit belong to none
             found[deal.position_id].append(deal)
     return found
 

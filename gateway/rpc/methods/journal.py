@@ -110,6 +110,7 @@ async def _now(call: Call, intent: Intent) -> shapes.OrderNow | None:
     if not (orders or positions) or intent.is_paper != terminal.is_paper:
         return None
     try:
+        # what the journal knows must not wait for a terminal that hangs
         async with asyncio.timeout(LOOK_S):
             for ticket in sorted(orders):
                 await _order_now(terminal, ticket, found)

@@ -149,6 +149,7 @@ def noted_placing(call: Call, how: ExecutionOptions) -> Iterator[None]:
     if told is None or how.validate_only:
         yield
         return
+    # by its tag: the broker's number is known only with the answer
     mark = tag(told.login, told.server, how.client_order_id)
     disconnects = call.safeguards.disconnects
     disconnects.placing(call.listener, terminal.name, mark)
@@ -204,6 +205,7 @@ def deviation_of(deviation: int | None, max_deviation_points: int | None) -> int
         InvalidParams: it was given under both, and differently.
 
     """
+    # the same number under both names contradicts nothing
     given = [points for points in (deviation, max_deviation_points) if points is not None]
     if len(set(given)) > 1:
         raise _fault("max_deviation_points", "contradicts deviation")

@@ -164,6 +164,7 @@ async def place_order(
     )
     with how.before_sending():
         request = order.request()
+    # noted before it is sent: a lost connection must find an order that is on its way
     with noted_placing(call, how):
         receipt = await place(call.terminal, call.state, request, how)
         note_placed(call, receipt)

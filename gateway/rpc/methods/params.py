@@ -50,6 +50,7 @@ def read_cursor(text: str, first_ms: int, last_ms: int) -> Cursor:
         InvalidParams: it is none of ours, or of another span of time.
 
     """
+    # bounded digits and a place within the span: a cursor is text of a caller like any other
     match = _CURSOR.fullmatch(text)
     if match is None:
         raise InvalidParams(errors=[{"field": "cursor", "reason": "not a cursor of ours"}])
@@ -77,6 +78,7 @@ def _reader(table: Mapping[int, str], prefix: str) -> Callable[[Any], Any]:
     by_name = {name.lower(): name for name in table.values()}
 
     def read(given: Any) -> Any:
+        # true is an int in Python, and would be read as MetaTrader's number 1: a sell
         if isinstance(given, bool):
             return given
         if isinstance(given, int):
@@ -263,11 +265,13 @@ def _in_range(ms: int) -> int:
 
 
 def _read_iso(text: str) -> int:
+    # cut: no time is longer, and an error would have to read all of it
     try:
         moment = datetime.fromisoformat(text[:40])
     except ValueError:
         hint = "Input should be ISO 8601, as 2026-03-01T00:00Z"
         raise PydanticCustomError("time", hint) from None
+    # whose zone would it be: the program's, the broker's, or this machine's?
     if moment.tzinfo is None:
         raise PydanticCustomError(
             "time", "Input lacks its offset from UTC: write 2026-03-01T00:00Z or ...+02:00"
