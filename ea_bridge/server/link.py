@@ -124,6 +124,9 @@ class BridgeLink(asyncio.Protocol):
         self._enrollment: Enrollment | None = None
         self._keys = context.dummy_keys
         self._is_denied = False
+        self._joined: list[bytes] = []
+        """Bytes that leave at the end of this turn of the loop."""
+        self._is_joining = False
         self._pacer = MessagePacer(context.timers, self._hand_on, self._hold)
 
     # --- asyncio.Protocol ----------------------------------------------------------------
@@ -183,17 +186,37 @@ class BridgeLink(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the kernel, now."""
+        if self._joined:
+            data = b"".join((*self._joined, data))
+            self._joined.clear()
         self._transport.write(data)
+
+    def write_soon(self, data: bytes) -> None:
+        """Hand the first bytes of a turn of the loop to the kernel now, and the others, joined, at
+        its end: who asks one thing at a time waits for nothing.
+        """
+        if self._is_joining:
+            self._joined.append(data)
+            return
+        self._is_joining = True
+        asyncio.get_running_loop().call_soon(self._end_turn)
+        self._transport.write(data)
+
+    def _end_turn(self) -> None:
+        self._is_joining = False
+        if self._joined and not self._transport.is_closing():
+            self.write(b"")
 
     def unsent(self) -> int:
         """Return how many bytes the kernel has not taken yet."""
-        return self._transport.get_write_buffer_size()
+        return self._transport.get_write_buffer_size() + sum(map(len, self._joined))
 
     def close(self) -> None:
         """Send what is unsent, then close; cut it off after :data:`CLOSE_S`."""
         if self._enrollment is not None:
             self._enrollment.end()
         if self._cut_off is None:
+            self._end_turn()
             self._transport.close()
             self._cut_off = self._context.timers.call_later(CLOSE_S, self._transport.abort)
 

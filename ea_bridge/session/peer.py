@@ -32,6 +32,9 @@ class Wire(Protocol):
     def write(self, data: bytes) -> None:
         """Hand bytes to the kernel, now."""
 
+    def write_soon(self, data: bytes) -> None:
+        """Hand bytes to the kernel by the end of this turn of the loop, behind all before them."""
+
     def unsent(self) -> int:
         """Return how many bytes the kernel has not taken yet."""
 
@@ -171,7 +174,10 @@ class PeerSession:
             if before_write is not None:
                 before_write()
                 self._check_writable()  # it may have closed this session
-            self._wire.write(data)
+            if before_write is not None or command.trades:
+                self._wire.write(data)
+            else:
+                self._wire.write_soon(data)  # a burst of questions leaves in one system call
         # a caller that is cancelled here must free its place, too
         except BaseException:
             self._calls.discard(call)

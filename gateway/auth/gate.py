@@ -113,6 +113,8 @@ class Gate:
         self._monotonic_s = monotonic_s
         self._callbacks: list[ChangeCallback] = []
         self._untold: list[tuple[str, str]] = []
+        self._callers: dict[str, tuple[TokenEntry, Caller]] = {}
+        """Callers by token id, with the entries that they were made of: no more than tokens."""
         self._no_key = host.random_bytes(32)
         self._blind_since: float | None = None
         self._is_displaced = False
@@ -153,6 +155,12 @@ class Gate:
         refusal = self._refusal(entry)
         if refusal is not None:
             raise self._unauthorized(refusal)
+        known = self._callers.get(tid)
+        if known is None or known[0] is not entry:
+            known = self._callers[tid] = entry, self._caller(entry)
+        return known[1]
+
+    def _caller(self, entry: TokenEntry) -> Caller:
         record = entry.record
         scopes = frozenset[Scope]().union(*(IMPLIED[scope] for scope in record.scopes))
         return Caller(record.tid, entry.terminal, scopes, entry.generation, self._device)

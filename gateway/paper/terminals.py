@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from ea_bridge.commands import Command
 from ea_bridge.host import wall_ms
 from ea_bridge.model.struct import Struct
-from ea_bridge.registry import TerminalRegistry
+from ea_bridge.registry import TerminalEntry, TerminalRegistry
 from ea_bridge.session import SessionCallbacks
 from gateway.accounts import AccountBook
 from gateway.accounts.caller_limits import LimitsBook
@@ -33,6 +33,18 @@ from .service import PaperService
 
 P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
+
+
+MAX_CALLERS = 1024
+"""Tokens whose terminals are kept from call to call."""
+
+
+class _CallerTerminal(NamedTuple):
+    """Terminal of one token."""
+
+    caller: Caller
+    entry: TerminalEntry
+    guarded: GuardedTerminal
 
 
 class GuardedTerminals:
@@ -72,6 +84,7 @@ class GuardedTerminals:
         self._registry, self._gate = registry, gate
         self._limits = LimitsBook(config.trading, gate.limits, accounts.of_terminal)
         self._states: dict[str, TradingState] = {}
+        self._of_callers: dict[str, _CallerTerminal] = {}
         self.clocks = BrokerClocks()
         self.streams = Streams(
             boot=audit.boot,
@@ -150,9 +163,20 @@ class GuardedTerminals:
             yield
 
     def terminal_for(self, caller: Caller) -> GuardedTerminal:
-        """Return the terminal of a caller's token."""
+        """Return the terminal of a caller's token; the same one, until the token's rights change
+        or paper trading is switched.
+        """
+        kept = self._of_callers.get(caller.tid)
+        if kept is not None and kept.caller == caller:
+            if kept.guarded.is_paper == self.paper.is_on_at(kept.entry):
+                return kept.guarded
+        elif len(self._of_callers) >= MAX_CALLERS:
+            self._of_callers.clear()
         recheck = partial(self._gate.recheck, caller)
-        return self.terminal(caller.terminal, recheck, caller.tid)
+        guarded = self.terminal(caller.terminal, recheck, caller.tid)
+        entry = self._registry.terminal(caller.terminal)
+        self._of_callers[caller.tid] = _CallerTerminal(caller, entry, guarded)
+        return guarded
 
     def terminal(
         self,

@@ -12,6 +12,7 @@ import inspect
 import typing
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -45,6 +46,7 @@ Transport = Literal["http", "ws"]
 BOTH: tuple[Transport, ...] = ("http", "ws")
 MAX_FIELD_NAME = 64
 """Characters of a name that an error repeats."""
+_FROZEN = (type(None), bool, int, float, str, tuple)
 MAX_FAULTS = 100
 """Faults of params that an error lists; a caller with more has sent something else altogether."""
 
@@ -219,6 +221,8 @@ class Method:
         if self.scope is not None:
             call.terminal.require(self.tier)
         # rights before params: whoever may not call learns nothing of what they should be
+        if not params and self._defaults is not None:
+            return self._defaults.copy()
         given = self._by_name(params) if isinstance(params, list) else params
         try:
             arguments = dict(self.params.model_validate(given))
@@ -231,6 +235,20 @@ class Method:
                     terminal=wanted[:MAX_FIELD_NAME], terminals=[call.caller.terminal]
                 )
         return arguments
+
+    @cached_property
+    def _defaults(self) -> dict[str, Any] | None:
+        """Arguments of a call without params; ``None`` where some are required. They are made
+        once: each call gets a copy, and none of the values can be changed.
+        """
+        try:
+            arguments = dict(self.params.model_validate({}))
+        except ValidationError:
+            return None
+        if self.of_terminal:
+            del arguments["terminal"]
+        is_frozen = all(isinstance(value, _FROZEN) for value in arguments.values())
+        return arguments if is_frozen else None
 
     @property
     def param_names(self) -> list[str]:

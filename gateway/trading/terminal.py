@@ -118,7 +118,7 @@ class ExecutionResult:
 
 
 class GuardedTerminal:
-    """One terminal, as one caller may use it: questions and trades. Cheap: make one a call.
+    """One terminal, as one caller may use it: questions and trades. It keeps nothing of a call.
 
     Args:
         name: the terminal's, as its token says.

@@ -279,6 +279,8 @@ class MemoryWire:
         assert not self.closed
         self.inbox += self._ea.receive_data(data)
 
+    write_soon = write
+
     def unsent(self) -> int:
         return self.backlog
 
