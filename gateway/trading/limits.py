@@ -80,7 +80,12 @@ class TradingLimits:
     @property
     def counts_the_past(self) -> bool:
         """Whether orders count that went before the daemon was started."""
-        counts = (self.max_orders_per_minute, self.max_orders_per_day, self.max_symbol_orders)
+        counts = (
+            self.max_orders_per_minute,
+            self.max_orders_per_day,
+            self.max_symbol_orders,
+            self.max_identical_orders,
+        )
         return any(count is not None for count in counts)
 
 

@@ -25,7 +25,7 @@ from gateway.trading.trade_sessions import Week
 
 from ..limits import TradingLimits
 from . import order_math
-from .counters import DAY_MS, OrderRate, OrderStamp, Reservation
+from .counters import DAY_MS, OrderRate, OrderStamp, Reservation, fingerprint
 from .facts import AccountFacts
 
 
@@ -154,19 +154,7 @@ class RiskContext:
     @property
     def fingerprint(self) -> Hashable:
         """Equal for orders that are alike."""
-        request = self.request
-        # at market the price is that of the moment, and says nothing of what is wanted
-        price = request.price if request.action == TradeAction.PENDING else 0.0
-        return (
-            request.symbol,
-            request.type,
-            request.volume,
-            price,
-            request.stoplimit,
-            request.sl,
-            request.tp,
-            request.magic,
-        )
+        return fingerprint(self.request)
 
     @property
     def stamp(self) -> OrderStamp:

@@ -28,8 +28,10 @@ from decimal import Decimal
 from operator import itemgetter
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from ea_bridge import host
-from ea_bridge.model import TradeAction
+from ea_bridge.model import TradeAction, TradeRequest
 from gateway.errors import InternalError
 from gateway.storage.store import Store, StoreError
 from gateway.trading.journal import Account
@@ -76,6 +78,8 @@ class SentOrder(NamedTuple):
     """Time of the broker's quotes then; ``None``: there were none."""
     day: int | None = None
     """Its day, as of :class:`OrderStamp`; ``None``: an earlier version has sent it."""
+    request: str | None = None
+    """As it was sent, of an order of the last minute; ``None``: it is older."""
 
     def day_of(self, to_broker_ms: Callable[[int], int]) -> int:
         """Return the day that it counts for; quotes may have been days old when it was sent."""
@@ -83,6 +87,22 @@ class SentOrder(NamedTuple):
             return self.day
         broker_ms = to_broker_ms(self.utc_ms) if self.broker_ms is None else self.broker_ms
         return broker_ms // DAY_MS
+
+
+def fingerprint(request: TradeRequest) -> Hashable:
+    """Return what is equal for requests for orders that are alike."""
+    # at market the price is that of the moment, and says nothing of what is wanted
+    price = request.price if request.action == TradeAction.PENDING else 0.0
+    return (
+        request.symbol,
+        request.type,
+        request.volume,
+        price,
+        request.stoplimit,
+        request.sl,
+        request.tp,
+        request.magic,
+    )
 
 
 class OrderRate:
@@ -148,9 +168,8 @@ class OrderRate:
         before: list[RateEntry] = []
         for order in sorted(orders, key=itemgetter(0)):
             utc_ms, symbol, day = order.utc_ms, order.symbol, order.day_of(to_broker_ms)
-            # no fingerprint: what was alike before a restart is not remembered for these 10
-            # seconds
-            stamp = OrderStamp(symbol=symbol, fingerprint=None, utc_ms=utc_ms, day=day)
+            alike = None if order.request is None else fingerprint(_request.decode(order.request))
+            stamp = OrderStamp(symbol=symbol, fingerprint=alike, utc_ms=utc_ms, day=day)
             self._count(symbol, utc_ms, day)
             age_s = (now_ms - utc_ms) / 1000
             # after a clock was set back nobody knows how long ago; a minute later it is no matter
@@ -191,11 +210,13 @@ class OrderRate:
         times.append(utc_ms)
 
 
+_request = msgspec.json.Decoder(TradeRequest)
 MAX_READ = 100_000
 """Of the newest commands; a limit counts far fewer."""
 _SENT = f"""
     SELECT min(sent.created_ms), json_extract(sent.request, '$.symbol'),
-        min(json_extract(sent.memo, '$.broker_ms')), min(json_extract(sent.memo, '$.day'))
+        min(json_extract(sent.memo, '$.broker_ms')), min(json_extract(sent.memo, '$.day')),
+        min(CASE WHEN sent.created_ms > ? THEN sent.request END)
     FROM (SELECT * FROM sends ORDER BY command_id DESC LIMIT {MAX_READ}) AS sent
     JOIN orders ON orders.id = sent.order_id
     WHERE orders.login = ? AND orders.server = ? AND (sent.fp = '{PAPER_FP}') = ?
@@ -217,7 +238,8 @@ def sent_orders(store: Store) -> Callable[[GuardedTerminal, int], list[SentOrder
         if account is None:
             return []
         try:
-            rows = store.all(_SENT, *account, terminal.is_paper, since_ms)
+            recent_ms = terminal.now_ms() - int(MINUTE_S * 1000)
+            rows = store.all(_SENT, recent_ms, *account, terminal.is_paper, since_ms)
         # fail closed: without the past nobody knows how much of a limit is left
         except StoreError:
             raise InternalError("The journal cannot be read, so nothing is sent") from None

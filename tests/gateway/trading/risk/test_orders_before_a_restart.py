@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from journal_scene import Kept, fresh_tickets
-from scripted_answers import BROKER_NOW_S
+from msgspec.structs import replace
+from scripted_answers import BROKER_NOW_S, EURUSD
 
 from ea_bridge import host
+from ea_bridge.model import TradeResult
 from gateway.trading.limits import TradingLimits
 from gateway.trading.risk.checker import RiskChecker
 from gateway.trading.risk.counters import CounterBook, sent_orders
@@ -34,6 +36,30 @@ async def test_a_minute_goes_on_over_a_restart(kept: Kept) -> None:
     begin_anew(kept)
     await kept.buy("c")
     assert (await kept.fail("d")).data["rule"] == "max_orders_per_minute"
+
+
+async def test_orders_that_are_alike_count_over_a_restart(kept: Kept) -> None:
+    """A program that is started again and again with its gateway is stopped as well; two commands
+    of one order, of which the second has another filling mode, are one.
+    """
+    answers = iter([TradeResult(retcode=10030)])
+    fresh = fresh_tickets()
+    kept.scene.script.answers["order_send"] = lambda sent: next(answers, None) or fresh(sent)
+    kept.scene.script.answers["symbol_get"] = replace(EURUSD, filling_mode=3)
+    kept.scene.limits = TradingLimits(max_identical_orders=2)
+    for id_ in ("a", "b"):
+        begin_anew(kept)
+        await kept.buy(id_)
+        kept.scene.now_ms += 4_000
+        kept.scene.script.answers["symbol_get"] = replace(EURUSD, ask=EURUSD.ask + 0.0001)
+    begin_anew(kept)
+    error = await kept.fail("c")
+    assert (error.data["rule"], error.data["value"]) == ("max_identical_orders", 3)
+    await kept.buy("d", volume=0.2)
+    kept.scene.now_ms += 2_001
+    begin_anew(kept)
+    await kept.buy("c")
+    assert (await kept.fail("e")).data["rule"] == "max_identical_orders"
 
 
 async def test_a_minute_outlasts_a_clock_that_was_set_back(kept: Kept) -> None:
