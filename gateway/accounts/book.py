@@ -134,7 +134,11 @@ class AccountBook:
     def of(self, owner: str) -> list[RegisteredAccount]:
         """Return the active accounts of an owner, the oldest first."""
         self._refresh()
-        return [one for one in self._by_id.values() if one.is_active and one.owner == owner]
+        return [
+            account
+            for account in self._by_id.values()
+            if account.is_active and account.owner == owner
+        ]
 
     def everybody(self) -> list[RegisteredAccount]:
         """Return all active accounts."""
@@ -277,9 +281,9 @@ class AccountBook:
         by_id = {row["id"]: _account(row, risk.get(row["owner"])) for row in rows}
         self._risk, self._by_id = risk, by_id
         self._active = {
-            (one.owner, one.login, one.server.casefold()): one
-            for one in by_id.values()
-            if one.is_active
+            (account.owner, account.login, account.server.casefold()): account
+            for account in by_id.values()
+            if account.is_active
         }
         # last: where reading fails half-way, the next call tries again
         self._version = version

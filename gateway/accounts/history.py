@@ -288,9 +288,11 @@ class EquityBook:
     def note(self, samples: Sequence[Sample]) -> None:
         """Enter samples with the next group, and throw away those of their accounts that are too
         old."""
-        rows = [(one.account_id, one.ts_ms, one.equity, one.balance) for one in samples]
+        rows = [
+            (sample.account_id, sample.ts_ms, sample.equity, sample.balance) for sample in samples
+        ]
         # of these accounts alone: an index range each, instead of a scan of the table
-        old = [(one.account_id, one.ts_ms - MAX_HOURS * HOUR_MS) for one in samples]
+        old = [(sample.account_id, sample.ts_ms - MAX_HOURS * HOUR_MS) for sample in samples]
 
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany(

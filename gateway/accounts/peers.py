@@ -89,10 +89,10 @@ class Peers:
 
         """
         live = self._live(owner)
-        able = [one for one in live if LOGIN_CHECK.needs in one.caps]
+        able = [session for session in live if LOGIN_CHECK.needs in session.caps]
         # sorts are stable: the second one decides, the first one among equals
-        able.sort(key=lambda one: one.terminal != preferred)
-        able.sort(key=lambda one: not _logged_in(one, params.login, params.server))
+        able.sort(key=lambda session: session.terminal != preferred)
+        able.sort(key=lambda session: not _logged_in(session, params.login, params.server))
         refused: list[LoginError] = []
         for session in able:
             try:
@@ -123,9 +123,9 @@ class Peers:
 
     def _live(self, owner: str) -> list[TerminalSession]:
         return [
-            one
-            for one in self._registry.sessions()
-            if one.state is SessionState.READY and self._owner_of(one.hello.tid) == owner
+            session
+            for session in self._registry.sessions()
+            if session.state is SessionState.READY and self._owner_of(session.hello.tid) == owner
         ]
 
 

@@ -154,8 +154,8 @@ class Finder:
             ManagerError, StoreError: not to the end.
 
         """
-        entries = [one for one in self._journal.open() if not self._is_busy(one.id)]
-        ids = {one.command_id for one in entries}
+        entries = [entry for entry in self._journal.open() if not self._is_busy(entry.id)]
+        ids = {entry.command_id for entry in entries}
         # only of what is open: the times would pile up otherwise
         self._missed_s = {id_: at_s for id_, at_s in self._missed_s.items() if id_ in ids}
         session = self._link.live
@@ -176,9 +176,9 @@ class Finder:
         return left
 
     async def _results(self, entries: Sequence[Entry]) -> dict[int, StoredManagerResult]:
-        ids = ",".join(str(one.command_id) for one in entries)
+        ids = ",".join(str(entry.command_id) for entry in entries)
         found = await self._link.ask(RESULTS_GET, ResultsParams(ids=ids))
-        return {one.id: one for one in found}
+        return {stored.id: stored for stored in found}
 
     async def _try(
         self, entry: Entry, stored: StoredManagerResult, session: ManagerSession

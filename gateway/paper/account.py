@@ -200,7 +200,7 @@ class PaperAccount:
     def _watch(self) -> None:
         """Have the terminals push what is needed, and no more."""
         names = set() if self._broker is None else _symbols(self._broker)
-        needed = {each for name in names for each in self._quotes.needed(name)}
+        needed = {symbol for name in names for symbol in self._quotes.needed(name)}
         wanted = {(terminal, name) for terminal in self._holders for name in needed}
         for key in self._held.keys() - wanted:
             self._held.pop(key)()
@@ -265,25 +265,25 @@ class PaperAccount:
     def positions(self, symbol: str | None = None, ticket: int | None = None) -> list[Position]:
         """Return open positions."""
         found = self._known_broker.positions(symbol, ticket)
-        return [replace(one, paper=True) for one in found]
+        return [replace(position, paper=True) for position in found]
 
     def orders(self, symbol: str | None = None, ticket: int | None = None) -> list[Order]:
         """Return pending orders."""
-        return [replace(one, paper=True) for one in self._known_broker.orders(symbol, ticket)]
+        return [replace(order, paper=True) for order in self._known_broker.orders(symbol, ticket)]
 
     def past_orders(self, chosen: commands.HistoryParams) -> list[Order]:
         """Return past orders."""
         found = past_orders(
             self._known_broker, chosen.from_s, chosen.to_s, chosen.ticket, chosen.position
         )
-        return [replace(one, paper=True) for one in found]
+        return [replace(order, paper=True) for order in found]
 
     def deals(self, chosen: commands.HistoryParams) -> list[Deal]:
         """Return deals."""
         found = self._known_broker.history_deals(
             chosen.from_s, chosen.to_s, chosen.ticket, chosen.position
         )
-        return [replace(one, paper=True) for one in found]
+        return [replace(deal, paper=True) for deal in found]
 
     @property
     def _known_broker(self) -> Broker:
@@ -338,8 +338,8 @@ class PaperAccount:
         if self._broker is None:
             return
         rows = [
-            (one.ticket, one.price_current, one.swap, one.profit)
-            for one in self._broker.positions()
+            (position.ticket, position.price_current, position.swap, position.profit)
+            for position in self._broker.positions()
         ]
         self._tell(AccountEvent(d=self.account()))
         self._tell(Pnl(d=rows))
@@ -355,8 +355,8 @@ def _start(tasks: set[asyncio.Task[T]], work: Coroutine[Any, Any, T]) -> asyncio
 def _symbols(broker: Broker) -> set[str]:
     """Return the symbols of what is open."""
     books = broker.books
-    held = {one.position.symbol for one in books.holdings.values()}
-    return held | {one.symbol for one in books.orders.values()}
+    held = {holding.position.symbol for holding in books.holdings.values()}
+    return held | {order.symbol for order in books.orders.values()}
 
 
 def _told(event: TradeEvent) -> Trade:

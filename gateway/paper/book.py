@@ -129,12 +129,12 @@ class PaperBook:
         def work(connection: sqlite3.Connection) -> None:
             connection.executemany(
                 "DELETE FROM paper_rows WHERE paper_id = ? AND kind = ? AND ticket = ?",
-                ((row, *one) for one in gone),
+                ((row, *key) for key in gone),
             )
             connection.executemany(
                 "INSERT INTO paper_rows (paper_id, kind, ticket, body) VALUES (?, ?, ?, ?) "
                 "ON CONFLICT (paper_id, kind, ticket) DO UPDATE SET body = excluded.body",
-                ((row, *one) for one in fresh),
+                ((row, *entry) for entry in fresh),
             )
             # max(): the broker's time on paper never goes back, whatever a terminal's clock does
             connection.execute(

@@ -107,11 +107,11 @@ class LiveQuotes:
             return ()
         if not self._names:
             listed = await real.request(commands.SYMBOLS_GET, commands.SymbolsParams())
-            self._names = frozenset(one.name for one in listed)
+            self._names = frozenset(entry.name for entry in listed)
         found: list[str] = []
         for source in sorted(sources):
             found += self._steps(spec, source)
-        return tuple(dict.fromkeys(one for one in found if one != spec.name))
+        return tuple(dict.fromkeys(pair for pair in found if pair != spec.name))
 
     def _steps(self, spec: SymbolInfo, source: str) -> list[str]:
         direct = self._listed(spec, source, self._currency)

@@ -79,10 +79,12 @@ class Reader:
         """Return the trades that ended within a time."""
         if not self._terminal.can("deals"):
             orders = await question(self._terminal, commands.HISTORY_ORDERS_GET, params)
-            closed = [closed_trade(one, self._clock) for one in orders if is_closed_trade(one)]
-            return Past([self._closed(one) for one in closed], len(closed))
+            closed = [
+                closed_trade(order, self._clock) for order in orders if is_closed_trade(order)
+            ]
+            return Past([self._closed(trade) for trade in closed], len(closed))
         deals = await question(self._terminal, commands.HISTORY_DEALS_GET, params)
-        numbers = dict.fromkeys(one.position_id for one in deals if closes(one))
+        numbers = dict.fromkeys(deal.position_id for deal in deals if closes(deal))
         return Past(await self._over(list(numbers)), len(deals))
 
     async def present(self) -> list[AccountTrade]:
@@ -95,26 +97,26 @@ class Reader:
 
     async def follow(self, known: Sequence[AccountTrade], present: Iterable[AccountTrade]) -> Open:
         """Find out how trades that were open or pending have gone on."""
-        here = {(one.ticket, one.order_status) for one in present}
-        filled = {one.ticket for one in present if one.order_status == "filled"}
-        gone = [one for one in known if (one.ticket, one.order_status) not in here]
-        over = await self._over([one.ticket for one in gone if one.ticket not in filled])
-        ended = {(one.ticket, one.round): one for one in over}
+        here = {(trade.ticket, trade.order_status) for trade in present}
+        filled = {trade.ticket for trade in present if trade.order_status == "filled"}
+        gone = [trade for trade in known if (trade.ticket, trade.order_status) not in here]
+        over = await self._over([trade.ticket for trade in gone if trade.ticket not in filled])
+        ended = {(trade.ticket, trade.round): trade for trade in over}
         changed: list[AccountTrade] = []
         counts = {"closed": 0, "cancelled": 0, "expired": 0}
         unsettled = []
-        for one in gone:
-            if one.ticket in filled:
+        for trade in gone:
+            if trade.ticket in filled:
                 continue  # a pending order that has become a position
-            end = ended.get((one.ticket, one.round))
+            end = ended.get((trade.ticket, trade.round))
             if end is not None:
-                changed.append(replace(end, order_type=one.order_type))
+                changed.append(replace(end, order_type=trade.order_type))
                 counts["closed"] += 1
-            elif one.order_status == "pending":
-                unsettled.append(one)
-        for one in await self._ended_orders(unsettled):
-            changed.append(one)
-            counts[one.order_status] += 1
+            elif trade.order_status == "pending":
+                unsettled.append(trade)
+        for trade in await self._ended_orders(unsettled):
+            changed.append(trade)
+            counts[trade.order_status] += 1
         return Open(changed, checked=len(known), **counts)
 
     async def _ended_orders(self, pending: Sequence[AccountTrade]) -> list[AccountTrade]:
@@ -123,28 +125,28 @@ class Reader:
         # a terminal answers one after the other: orders wait behind what is asked at once
         for start in range(0, len(pending), GATHER):
             group = pending[start : start + GATHER]
-            answers = await asyncio.gather(*(self._past_order(one.ticket) for one in group))
-            for one, order in zip(group, answers, strict=True):
+            answers = await asyncio.gather(*(self._past_order(trade.ticket) for trade in group))
+            for trade, order in zip(group, answers, strict=True):
                 if order is None:
                     continue
                 done = self._utc(order.time_done_msc or order.time_done * 1000)
                 if order.state == OrderState.EXPIRED:
-                    found.append(replace(one, order_status="expired", closed_ms=done))
+                    found.append(replace(trade, order_status="expired", closed_ms=done))
                 elif order.state in _CANCELLED:
-                    found.append(replace(one, order_status="cancelled", closed_ms=done))
+                    found.append(replace(trade, order_status="cancelled", closed_ms=done))
         return found
 
     async def _past_order(self, ticket: int) -> Order | None:
         params = HistoryParams(ticket=ticket)
         orders = await question(self._terminal, commands.HISTORY_ORDERS_GET, params)
-        return next((one for one in orders if one.ticket == ticket), None)
+        return next((order for order in orders if order.ticket == ticket), None)
 
     async def _over(self, numbers: Sequence[int]) -> list[AccountTrade]:
         """Return the ends of positions, of each of their ways; open ones have none."""
         if not self._terminal.can("deals"):
             orders = [await self._past_order(number) for number in numbers]
-            trades = [one for one in orders if one is not None and is_closed_trade(one)]
-            return [self._closed(closed_trade(one, self._clock)) for one in trades]
+            trades = [order for order in orders if order is not None and is_closed_trade(order)]
+            return [self._closed(closed_trade(order, self._clock)) for order in trades]
         found = []
         for start in range(0, len(numbers), GATHER):
             group = numbers[start : start + GATHER]
@@ -163,11 +165,11 @@ class Reader:
         return found
 
     def _ways(self, deals: Sequence[Deal]) -> list[AccountTrade]:
-        ordered = sorted(deals, key=lambda one: (one.time_msc or one.time * 1000, one.ticket))
+        ordered = sorted(deals, key=lambda deal: (deal.time_msc or deal.time * 1000, deal.ticket))
         return [
-            self._closed(history_position(one, self._clock), number)
-            for number, one in zip(count(), round_trips(ordered), strict=False)
-            if one.is_over
+            self._closed(history_position(trip, self._clock), number)
+            for number, trip in zip(count(), round_trips(ordered), strict=False)
+            if trip.is_over
         ]
 
     # --- shapes --------------------------------------------------------------------------------

@@ -124,7 +124,7 @@ async def _symbols(call: AccountsCall) -> list[str]:
     terminal = terminal_of(call, account_of(call))
     params = SymbolsParams(selected=not call.query["all_symbols"])
     listed = await question(terminal, commands.SYMBOLS_GET, params)
-    return sorted(one.name for one in listed)
+    return sorted(symbol.name for symbol in listed)
 
 
 async def _history(call: AccountsCall) -> list[dict[str, Any]]:
@@ -133,7 +133,7 @@ async def _history(call: AccountsCall) -> list[dict[str, Any]]:
     # refused and not cut: half a history looks like a whole one
     if len(deals) > MAX_DEALS:
         raise Problem(502, f"There are more than {MAX_DEALS} deals; ask for fewer days")
-    return [_deal(one, terminal.clock) for one in deals]
+    return [_deal(deal, terminal.clock) for deal in deals]
 
 
 async def _deals(terminal: GuardedTerminal, params: HistoryParams) -> list[Deal]:
@@ -177,7 +177,10 @@ async def _equity(call: AccountsCall) -> list[dict[str, Any]]:
     samples = call.services.equity.since(
         account.id, now_ms - call.query["hours"] * HOUR_MS, now_ms
     )
-    return [{"ts": one.ts_ms, "equity": one.equity, "balance": one.balance} for one in samples]
+    return [
+        {"ts": sample.ts_ms, "equity": sample.equity, "balance": sample.balance}
+        for sample in samples
+    ]
 
 
 async def _trades(call: AccountsCall) -> list[dict[str, Any]]:
@@ -197,7 +200,7 @@ async def _trades(call: AccountsCall) -> list[dict[str, Any]]:
         limit=query["limit"],
         offset=query["offset"],
     )
-    return [_shown(one) for one in found]
+    return [_shown(stored) for stored in found]
 
 
 def _shown(stored: StoredTrade) -> dict[str, Any]:
@@ -231,15 +234,15 @@ def deals_of(
         to_s: the same.
 
     """
-    closed = {one.ticket: one for one in past if is_closed_trade(one)}
+    closed = {order.ticket: order for order in past if is_closed_trade(order)}
     # one that was closed between the two questions is in both answers
-    still_open = [one for one in positions if one.ticket not in closed]
+    still_open = [position for position in positions if position.ticket not in closed]
     deals = [
         *map(_opening_deal, still_open),
-        *(deal for one in closed.values() for deal in _deals_of_order(one)),
+        *(deal for order in closed.values() for deal in _deals_of_order(order)),
     ]
-    within = [one for one in deals if from_s <= one.time <= to_s]
-    return sorted(within, key=lambda one: (one.time_msc, one.ticket, one.entry))
+    within = [deal for deal in deals if from_s <= deal.time <= to_s]
+    return sorted(within, key=lambda deal: (deal.time_msc, deal.ticket, deal.entry))
 
 
 def _opening_deal(position: Position) -> Deal:

@@ -58,10 +58,11 @@ def reference(operations: Iterable[ManagerOperation], document: Mapping[str, Any
     operations = list(operations)
     info = document["info"]
     links = "".join(
-        f'<li><a href="#{one.name}">{escape(one.method)} {escape(one.path)}</a></li>'
-        for one in operations
+        f'<li><a href="#{operation.name}">'
+        f"{escape(operation.method)} {escape(operation.path)}</a></li>"
+        for operation in operations
     )
-    sections = "".join(_section(one, document) for one in operations)
+    sections = "".join(_section(operation, document) for operation in operations)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -96,12 +97,12 @@ def _section(one: ManagerOperation, document: Mapping[str, Any]) -> str:
 def _parameters(parameters: Iterable[Mapping[str, Any]]) -> str:
     rows = (
         (
-            f"<code>{escape(one['name'])}</code>",
-            one["in"],
-            _kind(one["schema"]),
-            _text(one["description"]),
+            f"<code>{escape(parameter['name'])}</code>",
+            parameter["in"],
+            _kind(parameter["schema"]),
+            _text(parameter["description"]),
         )
-        for one in parameters
+        for parameter in parameters
     )
     return "<h3>Parameters</h3>" + _table(("name", "in", "type", ""), rows)
 
@@ -116,7 +117,9 @@ def _members(schema: Mapping[str, Any], document: Mapping[str, Any]) -> str:
         items = _resolved(member.get("items") or {}, document)
         inner = items if items.get("properties") else _resolved(member, document)
         if inner is not member and inner.get("properties"):
-            names = ", ".join(f"<code>{escape(each)}</code>" for each in inner["properties"])
+            names = ", ".join(
+                f"<code>{escape(member_name)}</code>" for member_name in inner["properties"]
+            )
             rows.append(("", "", names))
     words = _text(found.get("description", "").partition("\n\n")[0])
     return (f"<p>{words}</p>" if words else "") + _table(("member", "type", ""), rows)
@@ -132,7 +135,7 @@ def _errors(responses: Mapping[str, Any], status: int) -> str:
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f"<th>{one}</th>" for one in heads)
+    head = "".join(f"<th>{name}</th>" for name in heads)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -146,13 +149,13 @@ def _resolved(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping
 def _kind(schema: Mapping[str, Any]) -> str:
     """Say in a few words what a value is."""
     if "anyOf" in schema:
-        kinds = [_kind(one) for one in schema["anyOf"] if one.get("type") != "null"]
+        kinds = [_kind(option) for option in schema["anyOf"] if option.get("type") != "null"]
         return " or ".join(dict.fromkeys(kinds))
     if "$ref" in schema:
         return "object"
     if "enum" in schema or "const" in schema:
         values = schema.get("enum") or [schema["const"]]
-        return " ".join(f"<code>{escape(str(one))}</code>" for one in values)
+        return " ".join(f"<code>{escape(str(value))}</code>" for value in values)
     if schema.get("type") == "array":
         return f"list of {_kind(schema.get('items') or {'type': 'any'})}"
     bounds = {

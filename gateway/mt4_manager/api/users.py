@@ -79,7 +79,7 @@ and his passwords are not theirs to keep."""
 
 
 async def _list(call: ManagerCall) -> Any:
-    filters = {each.name: call.query[each.name] for each in FILTERS}
+    filters = {parameter.name: call.query[parameter.name] for parameter in FILTERS}
     return listed(call, "users", USERS_REQUEST, UsersFilter(**filters))
 
 
