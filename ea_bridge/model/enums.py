@@ -193,7 +193,7 @@ class DealType(IntEnum):
 
 
 class DealEntry(IntEnum):
-    """Whether a deal opened, closed or reversed a position."""
+    """Effect of a deal on a position: it opened, closed or reversed one."""
 
     IN = 0
     OUT = 1

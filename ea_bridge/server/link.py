@@ -17,7 +17,7 @@ from typing import Protocol, cast
 
 import msgspec
 
-from ea_bridge import host
+from ea_bridge import host, sockets
 from ea_bridge.mt4_manager.commands import MAX_LINE_TO_MANAGER
 from ea_bridge.mt4_manager.session import ManagerCallbacks, ManagerRegistry, ManagerSession
 from ea_bridge.protocol.connection import CLOSED, DAEMON, READY, TRANSITIONS, Connection
@@ -46,7 +46,6 @@ from ea_bridge.session import (
 )
 from ea_bridge.token import TokenKeys
 
-from . import sockets
 from .authorizer import Admitted, Authorizer, NotAdmitted, Relay
 from .enrollment import Enrollment, Enrollments
 

@@ -10,14 +10,12 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from ea_bridge import host
-from ea_bridge.loopback import BACKLOG
+from ea_bridge import host, sockets
 from ea_bridge.mt4_manager.session import ManagerCallbacks, ManagerRegistry, ManagerSession
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.session import LoopTimers, SessionCallbacks, TerminalSession, Timers
 from ea_bridge.token import TokenKeys
 
-from . import sockets
 from .authorizer import Authorizer, Enroller
 from .enrollment import Enrollments
 from .link import BridgeLink, LinkContext
@@ -128,7 +126,7 @@ class BridgeServer:
         self.port = listeners[0].getsockname()[1]
         for listener in listeners:
             server = await loop.create_server(
-                lambda: BridgeLink(context, self), sock=listener, backlog=BACKLOG
+                lambda: BridgeLink(context, self), sock=listener, backlog=sockets.BACKLOG
             )
             self._servers.append(server)
         logger.info("listening for terminals on port %d", self.port)

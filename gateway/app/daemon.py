@@ -13,9 +13,9 @@ from typing import ClassVar
 import orjson
 
 from ea_bridge.host import wall_ms
-from ea_bridge.loopback import bind_loopback
 from ea_bridge.registry import TerminalRegistry
 from ea_bridge.server import BridgeServer
+from ea_bridge.sockets import bind_loopback
 from gateway import __version__
 from gateway.accounts import AccountBook
 from gateway.accounts.api import AccountsApi

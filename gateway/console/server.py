@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 
 from aiohttp import web
 
-from ea_bridge.loopback import BACKLOG, bind_loopback
+from ea_bridge.sockets import BACKLOG, bind_loopback
 from gateway.credentials.keyset import root_text
 from gateway.credentials.secrets import KeyStore
 from gateway.http.server import HttpConnection, HttpServer, OnHeaders, head_fault

@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ea_bridge.loopback import BACKLOG
+from ea_bridge.sockets import BACKLOG
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.credentials.daemon_api import Way
@@ -58,7 +58,7 @@ class WebServer:
 
     Args:
         sockets: bound, not listening; all on one port. See
-            :func:`ea_bridge.loopback.bind_loopback`.
+            :func:`ea_bridge.sockets.bind_loopback`.
         catalogue: the methods.
         gate: who may call. The server listens to its changes.
         terminal_for: the guarded terminal of a caller's token.

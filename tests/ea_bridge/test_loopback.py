@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
-from ea_bridge import loopback
-from ea_bridge.loopback import FREE_PORT_TRIES, bind_loopback
+from ea_bridge import sockets
+from ea_bridge.sockets import FREE_PORT_TRIES, bind_loopback
 
 
 def has_ipv6() -> bool:
@@ -40,7 +40,7 @@ def test_a_port_taken_on_either_address_is_refused(family: socket.AddressFamily,
 @needs_ipv6
 def test_nothing_stays_bound_when_the_second_address_is_taken(monkeypatch: pytest.MonkeyPatch):
     """The socket of the first is closed."""
-    real, bound = loopback.bind_address, []
+    real, bound = sockets.bind_address, []
 
     def second_is_taken(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
@@ -48,7 +48,7 @@ def test_nothing_stays_bound_when_the_second_address_is_taken(monkeypatch: pytes
         bound.append(real(family, host, port))
         return bound[-1]
 
-    monkeypatch.setattr(loopback, "bind_address", second_is_taken)
+    monkeypatch.setattr(sockets, "bind_address", second_is_taken)
     with pytest.raises(OSError, match="no port is free"):
         bind_loopback(0)
     assert len(bound) == FREE_PORT_TRIES
@@ -64,7 +64,7 @@ def test_without_ipv6_one_address_is_enough(monkeypatch: pytest.MonkeyPatch):
             raise OSError(errno.EAFNOSUPPORT, "no such family")
         return real(family, *args)
 
-    monkeypatch.setattr(loopback.socket, "socket", lacking)
+    monkeypatch.setattr(sockets.socket, "socket", lacking)
     (only,) = bind_loopback(0)
     assert only.getsockname()[0] == "127.0.0.1"
     only.close()

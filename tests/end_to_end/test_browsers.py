@@ -24,7 +24,7 @@ from playwright.async_api import Browser, Page
 from product import TIMEOUT_S, Product, daemon
 
 from ea_bridge.emulator.factory import build_terminal
-from ea_bridge.loopback import bind_loopback
+from ea_bridge.sockets import bind_loopback
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("chromium")]
 

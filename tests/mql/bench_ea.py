@@ -49,7 +49,7 @@ def acknowledging(how: str) -> Iterator[None]:
     if how == "quick":
         yield
     else:
-        with patch("ea_bridge.server.sockets.set_quickack", lambda _: None):
+        with patch("ea_bridge.sockets.set_quickack", lambda _: None):
             yield
 
 

@@ -140,14 +140,14 @@ class BrokerLedger:
         self.orders: dict[int, Order] = {}
         self.holdings: dict[int, Holding] = {}
         self.past_orders = Archive[Order](
-            lambda one: one.time_done,
-            position=lambda one: one.position_id,
-            position_by=lambda one: one.position_by_id,
+            lambda order: order.time_done,
+            position=lambda order: order.position_id,
+            position_by=lambda order: order.position_by_id,
         )
         self.deals = Archive[Deal](
-            lambda one: one.time,
-            order=lambda one: one.order,
-            position=lambda one: one.position_id,
+            lambda deal: deal.time,
+            order=lambda deal: deal.order,
+            position=lambda deal: deal.position_id,
         )
         self.version = 0
         """Grows with every change of orders and positions."""
@@ -319,7 +319,7 @@ def select_orders(
         if _within(order.time_done, from_s, to_s)
         and position in (None, order.position_id, order.position_by_id or None)
     }
-    return sorted(fitting.values(), key=lambda one: (one.time_done_msc, one.ticket))
+    return sorted(fitting.values(), key=lambda order: (order.time_done_msc, order.ticket))
 
 
 def select_deals(

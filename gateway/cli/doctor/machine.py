@@ -17,7 +17,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from ea_bridge.loopback import bind_address
+from ea_bridge.sockets import bind_address
 from gateway.cli.doctor.finding import Finding, ok, problem, skipped, warning
 
 DISTRIBUTION = "mt-gateway"

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from ea_bridge.server import sockets
+from ea_bridge import sockets
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from web_server_fixture import (
     until,
 )
 
-from ea_bridge.loopback import bind_loopback
+from ea_bridge.sockets import bind_loopback
 from ea_bridge.token import new_token
 from gateway.http.rate_limit import MAX_WAIT_S
 

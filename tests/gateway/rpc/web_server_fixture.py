@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from small_catalogue import Doings, small_catalogue
 
-from ea_bridge.loopback import bind_loopback
+from ea_bridge.sockets import bind_loopback
 from ea_bridge.token import MalformedToken, new_token, parse_token
 from gateway.auth.caller import IMPLIED, Caller, Scope
 from gateway.config import Limits

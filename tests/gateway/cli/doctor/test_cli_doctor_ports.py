@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from findings import Examine, write_config
 
-from ea_bridge.loopback import bind_loopback
+from ea_bridge.sockets import bind_loopback
 from ea_bridge.token import new_token
 from gateway.cli.doctor import machine
 from gateway.cli.doctor.machine import Port
