@@ -64,6 +64,8 @@ class Desk:
         self.rights = Rights()
         self.ledger = Ledger(folder, TABLES)
         self.quote = (EURUSD.bid, EURUSD.ask)
+        self.replaced: list[tuple[Any, ...]] = []
+        """What was told of orders that take the place of held ones."""
         scene.script.answers |= {
             "orders_get": [],
             "positions_get": [],
@@ -93,6 +95,7 @@ class Desk:
             streams=self.streams,
             clock=lambda _: self.scene.clock,
             terminals=self.linked,
+            replaced=lambda *told: self.replaced.append(told),
         )
         self.keeper = self.service.of(NAME, self.scene.state.locks)
         self.scene.state.contingent = self.keeper
@@ -176,6 +179,7 @@ async def test_a_link_takes_up_what_the_last_daemon_held(desk: Desk) -> None:
         await until(lambda: not desk.keeper.orders())
     [request] = desk.scene.script.sent
     assert (request.type, request.price) == (OrderType.BUY_LIMIT, LIMIT)
+    assert {told[0] for told in desk.replaced} == {NAME}, "the sessions of programs are told"
 
 
 async def test_another_account_lets_its_orders_rest(desk: Desk) -> None:
@@ -199,9 +203,10 @@ async def test_once_it_has_ended_no_link_is_followed(desk: Desk) -> None:
         desk.linked.link()
         await desk.hold()
     desk.quote = (PRICE, PRICE + 0.00012)
+    made = len(desk.linked.made)
     desk.linked.link()
     await asyncio.sleep(0.01)
-    assert desk.scene.script.sent == []
+    assert (len(desk.linked.made), desk.scene.script.sent) == (made, [])
 
 
 async def test_the_terminals_lists_have_what_is_held(desk: Desk) -> None:
