@@ -106,7 +106,7 @@ def test_each_body_has_its_example() -> None:
 
 def test_nothing_but_changes_has_a_key() -> None:
     """Whatever sends a command that changes something takes an Idempotency-Key."""
-    rooms = Path(__file__).parents[4] / "gateway" / "mt4_manager" / "api"
+    rooms = Path(__file__).parents[3] / "gateway" / "mt4_manager" / "api"
     handlers = {
         name
         for file in rooms.glob("*.py")
