@@ -311,6 +311,7 @@ class CommandHandler:
             timeframe = Timeframe(params.timeframe)
         except ValueError:
             raise Failed(INVALID_PARAMETER, f"no timeframe {params.timeframe}") from None
+        # MetaTrader 4 has nine of the twenty-one
         if self.platform == "mt4" and timeframe not in MT4_TIMEFRAMES:
             raise Failed(INVALID_PARAMETER, f"MetaTrader 4 has no {timeframe.name}")
         bars = self.market.bars(

@@ -150,6 +150,7 @@ class KnownLogins:
             if params.password != self._password:
                 raise LoginFailed(AUTH_FAILED, "authorization failed")
             return _opened(own)
+        # names of servers are found in whatever case, as MetaTrader does
         there = [login for login in self.known if login.server.casefold() == server]
         if not there and server != own.server.casefold():
             raise LoginFailed(NO_CONNECTION, "no such trade server")

@@ -73,6 +73,7 @@ async def _run(args: argparse.Namespace) -> None:
     token = _token(args.token_file)
     codec = _codec(args.encoding)
     args.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # before the table is read: two peers with one table would both say "never taken"
     claim = FolderLock(args.home)
     try:
         peer = ManagerPeer(args.library, args.home, codec, pumps=not args.no_pumping)
@@ -102,6 +103,7 @@ async def _until_stopped(peer: ManagerPeer, link: PeerLink[ManagerConversation])
         linking.cancel()
         looking_after.cancel()
         await asyncio.wait((linking, looking_after))
+        # after the link: what was taken is finished, and its result is kept for the next link
         await peer.close()
     if not linking.cancelled():
         linking.result()
@@ -113,6 +115,7 @@ def _waits(_: Pending) -> None:
 
 def _loopback(host: str) -> str:
     try:
+        # an address, not a name: ``localhost`` may be made to mean another machine
         if ipaddress.ip_address(host).is_loopback:
             return host
     except ValueError:

@@ -120,6 +120,7 @@ def _raise_unless_unknown(line: bytes, error: Exception) -> None:
         tag = _tag_decoder.decode(line).t
     except _UNREADABLE:
         raise UnreadableLine("a line is not an object with a t") from error
+    # a known kind with wrong members is a fault; an unknown kind is a newer peer's
     if tag in _TAGS:
         raise UnreadableLine(f"a {tag} is malformed: {error}", tag) from error
 
@@ -135,6 +136,7 @@ def _flat(cmd: Cmd) -> dict[str, Any]:
     kind = type(cmd.params)
     for member, name in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
         value = getattr(cmd.params, member)
+        # JSON has no NaN, and msgspec would write null: another command
         if isinstance(value, float) and not math.isfinite(value):
             raise LocalProtocolError(f"{name} of {cmd.op} is {value}")
         # left out and never null: an EA reads what is absent as not given

@@ -223,6 +223,7 @@ class Connection:
 
     def _put_up_with(self, error: UnreadableLine) -> None:
         self.counters.unreadable += 1
+        # of any kind and of its own: good heartbeats do not make up for bad prices
         for kind in {"", error.tag}:
             self._in_a_row[kind] = self._in_a_row.get(kind, 0) + 1
             if self._in_a_row[kind] >= MAX_UNREADABLE:
@@ -275,12 +276,15 @@ class EventSequence:
 
     def take(self, event: Event) -> list[Event]:
         """Return what to hand on: nothing for a replay, and what was lost before a gap."""
+        # the EA has dropped events itself and says so: the next number may be any
         if isinstance(event, Lost):
             self._resumes_anywhere = True
             return [event]
+        # not counted: it is not missed when it is lost
         if event.q == 0:
             return [event]
         if event.q <= self.last and not self._resumes_anywhere:
+            # told again after a reconnect, whose ack had not arrived
             self.replayed += 1
             return []
         return [*self._gap_before(event.q), self._taken(event)]

@@ -328,6 +328,7 @@ class BridgeLink(asyncio.Protocol):
     def _note_denial(self, code: str) -> None:
         """Report once that this terminal is not let in."""
         if not self._is_denied:
+            # once: a wrong proof of a token that is not admitted comes this way twice
             self._is_denied = True
             self._context.on_denied(self.tid, code)
 
@@ -434,6 +435,7 @@ class BridgeLink(asyncio.Protocol):
 
     def _expire(self, reason: str) -> None:
         if self._connection.state is not READY:
+            # info, not a warning: strangers on the port may do this all day
             logger.info("a link was closed: %s", reason)
             self._transport.abort()
 

@@ -137,6 +137,7 @@ class BridgeServer:
         for server in self._servers:
             server.close()
         for link in tuple(self._links):
+            # before the wait: each terminal hears it and dials again when we are back
             link.say_bye("shutdown")
         await self._empty.wait()
         if self._enrollments is not None:
@@ -193,6 +194,7 @@ class BridgeServer:
             oldest.cut_off()
             crowded = False
         self._links.add(link)
+        # a dict keeps the order of arrival: the first one is the oldest
         self._unauthenticated[link] = None
         self._empty.clear()
         return not (crowded or self._stopping)

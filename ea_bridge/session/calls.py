@@ -216,6 +216,7 @@ class Calls:
         self._late.clear()
         for call in calls:
             if not call.future.done():
+                # a question may be asked again; what became of a trade nobody knows
                 call.future.set_exception(call.lost(reason))
 
     def _find(self, command_id: int) -> PendingCall | None:
@@ -249,6 +250,7 @@ class Calls:
 
     def _join(self, call: PendingCall, part: Page[Any]) -> Page[Any]:
         if call.parts > 1 and part.total != call.total:
+            # the list has changed between two parts: joined they would be neither
             raise _unreadable(call, "the parts of a page speak of two lists")
         call.total = part.total
         call.items += part.rows

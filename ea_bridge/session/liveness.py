@@ -130,6 +130,7 @@ class Liveness:
         :data:`MAX_BUSY_S` after the last proof that the terminal reads: by announcements alone it
         stays silent no longer than once.
         """
+        # from the last proof on, or a peer that announces again and again would never be dead
         left_s = self._proved_at + MAX_BUSY_S - self._timers.time()
         self._dead_s = max(DEAD_S, min(limit_s, left_s))
 
@@ -142,6 +143,7 @@ class Liveness:
         self._heard_at = self._timers.time()
         # whatever it says ends the silence that it has announced
         self._dead_s = DEAD_S
+        # timers of a silence are set anew only here: a busy link costs none
         if self.state is SessionState.STALE:
             self.state = SessionState.READY
             self._check_after(STALE_S)

@@ -109,6 +109,7 @@ class TerminalSession(PeerSession):
             case Ticks():
                 self._take_ticks(message)
             case Book() | BarEvent():
+                # an index that was never given out: a lie, or of the link before this one
                 if message.sym in self._symbols:
                     self._notify_event(message)
                 else:
@@ -137,6 +138,7 @@ class TerminalSession(PeerSession):
     def _take_heartbeat(self, hb: Hb) -> None:
         super()._take_heartbeat(hb)
         self._take_flags(hb.broker, hb.autotrading, None)
+        # 0 and 0: an EA that tells no clock
         if hb.tcur or hb.tgmt:
             self._notify(self._callbacks.on_clock, hb.tcur, hb.tgmt)
 
@@ -160,6 +162,7 @@ class TerminalSession(PeerSession):
 
     def _learn_symbol(self, asked: str, watched: Watched) -> str | None:
         """Note the index of a symbol at once: its first ticks may be in the same data."""
+        # ticks under a wrong name would be traded on
         if watched.symbol != asked:
             return "the answer is about another symbol"
         if watched.sym not in self._symbols and len(self._symbols) >= MAX_SYMBOLS:
@@ -174,8 +177,10 @@ class TerminalSession(PeerSession):
         always, so what it says is compared: it has to come in by the front door again.
         """
         hello = self.hello
+        # an EA may leave the server's name out: then the login has to fit alone
         if account.login == hello.login and account.server in ("", hello.server):
             return False
+        # at once: what is in flight was meant for the other account
         self.close("account_changed")
         return True
 

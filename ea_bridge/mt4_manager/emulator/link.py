@@ -29,6 +29,7 @@ class EmulatedConversation(ManagerConversation):
         self._faults = manager.faults
 
     def _pulse(self, n: int) -> Hb | None:
+        # silence is what the daemon notices; the link stays
         return None if self._faults.take("mute") else super()._pulse(n)
 
     def later(self, delay_s: float, cmd: Cmd, act: Callable[..., None], *args: object) -> None:
@@ -69,9 +70,11 @@ class _EmulatedBackend:
 
     def _change(self, cmd: Cmd, conversation: EmulatedConversation, sent_ms: float) -> None:
         manager, faults = self._manager, self._manager.faults
+        # this fault cuts before a word is said, though the change is made
         if not faults.cut_unacked:
             conversation.say(Ack(id=cmd.id))
         answer = manager.executor.execute(cmd, waited_ms=host.boot_ms() - sent_ms)
+        # a process that has died answers nobody; its successor reads the file of results
         if manager.crashed:
             conversation.abort()
             manager.restart(lose_results=faults.take("lose_memory"))

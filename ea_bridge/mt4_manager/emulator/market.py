@@ -234,6 +234,7 @@ class Snapshot:
         """Return bid and ask; zeros where there is no price."""
         known = self._quotes.get(name)
         if known is None:
+            # once a snapshot: a question about 200,000 accounts asks for a handful of symbols
             tick = self._prices.tick(name)
             known = (0.0, 0.0) if tick is None else (tick.bid, tick.ask)
             self._quotes[name] = known

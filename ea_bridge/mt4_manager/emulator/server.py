@@ -168,6 +168,7 @@ class EmulatedManager:
 
         """
         is_change = MANAGER_COMMANDS[op].trades
+        # faults are for changes alone: a question that dies is asked again
         if is_change and self.faults.take("crash_before"):
             self.crashed = True
             raise ResultUnknown("the peer died before it began")
@@ -175,6 +176,7 @@ class EmulatedManager:
             self._check_connected()
         if NEEDED.get(op, ManagerRight(0)) not in self.rights:
             raise refuse(ReturnCode.NOT_ENOUGH_RIGHTS, "the manager may not do that")
+        # rights are asked before the params: a refusal tells nothing of what there is
         result = self._answers[op](params)
         if is_change:
             # before the answer: what was told must be in the file
@@ -191,6 +193,7 @@ class EmulatedManager:
             ResultUnknown: the file could not be written.
 
         """
+        # taken even without a file, or they would pile up
         changes = self.books.take_changes()
         if self._store is None or not changes:
             return

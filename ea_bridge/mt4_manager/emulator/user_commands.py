@@ -48,6 +48,7 @@ class UserPasswords:
     """Passwords that were set: digests in memory, under a key of this run."""
 
     def __init__(self) -> None:
+        # new with each run: a digest that leaks is worth nothing
         self._key = host.random_bytes(32)
         self._digests: dict[tuple[int, bool], bytes] = {}
 
@@ -130,6 +131,7 @@ class UserCommands:
         check_password(params.password)
         if params.password_investor is not None:
             check_password(params.password_investor)
+            # with one password for both the server could not tell who may trade
             if params.password_investor == params.password:
                 raise invalid("the investor's password is the master's")
         if not params.name.strip():

@@ -107,6 +107,7 @@ class Prices:
     def tick(self, name: str) -> Tick | None:
         """Return the newest tick; one without prices, as after a subscription, is none."""
         if self._present is not None and self._present[0] == name:
+            # a batch of ticks is matched one by one, when the market is at its end already
             tick: Tick | None = self._present[1]
         else:
             tick = self._quotes.tick(name)

@@ -183,6 +183,7 @@ def _real(packed: Packed, spread: int) -> MinuteTile:
     tile = MinuteTile(WEEKS, packed.digits)
     for row in packed.rows:
         slot = (row.minute - MONDAY) % tile.size  # its own dates come out at their own prices
+        # five minutes of a bar become five slots that add up to it
         for n, bar in enumerate(cut(row, packed.minutes)):
             tile.put(slot + n, bar._replace(spread=bar.spread or spread))
     return tile
@@ -255,6 +256,7 @@ def _cross(
             prices = [round(a / b * factor) for a, b in zip(one[:4], other[:4], strict=True)]
         else:
             prices = [round(a * b * factor) for a, b in zip(one[:4], other[:4], strict=True)]
+        # each tick of either symbol moves the cross
         volume = min(one.volume + other.volume, MAX_TICKS_A_MINUTE)
         bar = (prices[0], max(prices), min(prices), prices[3], volume, listing.info.spread)
         tile.put(slot, MinuteBar(*bar))

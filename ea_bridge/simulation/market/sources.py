@@ -237,6 +237,7 @@ class WithoutMinutes:
     def span(self, minute: int, minutes: int) -> PriceSpan | None:
         """See :class:`TickSource`."""
         end, gap = minute + minutes, self._gap(minute)
+        # nearly always: the hour that a clock leaps over comes once a year
         if gap is None or end <= gap.start:
             return self._source.span(minute, minutes)
         parts = []
@@ -303,6 +304,7 @@ def ticks_of(bar: MinuteBar, minute: int, scale: int, key: str) -> list[Tick]:
     """
     noise = _noise(f"{key}/{minute}", 2 * bar.volume)
     start = minute * _MINUTE_MS
+    # sorted: times never fall in a tick history
     stamps = sorted(start + n * _MINUTE_MS // _NOISE for n in noise[: bar.volume])
     ticks, before = [], 0
     for stamp, bid in zip(stamps, _bids(bar, noise[bar.volume :]), strict=True):

@@ -126,6 +126,7 @@ class Tape:
 
     def _row(self, line: bytes, where: str) -> RecordedTick:
         time_msc, bid, bid_part, ask, ask_part, flags = _fields(line, self._header, where)
+        # rounding would make prices that nobody quoted
         if len(bid_part) > self.digits or len(ask_part) > self.digits:
             raise TickFileError(f"{where}: a price has more than {self.digits} digits")
         row = RecordedTick(
