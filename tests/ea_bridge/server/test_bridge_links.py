@@ -210,3 +210,28 @@ def told(events: list[m.Message]) -> list[object]:
         elif isinstance(event, m.StateEvent):
             found.append("state")
     return found
+
+
+async def test_questions_of_one_turn_leave_together_and_a_trade_at_once(bridge, monkeypatch):
+    """In the order in which they were asked; nothing waits for a turn in which it is alone."""
+    ea, session = await bridge.join()
+    transport = session._wire._transport
+    written: list[bytes] = []
+
+    class Writes:
+        def __getattr__(self, name: str) -> object:
+            return getattr(transport, name)
+
+        def write(self, data: bytes) -> None:
+            written.append(data)
+            transport.write(data)
+
+    monkeypatch.setattr(session._wire, "_transport", Writes())
+    asked = [(commands.TICK_GET, EURUSD)] * 3 + [(commands.ORDER_SEND, BUY)]
+    asked += [(commands.TICK_GET, EURUSD)] * 2
+    calls = [asyncio.create_task(session.request(*question)) for question in asked]
+    heard = [await ea.hear(m.Cmd) for _ in asked]
+    assert [cmd.op for cmd in heard] == [command.op for command, _ in asked]
+    assert [data.count(b"\n") for data in written] == [1, 3, 2]
+    await ea.hang_up()
+    await asyncio.gather(*calls, return_exceptions=True)

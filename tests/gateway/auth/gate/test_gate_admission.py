@@ -124,3 +124,9 @@ async def test_a_token_shows_up_nowhere(house: House, caplog: pytest.LogCaptureF
 def test_every_reason_has_a_sentence() -> None:
     """Also for whoever reads the message alone."""
     assert all(text and text[0].isupper() for text in MESSAGES.values())
+
+
+def test_a_token_has_one_caller_until_its_rights_change(house: House) -> None:
+    """So that whoever keeps something for a caller finds it again."""
+    token, caller = house.admit("demo", scopes=["read"])
+    assert house.gate.admit(token) is caller
