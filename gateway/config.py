@@ -386,7 +386,7 @@ def parse(content: dict[str, Any], *, source: str = "config.toml") -> Config:
         return Config.model_validate(content)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise ConfigError("\n".join(f"{source}: {_complaint(one)}" for one in found)) from None
+        raise ConfigError("\n".join(f"{source}: {_complaint(fault)}" for fault in found)) from None
 
 
 def zeros(config: Config) -> list[str]:

@@ -62,7 +62,7 @@ EMAIL = "demo@localhost.invalid"
 
 
 @dataclass(frozen=True)
-class Account:
+class DemoAccount:
     """Password and token that the person who tries the demo is given."""
 
     password: str = field(repr=False)
@@ -143,7 +143,7 @@ def _terminal_account(machine: EmulatedTerminal, options: DemoOptions) -> Accoun
     )
 
 
-async def prepare(console: Console, home: Home) -> Account:
+async def prepare(console: Console, home: Home) -> DemoAccount:
     """Make the demo's user and the token of its terminal, and approve its machine for it.
 
     Password and token are those of the run before, so that what was written down goes on.
@@ -154,7 +154,7 @@ async def prepare(console: Console, home: Home) -> Account:
         user = await console.users.create(EMAIL, "Demo", password, admin=True)
     elif not await console.users.has_password(user.id, password):
         await console.users.set_password(user.id, password)
-    return Account(password, await _token(console, home, user.id, TERMINAL, KEPT))
+    return DemoAccount(password, await _token(console, home, user.id, TERMINAL, KEPT))
 
 
 async def prepare_peer(console: Console, home: Home) -> str:
@@ -190,15 +190,16 @@ async def _kept_token(console: Console, user_id: str, place: Place) -> str | Non
     if row is None:
         return None
     token = console.box.open(row.sealed, place).decode()
-    tids = [one.tid for one in await console.tokens.list(user_id) if one.status == "active"]
+    known = await console.tokens.list(user_id)
+    tids = [entry.tid for entry in known if entry.status == "active"]
     return token if parse_token(token) in tids else None
 
 
 async def _new_token(console: Console, user_id: str, name: str, place: Place) -> str:
     """Make a token, and keep it: sealed, and only here, where it opens nothing of worth."""
-    for one in await console.tokens.list(user_id):
-        if one.name == name and one.is_live:
-            await console.tokens.revoke(user_id, one.tid)
+    for entry in await console.tokens.list(user_id):
+        if entry.name == name and entry.is_live:
+            await console.tokens.revoke(user_id, entry.tid)
     token, _ = await console.tokens.create(user_id, name, scopes=(Scope.ADMIN,))
     async with console.db.begin() as session:
         sealed = console.box.seal(token.encode(), place)

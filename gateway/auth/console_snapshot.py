@@ -15,7 +15,7 @@ from gateway.auth.leases import Leases
 from gateway.auth.records import RecordBook
 from gateway.credentials.daemon_api import Synced, TokenOffer
 from gateway.credentials.envelope import EnvelopeError, decode64
-from gateway.credentials.event import Event, State, open_event, open_state
+from gateway.credentials.event import ConsoleEvent, DeviceState, open_event, open_state
 from gateway.credentials.keyset import KeySet, open_keyset, parse_root
 from gateway.credentials.lease import open_lease
 from gateway.credentials.record import Record, open_record
@@ -85,7 +85,7 @@ class ConsoleSnapshot:
         row = self._store.one("SELECT root, state FROM console")
         return str(row["state"]) if row is not None and row["root"] == self.root else ""
 
-    def event(self, envelope: str, claimed_s: int = 0) -> Event:
+    def event(self, envelope: str, claimed_s: int = 0) -> ConsoleEvent:
         """Verify an event for this device.
 
         Raises:
@@ -172,7 +172,7 @@ class ConsoleSnapshot:
             )
         return keyset
 
-    def _state(self, envelope: str, keyset: KeySet, now_s: int) -> State:
+    def _state(self, envelope: str, keyset: KeySet, now_s: int) -> DeviceState:
         state = open_state(envelope, keyset.keys_for("state", now_s))
         if state.did != self._did:
             raise EnvelopeError("a state for another device")
@@ -245,7 +245,7 @@ class ConsoleSnapshot:
         row = self._store.one("SELECT root FROM console")
         return row is not None and row["root"] == self._source.root_text
 
-    def _write(self, db: Connection, synced: Synced, state: State, rows: list[_Row]) -> None:
+    def _write(self, db: Connection, synced: Synced, state: DeviceState, rows: list[_Row]) -> None:
         if not self._is_adopted():
             self._adopt(db, synced.root)
         db.execute(

@@ -13,7 +13,7 @@ from gateway.auth.console_clock import ConsoleClock
 from gateway.auth.records import RecordBook
 from gateway.auth.token_entry import TokenEntry
 from gateway.credentials.envelope import EnvelopeError
-from gateway.credentials.event import Event, EventType
+from gateway.credentials.event import ConsoleEvent, EventType
 from gateway.credentials.keyset import SKEW_S
 from gateway.credentials.lease import Lease, Tier, open_lease
 from gateway.credentials.record import Device, Record
@@ -158,7 +158,7 @@ class Leases:
 
     # --- changes -----------------------------------------------------------------------------
 
-    def stop(self, event: Event, *, applied: bool) -> bool:
+    def stop(self, event: ConsoleEvent, *, applied: bool) -> bool:
         """End what an event ends, at once and over a crash.
 
         Args:

@@ -70,7 +70,7 @@ def verify(
     with _trail(place) as store:
         # the checkpoint first: what is written meanwhile comes after it
         known, problems = _checkpoint(place, checkpoint, store)
-        problems += [one for one in (_mark_problem(place, store),) if one]
+        problems += [problem for problem in (_mark_problem(place, store),) if problem]
         problems += _archive_problems(store, archive or ())
         head = None if known is None else known.head
         verdict = look(store, head, start=start, signatures=_signatures(place))
@@ -201,7 +201,7 @@ def _checkpoint(
             problems.append(problem)
         if known is not None and copy is not None:
             faults = check_end(trail, copy.head)
-            problems += [f"by the copy of it: {one.text}" for one in faults if copy != known]
+            problems += [f"by the copy of it: {fault.text}" for fault in faults if copy != known]
     return known or copy, problems
 
 
@@ -318,7 +318,7 @@ def _mark(home: Path, config: Path | None, store: Store, part: Part, file: Path)
 def _facts(
     home: Path, verdict: Verdict, known: Checkpoint | None, problems: Sequence[str]
 ) -> dict[str, Any]:
-    faults = [{"row": one.n, "kind": one.kind, "text": one.text} for one in verdict.faults]
+    faults = [{"row": fault.n, "kind": fault.kind, "text": fault.text} for fault in verdict.faults]
     faults += [{"row": 0, "kind": "checkpoint", "text": problem} for problem in problems]
     return {
         "home": str(home),

@@ -106,9 +106,9 @@ class Board:
         Where not all have room those are drawn that had an event last.
         """
         most = max(height // (HEAD + 1), 1)
-        drawn = sorted(self._heaps.values(), key=lambda one: -one.newest)[:most]
+        drawn = sorted(self._heaps.values(), key=lambda heap: -heap.newest)[:most]
         left, shares = height, {}
-        for nth, heap in enumerate(sorted(drawn, key=lambda one: len(one.rows))):
+        for nth, heap in enumerate(sorted(drawn, key=lambda heap: len(heap.rows))):
             fair = left // (len(drawn) - nth) - HEAD
             shares[heap.kind.name] = max(1, min(len(heap.rows), fair))
             left -= shares[heap.kind.name] + HEAD

@@ -17,7 +17,7 @@ from typer.main import get_command
 from gateway import __version__
 
 
-class Command(NamedTuple):
+class CliCommand(NamedTuple):
     """A command, and where its function is."""
 
     place: str
@@ -27,7 +27,7 @@ class Command(NamedTuple):
     hidden: bool = False
 
 
-class Group(NamedTuple):
+class CliGroup(NamedTuple):
     """Commands of one noun: ``token create``."""
 
     help: str
@@ -36,63 +36,63 @@ class Group(NamedTuple):
     hidden: frozenset[str] = frozenset()
 
 
-COMMANDS: dict[str, Command | Group] = {
-    "demo": Command(
+COMMANDS: dict[str, CliCommand | CliGroup] = {
+    "demo": CliCommand(
         "run:demo",
         "Run console, gateway, an emulated terminal and an emulated MT4 server, to try "
         "everything.",
     ),
-    "serve": Command(
+    "serve": CliCommand(
         "run:serve", "Run the gateway for the EAs of real terminals, or for emulators."
     ),
-    "console": Command(
+    "console": CliCommand(
         "console:console",
         "Run the console: the pages where tokens are made, and machines approved and revoked.",
     ),
-    "emulator": Command(
+    "emulator": CliCommand(
         "run:emulator",
         "Run an emulated terminal that links to a gateway in another process.",
     ),
-    "manager-emulator": Command(
+    "manager-emulator": CliCommand(
         "run:manager_emulator",
         "Run an emulated MT4 server whose peer links to a gateway in another process.",
     ),
-    "call": Command("call:call", "Call a method and print its result as JSON."),
-    "tail": Command(
+    "call": CliCommand("call:call", "Call a method and print its result as JSON."),
+    "tail": CliCommand(
         "tail:tail",
         "Show events as they come: live tables, or lines where the output is no screen.",
     ),
-    "status": Command(
+    "status": CliCommand(
         "status:status",
         "Tell whether the gateway runs, and how the terminal is. Exit code 1: not all is well.",
     ),
-    "halt": Command(
+    "halt": CliCommand(
         "halt:halt", "Stop new orders at once, until `resume`; closing and cancelling go on."
     ),
-    "resume": Command(
+    "resume": CliCommand(
         "halt:resume", "Lift a halt: that of a terminal, or without a name that of all."
     ),
-    "settle": Command(
+    "settle": CliCommand(
         "call:settle",
         "Say what became of an order whose outcome is unknown; needs an admin token.",
     ),
-    "verify": Command(
+    "verify": CliCommand(
         "verify:verify",
         "Approve this machine for the terminal that waits, with the code of the mail.",
     ),
-    "doctor": Command(
+    "doctor": CliCommand(
         "doctor:doctor",
         "Find what is wrong, and tell how to put it right. Exit code 1: there is a problem.",
     ),
-    "install-ea": Command(
+    "install-ea": CliCommand(
         "install_ea:install_ea",
         "Copy the Expert Advisor into MetaTrader, and tell what to click then.",
     ),
-    "openrpc": Command(
+    "openrpc": CliCommand(
         "stubs:openrpc",
         "Print the OpenRPC document, which /openrpc.json and rpc.discover give out too.",
     ),
-    "token": Group(
+    "token": CliGroup(
         "Make, list and end the tokens that open terminals.",
         {
             "create": "token:create",
@@ -102,7 +102,7 @@ COMMANDS: dict[str, Command | Group] = {
             "revoke": "token:revoke",
         },
     ),
-    "manager-user": Group(
+    "manager-user": CliGroup(
         "Who may use the REST API for the manager of an MT4 server.",
         {
             "add": "manager_user:add",
@@ -113,7 +113,7 @@ COMMANDS: dict[str, Command | Group] = {
             "sign-out": "manager_user:sign_out",
         },
     ),
-    "secrets": Group(
+    "secrets": CliGroup(
         "Look after the key that seals what the database must not show.",
         {
             "status": "secrets:status",
@@ -123,16 +123,16 @@ COMMANDS: dict[str, Command | Group] = {
             "restore": "secrets:restore",
         },
     ),
-    "audit": Group(
+    "audit": CliGroup(
         "The trail of what was done, which nobody changes unseen.",
         {"verify": "audit:verify", "export": "audit:export", "archive": "audit:archive"},
     ),
-    "bench": Group(
+    "bench": CliGroup(
         "Measure what the gateway costs, on this machine.",
         {"orders": "bench:orders", "daemon": "bench:daemon"},
         hidden=frozenset({"daemon"}),
     ),
-    "stubs": Command("stubs:stubs", "Write the client's typed methods anew.", hidden=True),
+    "stubs": CliCommand("stubs:stubs", "Write the client's typed methods anew.", hidden=True),
 }
 
 
@@ -162,22 +162,22 @@ def build(name: str | None = None) -> typer.Typer:
         rich_markup_mode=None,
     )
     app.callback()(_options)
-    for each, entry in COMMANDS.items():
+    for command_name, entry in COMMANDS.items():
         if name is None:
-            hidden = isinstance(entry, Command) and entry.hidden
-            app.command(each, help=entry.help, hidden=hidden)(_outline)
-        elif each == name:
-            _add(app, each, entry)
+            hidden = isinstance(entry, CliCommand) and entry.hidden
+            app.command(command_name, help=entry.help, hidden=hidden)(_outline)
+        elif command_name == name:
+            _add(app, name, entry)
     return app
 
 
-def _add(app: typer.Typer, name: str, entry: Command | Group) -> None:
-    if isinstance(entry, Command):
+def _add(app: typer.Typer, name: str, entry: CliCommand | CliGroup) -> None:
+    if isinstance(entry, CliCommand):
         app.command(name, hidden=entry.hidden)(_function(entry.place))
         return
     group = typer.Typer(help=entry.help)
-    for each, place in entry.commands.items():
-        group.command(each, hidden=each in entry.hidden)(_function(place))
+    for verb, place in entry.commands.items():
+        group.command(verb, hidden=verb in entry.hidden)(_function(place))
     app.add_typer(group, name=name)
 
 
@@ -188,11 +188,11 @@ def _function(place: str) -> Any:
 
 def _named(arguments: Sequence[str]) -> str | None:
     """Return the command that is to be run; ``None`` if all are listed, or nothing is right."""
-    for one in arguments:
-        if one in ("--help", "--version"):
+    for word in arguments:
+        if word in ("--help", "--version"):
             break
-        if not one.startswith("-"):
-            return one if one in COMMANDS else None
+        if not word.startswith("-"):
+            return word if word in COMMANDS else None
     return None
 
 

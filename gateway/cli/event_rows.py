@@ -131,9 +131,9 @@ def _tick(event: Event) -> Iterator[Facts]:
 def _book(event: Event) -> Iterator[Facts]:
     best: dict[str, Any] = {"symbol": event.data["symbol"], "levels": len(event.data["levels"])}
     for side, pick in (("buy", max), ("sell", min)):
-        levels = [one for one in event.data["levels"] if one["type"].startswith(side)]
+        levels = [level for level in event.data["levels"] if level["type"].startswith(side)]
         if levels:
-            nearest = pick(levels, key=lambda one: one["price"])
+            nearest = pick(levels, key=lambda level: level["price"])
             best |= {f"{side}_price": nearest["price"], f"{side}_volume": nearest["volume"]}
     yield best
 
@@ -143,8 +143,8 @@ def _nouns(noun: str) -> Callable[[Event], Iterator[Facts]]:
         if noun in event.data:
             yield {"op": event.data["op"], **event.data[noun]}
         elif f"{noun}s" in event.data:
-            for one in event.data[f"{noun}s"]:
-                yield {"op": "there", **one}
+            for item in event.data[f"{noun}s"]:
+                yield {"op": "there", **item}
         else:  # an outcome that was found out
             known = event.data.get("result") or {}
             yield {
@@ -162,8 +162,8 @@ def _pnl(event: Event) -> Iterator[Facts]:
     positions = event.data["positions"]
     yield {
         "positions": len(positions),
-        "profit": sum(one["profit"] for one in positions),
-        "swap": sum(one["swap"] for one in positions),
+        "profit": sum(position["profit"] for position in positions),
+        "swap": sum(position["swap"] for position in positions),
     }
 
 

@@ -108,20 +108,24 @@ def resume(
     def work(connection: sqlite3.Connection) -> tuple[list[Halt], list[Halt]]:
         _check_name(connection, terminal)
         there = halts.find_all(connection)
-        names = [one.terminal for one in there] if everything else [terminal or halts.EVERYWHERE]
+        names = (
+            [found.terminal for found in there] if everything else [terminal or halts.EVERYWHERE]
+        )
         lifted = [halts.lift(connection, name, by_admin=True) for name in names]
-        gone = [one for one in lifted if one]
-        for one in gone:
-            _note(connection, "resume", replace(one, armed_by="cli"))
+        gone = [found for found in lifted if found]
+        for found in gone:
+            _note(connection, "resume", replace(found, armed_by="cli"))
         return gone, halts.find_all(connection)
 
     place = home or home_in_use()
     lifted, left = _write(place, work)
-    lines = [f"{_name(one)}: trading goes on" for one in lifted] or ["nothing was halted there"]
+    lines = [f"{_name(halted)}: trading goes on" for halted in lifted] or [
+        "nothing was halted there"
+    ]
     lines += [
-        f"{_name(one)}: still halted by {one.armed_by}{_said(one)}; "
-        f"lift it with mt-gateway resume{_of(one)}{home_option(place)}"
-        for one in left
+        f"{_name(halted)}: still halted by {halted.armed_by}{_said(halted)}; "
+        f"lift it with mt-gateway resume{_of(halted)}{home_option(place)}"
+        for halted in left
     ]
     sys.stdout.write("\n".join([*lines, _where(place)]) + "\n")
 

@@ -67,9 +67,9 @@ def list_users(
     with _book(home, config) as book:
         operators = book.all()
     if as_json:
-        sys.stdout.write(json.dumps([_facts(one) for one in operators], indent=2) + "\n")
+        sys.stdout.write(json.dumps([_facts(operator) for operator in operators], indent=2) + "\n")
         return
-    rows = [("NAME", "ROLE", "CREATED"), *(_row(one) for one in operators)]
+    rows = [("NAME", "ROLE", "CREATED"), *(_row(operator) for operator in operators)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -166,10 +166,14 @@ def _note(home: Path | None, event: str, name: str, **fields: Any) -> None:
     note_in(home or default_home(), event, object=key_of(name), **fields)
 
 
-def _facts(one: Operator) -> dict[str, Any]:
-    return {"name": one.name, "role": one.role.value, "created": one.created_at * 1000}
+def _facts(operator: Operator) -> dict[str, Any]:
+    return {
+        "name": operator.name,
+        "role": operator.role.value,
+        "created": operator.created_at * 1000,
+    }
 
 
-def _row(one: Operator) -> tuple[str, str, str]:
-    created = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.created_at))
-    return (one.name, one.role.value, created)
+def _row(operator: Operator) -> tuple[str, str, str]:
+    created = time.strftime("%Y-%m-%d %H:%M", time.localtime(operator.created_at))
+    return (operator.name, operator.role.value, created)

@@ -53,7 +53,7 @@ def status(*, home: HomeOption = None, config: ConfigFile = None, as_json: Json 
             "sealed": opened.sealed(),
             "recovery_kit": None if noted.kit_at is None else noted.kit_at * 1000,
             "not_deleted": [
-                {"key": one.known.kid, "store": one.known.store} for one in opened.leftovers()
+                {"key": key.known.kid, "store": key.known.store} for key in opened.leftovers()
             ],
         }
     sys.stdout.write((json.dumps(facts, indent=2) if as_json else _table(facts)) + "\n")

@@ -88,17 +88,17 @@ def _of_home(target: Target, home: Path, *, as_json: bool) -> None:
         now_ms = wall_ms()
         rows = {"gateway": f"at {target.url}, home {home}"}
         rows |= {
-            f"terminal {nth}": f"{one['terminal']}: {one['state']} since "
-            f"{clock_time(one['since'], now_ms)}, {one['platform']}, "
-            f"{one['login']} on {one['server']}"
-            for nth, one in enumerate(terminals, 1)
+            f"terminal {nth}": f"{terminal['terminal']}: {terminal['state']} since "
+            f"{clock_time(terminal['since'], now_ms)}, {terminal['platform']}, "
+            f"{terminal['login']} on {terminal['server']}"
+            for nth, terminal in enumerate(terminals, 1)
         }
         if not terminals:
             rows["terminals"] = "none has linked since the gateway started"
-        rows["trading"] = "; ".join(_halted(one, home) for one in halts) or "enabled"
+        rows["trading"] = "; ".join(_halted(halt, home) for halt in halts) or "enabled"
         rows["more"] = f"of one terminal: set {TOKEN} to its token"
         sys.stdout.write(_table(rows) + "\n")
-    if halts or not terminals or any(one["state"] != "ready" for one in terminals):
+    if halts or not terminals or any(terminal["state"] != "ready" for terminal in terminals):
         raise typer.Exit(1)
 
 
@@ -121,7 +121,7 @@ def halts_in(home: Path) -> list[dict[str, Any]]:
             sqlite3.connect(f"{(home / LEDGER).absolute().as_uri()}?mode=ro", uri=True)
         ) as ledger:
             ledger.row_factory = sqlite3.Row
-            return [asdict(one) for one in find_all(ledger)]
+            return [asdict(halt) for halt in find_all(ledger)]
     except sqlite3.Error as error:
         raise CliError(f"{home / LEDGER}: {error}") from error
 

@@ -182,7 +182,7 @@ def _docstring(method: Method) -> str:
 
 def _reads(catalogue: Mapping[str, Method]) -> str:
     """Return a file of its own: who calls by name need not import the typed methods."""
-    reads = "".join(f'"{name}",' for name, one in catalogue.items() if not one.mutates)
+    reads = "".join(f'"{name}",' for name, part in catalogue.items() if not part.mutates)
     return (
         _HEADER.format(title="The methods that only read.")
         + f"READS = frozenset({{{reads}}})\n"
@@ -201,7 +201,7 @@ def _package(files: list[str]) -> str:
 
 
 def _sync(methods: list[Method]) -> str:
-    lines = "".join(f"    {one.name} = synced(Methods.{one.name})\n" for one in methods)
+    lines = "".join(f"    {part.name} = synced(Methods.{part.name})\n" for part in methods)
     return (
         _HEADER.format(title="The typed methods, without ``async``.")
         + "from __future__ import annotations\n\n"
@@ -236,24 +236,24 @@ def _type(schema: Schema, root: Schema) -> str:
 
 
 def _union(options: list[Schema], root: Schema) -> str:
-    if any(one.get("format") == "date-time" for one in options):
+    if any(part.get("format") == "date-time" for part in options):
         return _with_null("Time", options)
-    if {"number", "string"} <= {one.get("type") for one in options}:
+    if {"number", "string"} <= {part.get("type") for part in options}:
         return _with_null("Number", options)
-    return " | ".join(dict.fromkeys(_type(one, root) for one in options))
+    return " | ".join(dict.fromkeys(_type(part, root) for part in options))
 
 
 def _with_null(name: str, options: list[Schema]) -> str:
-    return f"{name} | None" if any(one.get("type") == "null" for one in options) else name
+    return f"{name} | None" if any(part.get("type") == "null" for part in options) else name
 
 
 def _result(annotation: Any) -> str:
     """Return the annotation of a result, as it is written in a file that imports ``schemas``."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin in (typing.Union, UnionType):
-        return " | ".join(_result(one) for one in arguments)
+        return " | ".join(_result(part) for part in arguments)
     if origin is not None:
-        inner = ", ".join(_result(one) for one in arguments)
+        inner = ", ".join(_result(part) for part in arguments)
         return f"{origin.__name__}[{inner}]"
     if annotation in (None, NoneType):
         return "None"

@@ -76,7 +76,7 @@ def find_target(url: str | None, auth_token: str | None, home: Path | None) -> T
     if named is not None:
         _check(named)
     if named is not None and home is None:
-        place = next((one for one, found in known() if is_same(named, found.url)), None)
+        place = next((folder for folder, found in known() if is_same(named, found.url)), None)
         return Target(named, auth_token, place)
     place = home or home_in_use()
     found = running(place)

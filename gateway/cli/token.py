@@ -179,13 +179,13 @@ def set_limits(
         raise CliError("no limit is given; mt-gateway token limits --help lists them")
     with _issuer(home, config) as issuer:
         changed = issuer.change_limits(which, given)
-    for one in changed:
-        _note(home, "token_limits", one)
+    for record in changed:
+        _note(home, "token_limits", record)
     if as_json:
-        sys.stdout.write(json.dumps([_facts(one) for one in changed], indent=2) + "\n")
+        sys.stdout.write(json.dumps([_facts(record) for record in changed], indent=2) + "\n")
         return
-    for one in changed:
-        sys.stdout.write(f"{one.label} ({one.tid}): {limit_words(one.limits)}\n")
+    for record in changed:
+        sys.stdout.write(f"{record.label} ({record.tid}): {limit_words(record.limits)}\n")
 
 
 def list_tokens(
@@ -195,12 +195,12 @@ def list_tokens(
     with _issuer(home, config) as issuer:
         records = issuer.list()
     if as_json:
-        sys.stdout.write(json.dumps([_facts(one) for one in records], indent=2) + "\n")
+        sys.stdout.write(json.dumps([_facts(record) for record in records], indent=2) + "\n")
         return
     rows: list[tuple[str, ...]] = [
         ("NAME", "ID", "SCOPES", "PLATFORM", "CREATED", "EXPIRES", "STATE", "LIMITS")
     ]
-    rows += [_row(one) for one in records]
+    rows += [_row(record) for record in records]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -219,13 +219,13 @@ def revoke(
         if not isinstance(complaint.__cause__, DiskFull):
             raise
         revoked = _revoked(which, home, config)  # the home had kept some room, and gave it up
-    for one in revoked:
-        _note(home, "token_revoked", one)
+    for record in revoked:
+        _note(home, "token_revoked", record)
     if as_json:
-        sys.stdout.write(json.dumps([_facts(one) for one in revoked], indent=2) + "\n")
+        sys.stdout.write(json.dumps([_facts(record) for record in revoked], indent=2) + "\n")
         return
-    for one in revoked:
-        sys.stdout.write(f"revoked: {one.label} ({one.tid})\n")
+    for record in revoked:
+        sys.stdout.write(f"revoked: {record.label} ({record.tid})\n")
 
 
 def _revoked(which: str, home: Path | None, config: Path | None) -> tuple[Record, ...]:

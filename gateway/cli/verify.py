@@ -93,8 +93,8 @@ def _chosen(waiting: tuple[OpenRequest, ...], login: int | None) -> OpenRequest:
     """Return the request that is meant; a code tried on another would be a try lost."""
     if not waiting:
         raise CliError("no terminal of this machine waits for approval; start it first")
-    meant = [one for one in waiting if login in (None, one.terminal.login)]
+    meant = [request for request in waiting if login in (None, request.terminal.login)]
     if len(meant) == 1:
         return meant[0]
-    logins = ", ".join(str(one.terminal.login) for one in waiting)
+    logins = ", ".join(str(request.terminal.login) for request in waiting)
     raise CliError(f"terminals of these accounts wait: {logins}; say which with --login", 2)

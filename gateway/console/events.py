@@ -18,7 +18,7 @@ from sqlalchemy import case, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.credentials.daemon_api import MAX_EVENTS, EventAck
-from gateway.credentials.event import ENDING, Event, EventType
+from gateway.credentials.event import ENDING, ConsoleEvent, EventType
 from gateway.credentials.record import AUDIENCE
 
 from .database import Database, after_commit
@@ -205,7 +205,7 @@ class Events:
         signer = await self._signing.signer(session)
         for pending in sorted(news, key=lambda pending: pending.did):
             # numbered within the transaction: one that is rolled back leaves no gap
-            event = Event(
+            event = ConsoleEvent(
                 v=1,
                 iss=ISSUER,
                 aud=AUDIENCE,

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.credentials.daemon_api import TokenOffer
 from gateway.credentials.envelope import encode64
-from gateway.credentials.event import State
+from gateway.credentials.event import DeviceState
 from gateway.credentials.lease import LEASE_S, RENEW_S, Lease
 from gateway.credentials.record import AUDIENCE, Device, Offline, Record, Status, TradeLimits
 from gateway.credentials.secrets import Place, SecretBox
@@ -297,7 +297,7 @@ class TokenRecords:
         # in the transaction of the tokens: a daemon takes the list for all events up to this
         # number
         seq = await session.scalar(select(DeviceRow.seq).where(DeviceRow.did == did)) or 0
-        state = State(
+        state = DeviceState(
             v=1,
             iss=ISSUER,
             aud=AUDIENCE,

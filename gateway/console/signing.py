@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.credentials.envelope import EnvelopeError, Kind, key_id, seal
-from gateway.credentials.event import State, open_state
+from gateway.credentials.event import DeviceState, open_state
 from gateway.credentials.keyset import (
     DAY_S,
     KEY_DAYS,
@@ -112,7 +112,7 @@ class Signing:
             raise SecretsError("the database has no key set; restore it from a backup")
         return row.envelope
 
-    async def open_state(self, session: AsyncSession, envelope: str) -> State | None:
+    async def open_state(self, session: AsyncSession, envelope: str) -> DeviceState | None:
         """Return a state that one of our keys has signed, however long ago; else ``None``."""
         # a generator: the key is unsealed only if the envelope names one of ours
         its = (row for row in await self._operational(session) if row.kid == key_id(envelope))

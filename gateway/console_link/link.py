@@ -50,7 +50,7 @@ from gateway.credentials.daemon_api import (
 )
 from gateway.credentials.device import NONCE_BYTES
 from gateway.credentials.envelope import EnvelopeError
-from gateway.credentials.event import ENDING, Event
+from gateway.credentials.event import ENDING, ConsoleEvent
 from gateway.credentials.lease import RENEW_S, Tier
 from gateway.storage.store import StoreError
 
@@ -468,7 +468,7 @@ class ConsoleLink:
         self._console.leases.has_missed = True
         self.wake()
 
-    def _stop(self, event: Event, *, applied: bool) -> None:
+    def _stop(self, event: ConsoleEvent, *, applied: bool) -> None:
         before = self._open_tids()
         self._console.leases.stop(event, applied=applied)
         logger.warning("the console says %s (event %d)", event.type, event.seq)
@@ -477,11 +477,11 @@ class ConsoleLink:
 
     # --- acknowledgements --------------------------------------------------------------------
 
-    def _concerns(self, event: Event, tids: frozenset[str]) -> bool:
+    def _concerns(self, event: ConsoleEvent, tids: frozenset[str]) -> bool:
         entries = [entry for entry in self._console.book.entries() if entry.record.tid in tids]
         return event.type in ENDING and any(_is_of(event, entry) for entry in entries)
 
-    def _note_ack(self, event: Event, counts: StoppedCounts) -> None:
+    def _note_ack(self, event: ConsoleEvent, counts: StoppedCounts) -> None:
         self._acks[event.seq] = EventAck(
             seq=event.seq,
             at_ms=host.wall_ms(),
@@ -523,7 +523,7 @@ class ConsoleLink:
             ahead = now
 
 
-def _is_of(event: Event, entry: TokenEntry) -> bool:
+def _is_of(event: ConsoleEvent, entry: TokenEntry) -> bool:
     record = entry.record
     if event.tid is not None:
         return event.tid == record.tid

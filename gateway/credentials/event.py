@@ -31,7 +31,7 @@ ENDING: frozenset[EventType] = frozenset({"token.revoked", "device.revoked", "us
 EventSeq = Annotated[int, Field(ge=1, le=2**53)]
 
 
-class Event(Signed):
+class ConsoleEvent(Signed):
     """The payload of an ``evt`` envelope."""
 
     v: First
@@ -51,7 +51,7 @@ class Event(Signed):
     iat: Seconds
 
 
-class State(Signed):
+class DeviceState(Signed):
     """The payload of a ``state`` envelope: all tokens that a device may know.
 
     A token that was known and is not in the list counts as revoked.
@@ -69,11 +69,11 @@ class State(Signed):
     """That of the question that it answers: who kept an older answer cannot give it again."""
 
 
-def open_event(envelope: str, keys: Mapping[str, Ed25519PublicKey]) -> Event:
+def open_event(envelope: str, keys: Mapping[str, Ed25519PublicKey]) -> ConsoleEvent:
     """Verify an ``evt`` envelope; errors as of :func:`~.record.open_signed`."""
-    return open_signed(Event, "evt", envelope, keys)
+    return open_signed(ConsoleEvent, "evt", envelope, keys)
 
 
-def open_state(envelope: str, keys: Mapping[str, Ed25519PublicKey]) -> State:
+def open_state(envelope: str, keys: Mapping[str, Ed25519PublicKey]) -> DeviceState:
     """Verify a ``state`` envelope; errors as of :func:`~.record.open_signed`."""
-    return open_signed(State, "state", envelope, keys)
+    return open_signed(DeviceState, "state", envelope, keys)

@@ -178,7 +178,9 @@ class Issuer:
                 "a letter or digit"
             )
         with self._store.transaction() as db:
-            if any(one.label == name and one.is_live(self._now_s()) for one in self.list()):
+            if any(
+                record.label == name and record.is_live(self._now_s()) for record in self.list()
+            ):
                 raise IssuerError(
                     f"the terminal {name!r} has a token already; replace it, revoke it or use "
                     "another name"
@@ -207,18 +209,22 @@ class Issuer:
 
         """
         with self._store.transaction() as db:
-            revoked = tuple(self._change(db, one, status="revoked") for one in self._live(which))
+            revoked = tuple(
+                self._change(db, record, status="revoked") for record in self._live(which)
+            )
         self.on_change(revoked)
         return revoked
 
     def obey(self, revoked: Mapping[str, int]) -> None:
         """Revoke tokens that were, by ids and versions, as a restored store does not know."""
         with self._store.transaction() as db:
-            for one in self.list():
-                if one.tid in revoked and one.status != "revoked":
-                    known = one.model_copy(update={"rec_ver": max(one.rec_ver, revoked[one.tid])})
+            for record in self.list():
+                if record.tid in revoked and record.status != "revoked":
+                    known = record.model_copy(
+                        update={"rec_ver": max(record.rec_ver, revoked[record.tid])}
+                    )
                     self._change(db, known, status="revoked")
-                    logger.warning("the token of %s was revoked before the restore", one.label)
+                    logger.warning("the token of %s was revoked before the restore", record.label)
 
     def replace(
         self,
@@ -253,7 +259,7 @@ class Issuer:
             *_, old = self._live(which)
             if lifetime_s is None and old.exp is not None:
                 lifetime_s = old.exp - old.created_at
-            changed = [self._end(db, one, overlap_s) for one in self._live(old.label)]
+            changed = [self._end(db, record, overlap_s) for record in self._live(old.label)]
             made = self._create(
                 db, old.label, old.scopes, lifetime_s, old.platform, _changed(old.limits, limits)
             )
@@ -278,8 +284,8 @@ class Issuer:
         """
         with self._store.transaction() as db:
             changed = tuple(
-                self._change(db, one, limits=_changed(one.limits, limits))
-                for one in self._live(which)
+                self._change(db, record, limits=_changed(record.limits, limits))
+                for record in self._live(which)
             )
         self.on_change(changed)
         return changed
@@ -326,7 +332,7 @@ class Issuer:
         sealed = self._box.seal(keys.server_key, server_key_place(record.tid))
         envelope = self._keys.sign("rec", record.payload())
         db.execute("INSERT INTO records VALUES (?, ?, ?)", (record.tid, envelope, sealed))
-        ended = [one.tid for one in self.list() if not one.is_live(now_s)]
+        ended = [record.tid for record in self.list() if not record.is_live(now_s)]
         db.executemany("DELETE FROM records WHERE tid = ?", [(tid,) for tid in ended[:-MAX_ENDED]])
         return token, record
 
@@ -350,11 +356,11 @@ class Issuer:
     def _live(self, which: str) -> tuple[Record, ...]:
         with suppress(MalformedToken):  # then it is a name or a public id
             which = parse_token(which)
-        live = [one for one in self.list() if one.is_live(self._now_s())]
-        found = [one for one in live if one.label == which]
-        found = found or [one for one in live if one.tid == which]
+        live = [record for record in self.list() if record.is_live(self._now_s())]
+        found = [record for record in live if record.label == which]
+        found = found or [record for record in live if record.tid == which]
         if not found:
-            near = did_you_mean(which, [one.label for one in live]).get("did_you_mean")
+            near = did_you_mean(which, [record.label for record in live]).get("did_you_mean")
             hint = f"did you mean {near[0]}?" if near else "see: mt-gateway token list"
             raise IssuerError(f"no live token goes by {which!r}; {hint}")
         return tuple(found)

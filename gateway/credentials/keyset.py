@@ -74,11 +74,15 @@ class KeySet(Signed):
         """Return the keys whose signature on ``kind`` counts now, by key id."""
         if not self.is_dated(now_s):
             return {}
-        return {one.kid: public_key(one.pub) for one in self.keys if one.counts(kind, now_s)}
+        return {
+            entry.kid: public_key(entry.pub) for entry in self.keys if entry.counts(kind, now_s)
+        }
 
     def vouches_until(self, kid: str) -> int:
         """Return when signatures of a key stop to count; 0 for a key that is not in the set."""
-        return min(self.exp, max((one.exp for one in self.keys if one.kid == kid), default=0))
+        return min(
+            self.exp, max((entry.exp for entry in self.keys if entry.kid == kid), default=0)
+        )
 
 
 def public_key(text: str) -> Ed25519PublicKey:
@@ -150,10 +154,10 @@ def open_keyset(envelope: str, root: Ed25519PublicKey) -> KeySet:
         raise EnvelopeError("a key set lacks a member or has one of a wrong type") from None
     if keyset.exp - keyset.iat > SET_DAYS * DAY_S:
         raise EnvelopeError(f"a key set for more than {SET_DAYS} days")
-    if len({one.kid for one in keyset.keys}) != len(keyset.keys):
+    if len({entry.kid for entry in keyset.keys}) != len(keyset.keys):
         raise EnvelopeError("a key set with two keys of one id")
-    for one in keyset.keys:
-        public_key(one.pub)
+    for entry in keyset.keys:
+        public_key(entry.pub)
     return keyset
 
 

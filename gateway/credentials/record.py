@@ -55,6 +55,7 @@ class Signed(BaseModel):
 
 
 SignedT = TypeVar("SignedT", bound=Signed)
+_NOUNS: dict[Kind, str] = {"rec": "record", "lease": "lease", "evt": "event", "state": "state"}
 
 
 class TradeLimits(Signed):
@@ -153,8 +154,8 @@ def open_signed(
     try:
         return model.model_validate(payload)
     except ValidationError:
-        what = model.__name__.lower()
-        raise EnvelopeError(f"the {what} lacks a member or has one of a wrong type") from None
+        noun = _NOUNS.get(kind, "payload")
+        raise EnvelopeError(f"the {noun} lacks a member or has one of a wrong type") from None
 
 
 def open_record(envelope: str, keys: Mapping[str, Ed25519PublicKey]) -> Record:
@@ -234,7 +235,7 @@ def _checked_symbols(symbols: tuple[str, ...]) -> tuple[str, ...]:
         # on a form it looked like a field that is left empty, which allows all
         raise LimitsError("name at least one symbol such as EURUSD")
     if len(symbols) > MAX_SYMBOLS or any(
-        not 0 < len(one) <= MAX_SYMBOL or not one.isprintable() for one in symbols
+        not 0 < len(symbol) <= MAX_SYMBOL or not symbol.isprintable() for symbol in symbols
     ):
         raise LimitsError(
             f"name at most {MAX_SYMBOLS} symbols of at most {MAX_SYMBOL} characters, "

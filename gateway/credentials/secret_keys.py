@@ -192,10 +192,10 @@ def delete_leftovers(store: Store, store_named: StoreNamed) -> list[str]:
 def count_sealed(store: Store, sealed: Collection[SealedColumn]) -> dict[str, int]:
     """Return how many secrets there are, by ``table.column``."""
     return {
-        f"{one.table}.{one.column}": store.all(
-            f"SELECT count({one.column}) AS n FROM {one.table}"  # noqa: S608 (names of ours)
+        f"{field.table}.{field.column}": store.all(
+            f"SELECT count({field.column}) AS n FROM {field.table}"  # noqa: S608 (names of ours)
         )[0]["n"]
-        for one in sealed
+        for field in sealed
     }
 
 
@@ -236,13 +236,14 @@ def _reseal(
     at_row: Callable[[], None],
 ) -> int:
     count = 0
-    for one in sealed:
+    for field in sealed:
         # our own names, from the list beside the migrations
-        read = f"SELECT {one.key}, {one.column} FROM {one.table} WHERE {one.column} IS NOT NULL"  # noqa: S608 (names of ours)
-        write = f"UPDATE {one.table} SET {one.column} = ? WHERE {one.key} = ?"  # noqa: S608 (the same)
+        key, column, table = field.key, field.column, field.table
+        read = f"SELECT {key}, {column} FROM {table} WHERE {column} IS NOT NULL"  # noqa: S608 (names of ours)
+        write = f"UPDATE {table} SET {column} = ? WHERE {key} = ?"  # noqa: S608 (the same)
         for row, text in db.execute(read).fetchall():
             at_row()
-            db.execute(write, (new.rewrap(text, one.place(str(row)), old), row))
+            db.execute(write, (new.rewrap(text, field.place(str(row)), old), row))
             count += 1
     return count
 

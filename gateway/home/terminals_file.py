@@ -46,7 +46,9 @@ def telling_of_terminals(registry: TerminalRegistry, folder: Path) -> Iterator[N
 
 
 def _write(path: Path, registry: TerminalRegistry) -> None:
-    facts = sorted(map(_told, registry.all_facts()), key=lambda one: str(one["terminal"]))
+    facts = sorted(
+        map(_told, registry.all_facts()), key=lambda terminal: str(terminal["terminal"])
+    )
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     with suppress(OSError):  # on a full disk the last word stands
         flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.auth.leases import Leases
 from gateway.console.events import EventNotifier
 from gateway.console_link.link import ConsoleLink, ConsoleStream
-from gateway.credentials.event import Event
+from gateway.credentials.event import ConsoleEvent
 
 OWNER = "ann@example.com"
 armed = asyncio.Event()
@@ -34,7 +34,7 @@ def die() -> NoReturn:
 
 
 def _before_the_disk() -> None:
-    def stop(leases: Leases, event: Event, *, applied: bool) -> bool:
+    def stop(leases: Leases, event: ConsoleEvent, *, applied: bool) -> bool:
         die()
 
     Leases.stop = stop  # type: ignore[method-assign]  # the moment
@@ -44,7 +44,7 @@ def _arm_when_stopped() -> None:
     """Other events are acknowledged too."""
     stop = Leases.stop
 
-    def stop_and_arm(leases: Leases, event: Event, *, applied: bool) -> bool:
+    def stop_and_arm(leases: Leases, event: ConsoleEvent, *, applied: bool) -> bool:
         armed.set()
         return stop(leases, event, applied=applied)
 

@@ -22,7 +22,7 @@ from ea_bridge.server.link import BridgeLink
 from gateway.auth.leases import Leases
 from gateway.console_link import LinkTimings
 from gateway.console_link.link import ConsoleLink
-from gateway.credentials.event import Event
+from gateway.credentials.event import ConsoleEvent
 from gateway.rpc.websocket.connection import WebSocketConnection
 
 ROOM = {"max_connections": 4096, "max_websockets": 2048, "max_unauthenticated": 512}
@@ -61,7 +61,7 @@ class Notes:
             self.heard_s = time.monotonic()
             await told(link, pushed)
 
-        def on_stop(leases: Leases, event: Event, *, applied: bool) -> bool:
+        def on_stop(leases: Leases, event: ConsoleEvent, *, applied: bool) -> bool:
             saved = stop(leases, event, applied=applied)
             self.gate_s, self.gate_ms = time.monotonic(), time.time_ns() // 1_000_000
             return saved

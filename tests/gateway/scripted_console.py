@@ -19,7 +19,7 @@ from gateway.console.clone_detector import Chain, Step, StoredAnswer
 from gateway.credentials.daemon_api import Sync
 from gateway.credentials.device import check_request
 from gateway.credentials.envelope import Kind, decode64, encode64, seal
-from gateway.credentials.event import Event, State
+from gateway.credentials.event import ConsoleEvent, DeviceState
 from gateway.credentials.keyset import (
     DAY_S,
     OPERATIONAL,
@@ -144,7 +144,7 @@ class Signer:
 
     def event(self, type_: str, tid: str | None = None, /, **changes: Any) -> str:
         issued = self.tokens.get(tid or "")
-        event = Event(
+        event = ConsoleEvent(
             v=1,
             iss=ISSUER,
             aud=AUDIENCE,
@@ -166,7 +166,7 @@ class Signer:
         return self.event("token.revoked", tid)
 
     def state(self, **changes: Any) -> str:
-        state = State(
+        state = DeviceState(
             v=1,
             iss=ISSUER,
             aud=AUDIENCE,

@@ -172,7 +172,7 @@ class MeasuredPath:
 
     @property
     def _all_alone(self) -> list[float]:
-        return [one for taken in self.alone_ms for one in taken]
+        return [order_ms for taken in self.alone_ms for order_ms in taken]
 
 
 def percentile(taken: Sequence[float], of: float) -> float:

@@ -21,11 +21,11 @@ from gateway.cli.output import CliError
 from gateway.cli.target import AuthToken, Home, Url
 
 if TYPE_CHECKING:
-    from gateway.cli.doctor.console import Asked, Case
+    from gateway.cli.doctor.console import ConsoleAnswers, ConsoleCase
     from gateway.cli.doctor.finding import Finding
     from gateway.cli.doctor.folder import ConsoleTrust
-    from gateway.cli.doctor.gateway import Heard
-    from gateway.cli.doctor.terminal import Refusal
+    from gateway.cli.doctor.gateway import GatewayAnswers
+    from gateway.cli.doctor.terminal import TerminalRefusal
     from gateway.config import Config
 
 
@@ -65,12 +65,12 @@ def doctor(
     """
     findings = list(_findings(_subject(url, auth_token, home), config))
     if as_json:
-        sys.stdout.write(json.dumps([asdict(one) for one in findings], indent=2) + "\n")
+        sys.stdout.write(json.dumps([asdict(finding) for finding in findings], indent=2) + "\n")
     else:
         from gateway.cli.doctor.finding import show
 
         show(findings)
-    if any(one.verdict == "problem" for one in findings):
+    if any(finding.verdict == "problem" for finding in findings):
         raise typer.Exit(1)
 
 
@@ -86,7 +86,7 @@ def _subject(url: str | None, auth_token: str | None, home: Path | None) -> Subj
     if base is None:
         place = home or home_in_use()
     else:
-        known_homes = (one for one, found in known() if is_same(base, found.url))
+        known_homes = (place for place, found in known() if is_same(base, found.url))
         place = home or next(known_homes, default_home())
     found = running(place)
     if found is None or (base is not None and not is_same(base, found.url)):
@@ -127,7 +127,7 @@ def _findings(subject: Subject, config_file: Path | None) -> Iterator[Finding]:
 
 async def _asked(
     subject: Subject, settings: Config | None, trust: ConsoleTrust
-) -> tuple[Heard, Asked | None]:
+) -> tuple[GatewayAnswers, ConsoleAnswers | None]:
     """Ask gateway and console, at the same time where it is known which console it is."""
     from gateway.cli.doctor.console import ask
 
@@ -157,13 +157,13 @@ def _console_url(subject: Subject, settings: Config | None, trust: ConsoleTrust)
     return noted.url
 
 
-async def _heard(subject: Subject) -> Heard:
+async def _heard(subject: Subject) -> GatewayAnswers:
     from gateway.cli.doctor.finding import problem
-    from gateway.cli.doctor.gateway import Heard, listen
+    from gateway.cli.doctor.gateway import GatewayAnswers, listen
 
     if subject.url is None:
         start = "start it: mt-gateway serve; or name one that runs elsewhere with --url"
-        return Heard(problem("gateway", f"none runs in {subject.home}", start))
+        return GatewayAnswers(problem("gateway", f"none runs in {subject.home}", start))
     is_token = _tid(subject.auth_token) is not None  # of anything else no gateway has to hear
     return await listen(subject.url, subject.auth_token if is_token else None)
 
@@ -173,23 +173,23 @@ def _case(
     config_file: Path | None,
     settings: Config | None,
     trust: ConsoleTrust,
-    heard: Heard,
-    asked: Asked | None,
-) -> Case:
+    heard: GatewayAnswers,
+    asked: ConsoleAnswers | None,
+) -> ConsoleCase:
     """Return what is known of the console; of another home's gateway it tells alone."""
-    from gateway.cli.doctor.console import Case
+    from gateway.cli.doctor.console import ConsoleCase
 
     told = None if heard.server is None else heard.server["console"]
     reason = None if heard.refusal is None else str(heard.refusal.data.get("reason"))
     tid, url = _tid(subject.auth_token), "" if told is None else told["url"]
     if _is_of_another_home(subject, heard):
-        return Case(url=url, told=told, reason=reason, tid=tid)
+        return ConsoleCase(url=url, told=told, reason=reason, tid=tid)
     section = None if settings is None else settings.console
     options = [] if config_file is None else ["--config", str(config_file)]
     if subject.home != default_home():
         options += ["--home", str(subject.home)]
     unnamed = settings is not None and not settings.console.url and subject.runs is None
-    return Case(
+    return ConsoleCase(
         url=url or _console_url(subject, settings, trust),
         pinned=("" if section is None else section.root) or trust.root,
         trust=trust,
@@ -203,11 +203,11 @@ def _case(
     )
 
 
-def _is_of_another_home(subject: Subject, heard: Heard) -> bool:
+def _is_of_another_home(subject: Subject, heard: GatewayAnswers) -> bool:
     return subject.runs is None and heard.health.verdict == "ok"
 
 
-def _refusal(subject: Subject, heard: Heard) -> Refusal | None:
+def _refusal(subject: Subject, heard: GatewayAnswers) -> TerminalRefusal | None:
     """Return how the terminal was turned away, if it is not linked: the home tells."""
     from gateway.cli.doctor.terminal import last_refusal
 
@@ -227,7 +227,7 @@ def _tid(token: str | None) -> str | None:
         return None
 
 
-def _ports(subject: Subject, settings: Config | None, heard: Heard) -> Iterator[Finding]:
+def _ports(subject: Subject, settings: Config | None, heard: GatewayAnswers) -> Iterator[Finding]:
     """Look at the ports of the gateway in the home, or those that it will want."""
     from gateway.cli.doctor.finding import all_skipped
     from gateway.cli.doctor.machine import Port, examine_port

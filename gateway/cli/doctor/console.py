@@ -38,7 +38,7 @@ _START = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ConsoleAnswers:
     """Answers of a console."""
 
     keys: Keys | None = None
@@ -53,7 +53,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class ConsoleCase:
     """Facts of a home and its console that the checks judge."""
 
     url: str = ""
@@ -65,7 +65,7 @@ class Case:
     """No configuration names it, and no gateway runs in the home."""
     folder: Path = Path()
     """The home."""
-    asked: Asked | None = None
+    asked: ConsoleAnswers | None = None
     """``None``: it was not asked, since the gateway is not this home's or ``url`` is unknown."""
     told: ConsoleInfo | None = None
     """By the gateway that runs."""
@@ -77,7 +77,7 @@ class Case:
     """The options that name home and configuration, for commands that are advised."""
 
 
-async def ask(url: str, device: DeviceKey | None, within_s: float) -> Asked:
+async def ask(url: str, device: DeviceKey | None, within_s: float) -> ConsoleAnswers:
     """Ask a console for its keys and for what waits, by the client that the gateway uses.
 
     Args:
@@ -87,7 +87,7 @@ async def ask(url: str, device: DeviceKey | None, within_s: float) -> Asked:
 
     """
     signer = device or DeviceKey(Ed25519PrivateKey.generate())
-    asked = Asked()
+    asked = ConsoleAnswers()
     try:
         async with asyncio.timeout(within_s), ConsoleHttp(url, signer, Clocks()) as http:
             asked = await _keys(http)
@@ -103,26 +103,26 @@ async def ask(url: str, device: DeviceKey | None, within_s: float) -> Asked:
     return asked
 
 
-async def _keys(http: ConsoleHttp) -> Asked:
+async def _keys(http: ConsoleHttp) -> ConsoleAnswers:
     before_s = time.time()
     keys = await http.get("/v1/keys", Keys)
     after_s = time.time()
     http.learn_time(keys.server_time)  # so that a wrong clock hides nothing else
     ahead_s = max(before_s - (keys.server_time + 1), 0.0)  # it tells whole seconds
-    return Asked(keys, skew_s=ahead_s - max(keys.server_time - after_s, 0.0))
+    return ConsoleAnswers(keys, skew_s=ahead_s - max(keys.server_time - after_s, 0.0))
 
 
 def _with(
-    asked: Asked,
+    asked: ConsoleAnswers,
     failure: ConsoleFailure | None = None,
     waiting: tuple[OpenRequest, ...] | None = None,
-) -> Asked:
+) -> ConsoleAnswers:
     if asked.keys is None:
-        return Asked(failure=failure)
-    return Asked(asked.keys, None, asked.skew_s, waiting, failure)
+        return ConsoleAnswers(failure=failure)
+    return ConsoleAnswers(asked.keys, None, asked.skew_s, waiting, failure)
 
 
-def examine(case: Case) -> Iterator[Finding]:
+def examine(case: ConsoleCase) -> Iterator[Finding]:
     """Look at the console of a home; of a home without one that is told, and nothing else."""
     if not (case.url or case.pinned or case.told):
         yield skipped("console", "none: this gateway makes its own tokens")
@@ -134,7 +134,7 @@ def examine(case: Case) -> Iterator[Finding]:
     yield lease(case)
 
 
-def console(case: Case) -> Finding:
+def console(case: ConsoleCase) -> Finding:
     """It answers, it is the one that is believed, and the gateway is in step with it."""
     name, asked, told, noted = "console", case.asked, case.told, case.trust.console
     if case.unnamed and noted is not None:
@@ -165,7 +165,7 @@ def console(case: Case) -> Finding:
     return ok(name, f"{case.url} answers; its root key is the one that is believed")
 
 
-def clock(case: Case) -> Finding:
+def clock(case: ConsoleCase) -> Finding:
     """The console's clock agrees with ours."""
     name = "console_clock"
     if case.told is not None and case.told["clock_suspect"]:
@@ -180,7 +180,7 @@ def clock(case: Case) -> Finding:
     return warning(name, found, "let the network set the clocks of both machines")
 
 
-def device(case: Case) -> Finding:
+def device(case: ConsoleCase) -> Finding:
     """The console knows this machine, and lets the token be used on it."""
     name, did = (
         "device",
@@ -213,7 +213,7 @@ def device(case: Case) -> Finding:
     return problem(name, missing, _START)
 
 
-def approval(case: Case) -> Finding:
+def approval(case: ConsoleCase) -> Finding:
     """No terminal waits for a person."""
     name, waiting = "approval", None if case.asked is None else case.asked.waiting
     if waiting is None:
@@ -222,9 +222,9 @@ def approval(case: Case) -> Finding:
     if not waiting:
         return ok(name, "no terminal waits for approval")
     found = "; ".join(
-        f"{one.terminal.platform} {one.terminal.login} on {one.terminal.server} waits, "
-        f"for another {max(one.expires_s // 60, 1)} min"
-        for one in waiting
+        f"{request.terminal.platform} {request.terminal.login} on {request.terminal.server} "
+        f"waits, for another {max(request.expires_s // 60, 1)} min"
+        for request in waiting
     )
     return problem(
         name,
@@ -234,7 +234,7 @@ def approval(case: Case) -> Finding:
     )
 
 
-def lease(case: Case) -> Finding:
+def lease(case: ConsoleCase) -> Finding:
     """What the token may do, and for how long."""
     name, told = "lease", case.told
     if told is not None:
@@ -253,7 +253,7 @@ def lease(case: Case) -> Finding:
     return skipped(name, f"ended {at}; a gateway that runs renews it")
 
 
-def _status(case: Case, did: str) -> str | None:
+def _status(case: ConsoleCase, did: str) -> str | None:
     """Return what became of this machine for the token; ``None`` if nobody knows."""
     if case.told is not None:
         return "approved"
@@ -262,7 +262,7 @@ def _status(case: Case, did: str) -> str | None:
     record = None if case.tid is None else case.trust.records.get(case.tid)
     if record is None:
         return None
-    return next((one.status for one in record.devices if one.did == did), "pending")
+    return next((device.status for device in record.devices if device.did == did), "pending")
 
 
 def _is_another(keys: Keys, pinned: str) -> str | None:

@@ -80,7 +80,7 @@ def config(home: Path, named: Path | None) -> tuple[Finding, Config | None]:
         first, *others = str(error).splitlines()
         more = f" (and {len(others)} more)" if others else ""
         return problem("config", first + more, "correct the file, as config.example.toml"), None
-    allowing_nothing = [one.partition("; ") for one in zeros(settings)]
+    allowing_nothing = [line.partition("; ") for line in zeros(settings)]
     if allowing_nothing:
         told = "; ".join(found for found, _, _ in allowing_nothing)
         remedies = dict.fromkeys(remedy for _, _, remedy in allowing_nothing)

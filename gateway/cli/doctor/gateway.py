@@ -50,7 +50,7 @@ _OF_CONSOLE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class GatewayAnswers:
     """Answers of a gateway."""
 
     health: Finding
@@ -66,14 +66,14 @@ class Heard:
     """Why a question was not answered."""
 
 
-async def listen(url: str, token: str | None) -> Heard:
+async def listen(url: str, token: str | None) -> GatewayAnswers:
     """Ask a gateway whether it lives and, with a well-formed token, how its terminal is."""
     base = parse_address(url).base
     slow = problem("gateway", f"what answers at {base} is too slow", "restart it; see its log")
-    heard = Heard(slow)
+    heard = GatewayAnswers(slow)
     try:
         async with asyncio.timeout(ALL_S):
-            heard = Heard(*await _health(base))
+            heard = GatewayAnswers(*await _health(base))
             if heard.health.verdict == "ok" and token is not None:
                 async with GatewayClient(url, token, timeout_s=ANSWER_S) as client:
                     heard = await _ask(client, heard)
@@ -82,7 +82,7 @@ async def listen(url: str, token: str | None) -> Heard:
     return heard
 
 
-async def _ask(client: GatewayClient, heard: Heard) -> Heard:
+async def _ask(client: GatewayClient, heard: GatewayAnswers) -> GatewayAnswers:
     try:
         return await _examined(client, heard)
     except Unauthorized as error:
@@ -91,7 +91,7 @@ async def _ask(client: GatewayClient, heard: Heard) -> Heard:
         return replace(heard, silence=str(error))
 
 
-async def _examined(client: GatewayClient, heard: Heard) -> Heard:
+async def _examined(client: GatewayClient, heard: GatewayAnswers) -> GatewayAnswers:
     before_ms = time.time() * 1000
     server = await client.get_server_info()
     after_ms = time.time() * 1000
@@ -104,7 +104,7 @@ async def _examined(client: GatewayClient, heard: Heard) -> Heard:
             account = await client.get_account_info()
         except (GatewayError, NoAnswer) as error:
             silence = str(error)
-    return Heard(
+    return GatewayAnswers(
         heard.health, heard.version, None, server, late_ms, ea, terminal, account, silence
     )
 
@@ -132,7 +132,7 @@ async def _health(base: str) -> tuple[Finding, str | None]:
     return ok(name, f"answers at {base}"), version
 
 
-def version(heard: Heard) -> Finding:
+def version(heard: GatewayAnswers) -> Finding:
     """The daemon is as new as this command."""
     if heard.version is None:
         return skipped("gateway_version", "see gateway")
@@ -145,7 +145,7 @@ def version(heard: Heard) -> Finding:
     )
 
 
-def clock(heard: Heard) -> Finding:
+def clock(heard: GatewayAnswers) -> Finding:
     """The daemon's clock agrees with ours."""
     if heard.server is None:
         return skipped("gateway_clock", "see gateway and token")
@@ -157,7 +157,7 @@ def clock(heard: Heard) -> Finding:
 
 def token(
     given: str | None,
-    heard: Heard,
+    heard: GatewayAnswers,
     records: Sequence[Record] | None,
     now_s: int,
     console: str | None = None,
@@ -211,7 +211,7 @@ def _life(found: str, record: Record | None, now_s: int, console: str | None) ->
 
 
 def _reason(
-    heard: Heard, record: Record | None, records: Sequence[Record] | None, now_s: int
+    heard: GatewayAnswers, record: Record | None, records: Sequence[Record] | None, now_s: int
 ) -> str | None:
     """Return why a token opens nothing, ``live`` if it does, ``None`` if nobody knows."""
     if heard.refusal is not None:

@@ -55,7 +55,9 @@ def packages(requirements: Iterable[str] | None = None) -> Finding:
             requirements = metadata.requires(DISTRIBUTION) or ()
         except metadata.PackageNotFoundError:
             return skipped("packages", "runs from its sources, not installed")
-    needed = [one for one in map(Requirement, requirements) if _is_for_us(one)]
+    needed = [
+        requirement for requirement in map(Requirement, requirements) if _is_for_us(requirement)
+    ]
     unfit = list(_unfit(needed))
     if unfit:
         return problem("packages", ", ".join(unfit), _UPGRADE)
@@ -95,14 +97,14 @@ def _is_for_us(requirement: Requirement) -> bool:
 
 
 def _unfit(needed: Iterable[Requirement]) -> Iterator[str]:
-    for one in needed:
+    for requirement in needed:
         try:
-            version = metadata.version(one.name)
+            version = metadata.version(requirement.name)
         except metadata.PackageNotFoundError:
-            yield f"{one.name} is missing"
+            yield f"{requirement.name} is missing"
             continue
-        if not one.specifier.contains(version, prereleases=True):
-            yield f"{one.name} is {version}, {one.specifier} is needed"
+        if not requirement.specifier.contains(version, prereleases=True):
+            yield f"{requirement.name} is {version}, {requirement.specifier} is needed"
 
 
 def _connects(family: socket.AddressFamily, host: str) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from gateway.cli.doctor.finding import Finding, all_skipped, ok, problem, skipped, warning
-from gateway.cli.doctor.gateway import Heard
+from gateway.cli.doctor.gateway import GatewayAnswers
 from gateway.cli.install_ea.installation import is_older, shipped_version
 from gateway.schemas import AccountInfo, EaStatus, ServerInfo, TerminalInfo
 from gateway.storage.ledger import DATABASE
@@ -52,7 +52,7 @@ _REMEDIES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class TerminalRefusal:
     """A terminal was not let in."""
 
     tid: str
@@ -63,7 +63,7 @@ class Refusal:
     """UTC."""
 
 
-def examine(heard: Heard, refusal: Refusal | None = None) -> Iterator[Finding]:
+def examine(heard: GatewayAnswers, refusal: TerminalRefusal | None = None) -> Iterator[Finding]:
     """Look at the terminal that the token opens.
 
     Args:
@@ -85,7 +85,7 @@ def examine(heard: Heard, refusal: Refusal | None = None) -> Iterator[Finding]:
     yield broker_time(heard.server)
 
 
-def link(ea: EaStatus, refusal: Refusal | None = None) -> Finding:
+def link(ea: EaStatus, refusal: TerminalRefusal | None = None) -> Finding:
     """The EA has dialled in, and is heard of."""
     name = ea["terminal"]
     known = name
@@ -109,7 +109,7 @@ def link(ea: EaStatus, refusal: Refusal | None = None) -> Finding:
     )
 
 
-def turned_away(known: str, refusal: Refusal) -> Finding:
+def turned_away(known: str, refusal: TerminalRefusal) -> Finding:
     """An EA has dialled, and was not let in."""
     at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(refusal.at_ms / 1000))
     found = f"{known}: an EA with the token {refusal.tid} was turned away ({refusal.reason}, {at})"
@@ -144,7 +144,7 @@ def broker(ea: EaStatus) -> Finding:
     return problem("broker", "the terminal is not connected to the broker", login)
 
 
-def switches(heard: Heard) -> Iterator[Finding]:
+def switches(heard: GatewayAnswers) -> Iterator[Finding]:
     """Each switch that must be on before an order is taken."""
     assert heard.server is not None  # examine has looked
     assert heard.ea is not None
@@ -228,7 +228,7 @@ def broker_time(server: ServerInfo) -> Finding:
 # --- refusals, from the audit trail ------------------------------------------------------------
 
 
-def last_refusal(home: Path, tid: str) -> Refusal | None:
+def last_refusal(home: Path, tid: str) -> TerminalRefusal | None:
     """Return how the last try of a terminal ended, if it was turned away; else the last of one
     with a token that nobody knows: it may be the same terminal, with an old token in its inputs.
 
@@ -246,7 +246,7 @@ def last_refusal(home: Path, tid: str) -> Refusal | None:
             break
         if event != "terminal_refused":
             continue
-        refusal = Refusal(
+        refusal = TerminalRefusal(
             str(entry.get("object", "")), str(entry.get("reason")), int(entry.get("ts", 0))
         )
         if refusal.tid == tid:

@@ -84,7 +84,7 @@ def _tell_all(known: list[DataFolder], *, as_json: bool) -> None:
         except CliError as complaint:
             found.append((folder, str(complaint)))
     if as_json:
-        _print_json({"terminals": [_terminal(*one) for one in found]})
+        _print_json({"terminals": [_terminal(*entry) for entry in found]})
         return
     for line in listing(found):
         _say(line)
@@ -116,8 +116,8 @@ def _facts(
         "version_before": before.version,
         "dry_run": dry_run,
         "files": [
-            {"path": str(one.path), "change": one.kind, "edited": one.is_edited}
-            for one in before.changes
+            {"path": str(change.path), "change": change.kind, "edited": change.is_edited}
+            for change in before.changes
         ],
         "kept": [str(path) for path in kept],
         "compile": compile_command(after),
@@ -132,7 +132,7 @@ def _print_json(facts: dict[str, Any]) -> None:
 def _say(line: str) -> None:
     """Print a line. Names of folders are other people's: none may steer the screen, or be more
     than the output can write."""
-    shown = "".join(one if one.isprintable() else "?" for one in line)
+    shown = "".join(char if char.isprintable() else "?" for char in line)
     coding = sys.stdout.encoding or "utf-8"
     sys.stdout.write(shown.encode(coding, "replace").decode(coding) + "\n")
 
@@ -172,11 +172,13 @@ def outcome(installation: Installation, kept: Sequence[Path], *, is_dry: bool) -
     elif installation.state == "newer":
         yield f"{head} would not be copied: {standing(installation)}."
     else:
-        told = ", ".join(f"{count(one)} {one}" for one in ("new", "changed", "same"))
+        told = ", ".join(f"{count(kind)} {kind}" for kind in ("new", "changed", "same"))
         yield f"{head} {'would be' if is_dry else 'is'} copied: {told}."
     yield f"  into {folder.mql}"
     if is_dry:
-        edited = [folder.source(one.path) for one in installation.changes if one.is_edited]
+        edited = [
+            folder.source(change.path) for change in installation.changes if change.is_edited
+        ]
         yield from (f"  would be kept, with .bak: {path}" for path in edited)
         yield "  Nothing was written: --dry-run."
     yield from (f"  kept, since somebody had edited it: {path}" for path in kept)

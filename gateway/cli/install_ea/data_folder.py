@@ -164,7 +164,7 @@ def found_terminals(
     if is_windows:
         return list(_each_once(_on_windows(environ)))
     places = prefixes(home or Path.home(), environ)
-    return list(_each_once(one for place in places for one in _in_prefix(place)))
+    return list(_each_once(folder for place in places for folder in _in_prefix(place)))
 
 
 def chosen(directory: Path, known: Sequence[DataFolder]) -> DataFolder:
@@ -183,12 +183,12 @@ def chosen(directory: Path, known: Sequence[DataFolder]) -> DataFolder:
         found = open_folder(directory.parent)
         if found is not None and found.mql == directory:
             return found
-    for one in known:
-        if _is_same(one.path, directory):
-            return one
-    theirs = [one for one in known if one.program and _is_same(one.program, directory)]
+    for folder in known:
+        if _is_same(folder.path, directory):
+            return folder
+    theirs = [folder for folder in known if folder.program and _is_same(folder.program, directory)]
     if len(theirs) > 1:
-        places = ", ".join(str(one.path) for one in theirs)
+        places = ", ".join(str(folder.path) for folder in theirs)
         raise CliError(
             f"{directory} is the program of several data folders; name one: {places}", 2
         )
@@ -209,18 +209,18 @@ def _on_windows(environ: Mapping[str, str]) -> Iterator[DataFolder]:
     parents = [environ.get(name) for name in ("ProgramFiles", "ProgramFiles(x86)")]
     parents += [drive and f"{drive}\\"]
     yield from data
-    yield from _programs((Path(one) for one in parents if one), data, None)
+    yield from _programs((Path(parent) for parent in parents if parent), data, None)
 
 
 def _in_prefix(prefix: Path) -> Iterator[DataFolder]:
     data = [
-        one
+        folder
         for user in children(prefix / DRIVE_C / "users")
         for roaming in ROAMING
-        for one in _data_folders(user / roaming / TERMINALS, prefix)
+        for folder in _data_folders(user / roaming / TERMINALS, prefix)
     ]
     yield from data
-    yield from _programs((prefix / DRIVE_C / one for one in INSTALLED), data, prefix)
+    yield from _programs((prefix / DRIVE_C / name for name in INSTALLED), data, prefix)
 
 
 def _data_folders(place: Path, prefix: Path | None) -> Iterator[DataFolder]:
@@ -235,8 +235,8 @@ def _programs(
 ) -> Iterator[DataFolder]:
     """Yield the folders of programs that keep their data in themselves: those that no data folder
     is of."""
-    taken = {_identity(one.program) for one in data if one.program is not None}
-    for folder in (one for parent in parents for one in children(parent)):
+    taken = {_identity(found.program) for found in data if found.program is not None}
+    for folder in (folder for parent in parents for folder in children(parent)):
         if any((folder / name).is_file() for name in PROGRAMS) and _identity(folder) not in taken:
             found = open_folder(folder, prefix)
             if found is not None:
@@ -245,11 +245,11 @@ def _programs(
 
 def _each_once(folders: Iterable[DataFolder]) -> Iterator[DataFolder]:
     seen = set()
-    for one in folders:
-        mark = _identity(one.path)
+    for folder in folders:
+        mark = _identity(folder.path)
         if mark is not None and mark not in seen:
             seen.add(mark)
-            yield one
+            yield folder
 
 
 def _is_same(left: Path, right: Path) -> bool:
@@ -343,6 +343,6 @@ def children(folder: Path) -> list[Path]:
     """Return the folders in a folder, by name; none if it cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(Path(one.path) for one in entries if one.is_dir())
+            return sorted(Path(entry.path) for entry in entries if entry.is_dir())
     except OSError:
         return []

@@ -85,7 +85,7 @@ def version_in(text: bytes) -> str | None:
 
 def is_older(version: str, than: str) -> bool | None:
     """Compare two versions; ``None`` if one of them is none of ours."""
-    numbers = [_numbers(one) for one in (version, than)]
+    numbers = [_numbers(text) for text in (version, than)]
     left, right = numbers
     return None if left is None or right is None else left < right
 
@@ -99,12 +99,12 @@ def _numbers(version: str) -> tuple[int, ...] | None:
 
 
 def _sources(folder: Traversable, *path: str) -> Iterator[tuple[PurePosixPath, bytes]]:
-    for one in folder.iterdir():
-        below = PurePosixPath(*path, one.name)
-        if one.is_dir():
-            yield from _sources(one, *below.parts)
+    for entry in folder.iterdir():
+        below = PurePosixPath(*path, entry.name)
+        if entry.is_dir():
+            yield from _sources(entry, *below.parts)
         elif below.suffix in SOURCES:
-            yield below, one.read_bytes()
+            yield below, entry.read_bytes()
 
 
 RECORD = INCLUDES / "installed.txt"
@@ -149,7 +149,7 @@ class Installation:
         """How what is there stands to ours."""
         if self.version is not None and is_older(self.expert.version, self.version):
             return "newer"
-        if all(one.kind == "same" for one in self.changes):
+        if all(change.kind == "same" for change in self.changes):
             return "same"
         if self.version is None:
             return "edited" if self._of_kind("changed", "same") else "none"
@@ -160,7 +160,7 @@ class Installation:
         return len(self._of_kind(kind))
 
     def _of_kind(self, *kinds: Kind) -> list[FileChange]:
-        return [one for one in self.changes if one.kind in kinds]
+        return [change for change in self.changes if change.kind in kinds]
 
 
 def look(folder: DataFolder, expert: Expert) -> Installation:
@@ -237,7 +237,7 @@ def _is_compiled(folder: DataFolder, expert: Expert) -> bool:
     program = folder.source(expert.main.with_suffix(f".ex{expert.platform[-1]}"))
     try:
         made_at = program.stat().st_mtime_ns
-        return all(folder.source(one).stat().st_mtime_ns <= made_at for one in expert.files)
+        return all(folder.source(path).stat().st_mtime_ns <= made_at for path in expert.files)
     except OSError:
         return False
 

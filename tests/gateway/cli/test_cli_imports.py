@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from demo_process import Demo, clean_environment
 
-from gateway.cli.commands import COMMANDS, Command, Group
+from gateway.cli.commands import COMMANDS, CliCommand, CliGroup
 from gateway.home.home import Home
 from gateway.home.ledger import open_ledger_store
 
@@ -99,10 +99,10 @@ def test_who_halts_waits_for_nothing(demo: Demo) -> None:
 def test_the_list_of_commands_says_what_they_say_themselves(name: str) -> None:
     """Each line of it is the first one of the command's own help."""
     entry = COMMANDS[name]
-    places = entry.commands.values() if isinstance(entry, Group) else (entry.place,)
+    places = entry.commands.values() if isinstance(entry, CliGroup) else (entry.place,)
     for place in places:
         module, _, function = place.partition(":")
         told = getattr(import_module(f"gateway.cli.{module}"), function).__doc__
         assert told
-        if isinstance(entry, Command):
+        if isinstance(entry, CliCommand):
             assert entry.help == told.strip().splitlines()[0]

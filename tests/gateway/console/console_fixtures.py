@@ -11,7 +11,7 @@ from gateway.console.tokens import TokenInfo
 from gateway.console.user_info import UserInfo, locked_user
 from gateway.credentials.daemon_api import TokenOffer
 from gateway.credentials.device import device_id
-from gateway.credentials.event import Event, open_event
+from gateway.credentials.event import ConsoleEvent, open_event
 from gateway.credentials.keyset import KeySet, open_keyset, public_text
 from gateway.credentials.lease import Lease, open_lease
 from gateway.credentials.passwords import Cost
@@ -109,7 +109,7 @@ async def offer(console: Console, machine: Machine) -> Told:
     return Told(keys, {one.tid: one for one in made.tokens}, console.now_s())
 
 
-async def events(console: Console, machine: Machine, since: int = 0) -> list[Event]:
+async def events(console: Console, machine: Machine, since: int = 0) -> list[ConsoleEvent]:
     """Return what a machine was told after an event."""
     keys = open_keyset(await console.signing.key_set(), await console.signing.root())
     known = keys.keys_for("evt", console.now_s())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.cli.doctor.console import Case, examine
+from gateway.cli.doctor.console import ConsoleCase, examine
 from gateway.cli.doctor.finding import Finding
 from gateway.credentials.daemon_api import OpenRequest, TerminalFacts
 
@@ -16,7 +16,7 @@ WAITING = OpenRequest(
 )
 
 
-def judged(case: Case) -> dict[str, Finding]:
+def judged(case: ConsoleCase) -> dict[str, Finding]:
     """Examine a case; every check is there, once, and holds to the form."""
     found = list(examine(case))
     assert [one.name for one in found] == NAMES

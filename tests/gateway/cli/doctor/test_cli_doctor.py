@@ -16,7 +16,7 @@ from findings import Examine, Run, names, write_config
 from ea_bridge.token import new_token, parse_token
 from gateway.cli.doctor import gateway, terminal
 from gateway.cli.doctor.finding import Finding, ok
-from gateway.cli.doctor.gateway import Heard
+from gateway.cli.doctor.gateway import GatewayAnswers
 from gateway.cli.doctor.terminal import last_refusal
 from gateway.client import GatewayClient
 from gateway.home.home import Home
@@ -129,7 +129,7 @@ def until_told(home: Path, tid: str) -> None:
 async def test_a_gateway_that_answers_too_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is given up, however many answers it has given."""
 
-    async def slowly(client: GatewayClient, heard: Heard) -> Heard:
+    async def slowly(client: GatewayClient, heard: GatewayAnswers) -> GatewayAnswers:
         await asyncio.Event().wait()
         return heard
 

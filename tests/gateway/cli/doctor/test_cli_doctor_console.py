@@ -18,7 +18,7 @@ from findings import Run
 from scripted_console import ScriptedConsole, Signer
 
 from ea_bridge.token import parse_token
-from gateway.cli.doctor.console import Case, ask
+from gateway.cli.doctor.console import ConsoleCase, ask
 from gateway.cli.doctor.folder import ConsoleTrust, read_console_trust
 from gateway.credentials.daemon_api import Synced
 from gateway.credentials.device import device_words
@@ -93,7 +93,7 @@ async def test_a_machine_that_the_console_has_not_met(console: Scripted, home: H
     """The way in is told: a first contact."""
     with home:
         asked = await ask(console.url, home.device, 4)
-        found = judged(Case(url=URL, asked=asked, trust=ConsoleTrust(did=home.device.did)))
+        found = judged(ConsoleCase(url=URL, asked=asked, trust=ConsoleTrust(did=home.device.did)))
     assert found["device"].verdict == "problem"
     assert device_words(home.device.did) in found["device"].found
     assert "start the terminal" in (found["device"].remedy or "")
@@ -104,7 +104,7 @@ async def test_nobody_listens() -> None:
     """Told at once, with the place."""
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    found = judged(Case(url=url, asked=await ask(url, None, 4)))
+    found = judged(ConsoleCase(url=url, asked=await ask(url, None, 4)))
     assert (found["console"].verdict, found["console"].found) == (
         "problem",
         f"{url} cannot be reached",
@@ -120,7 +120,7 @@ async def test_a_console_that_never_answers_is_given_up(console: Scripted) -> No
         raise AssertionError
 
     console.fault = hang
-    found = judged(Case(url=console.url, asked=await ask(console.url, None, 0.2)))
+    found = judged(ConsoleCase(url=console.url, asked=await ask(console.url, None, 0.2)))
     assert "does not answer" in found["console"].found
 
 
@@ -137,7 +137,7 @@ async def test_keys_are_told_though_what_waits_is_not(console: Scripted, home: H
     console.fault = half
     with home:
         asked = await ask(console.url, home.device, 0.5)
-        case = Case(url=console.url, asked=asked, trust=ConsoleTrust(did=home.device.did))
+        case = ConsoleCase(url=console.url, asked=asked, trust=ConsoleTrust(did=home.device.did))
     found = judged(case)
     assert found["console"].verdict == "ok"
     assert (found["device"].verdict, "does not answer" in found["device"].found) == (
@@ -158,7 +158,7 @@ async def test_keys_are_told_though_what_waits_is_not(console: Scripted, home: H
 async def test_the_clocks(console: Scripted, ahead_s: int, verdict: str, says: str) -> None:
     """Seconds are well; more is told, and in which direction."""
     console.ahead_s = ahead_s
-    found = judged(Case(url=URL, asked=await ask(console.url, None, 4)))["console_clock"]
+    found = judged(ConsoleCase(url=URL, asked=await ask(console.url, None, 4)))["console_clock"]
     assert (found.verdict, says in found.found) == (verdict, True)
 
 
@@ -229,7 +229,7 @@ def test_the_machine_by_the_record(home: Home, status: str, verdict: str, says: 
         token = signer.create()
         signer.change_device(parse_token(token), status=status)
         sync(home, signer)
-        case = Case(
+        case = ConsoleCase(
             url=URL,
             trust=read_console_trust(home.store, home.box, int(time.time())),
             tid=parse_token(token),

@@ -10,7 +10,7 @@ import pytest
 from console_case import URL, WAITING, judged
 from scripted_console import Signer
 
-from gateway.cli.doctor.console import Asked, Case, examine
+from gateway.cli.doctor.console import ConsoleAnswers, ConsoleCase, examine
 from gateway.cli.doctor.folder import ConsoleTrust
 from gateway.console_link.http import ConsoleRefused, explained
 from gateway.credentials.daemon_api import Keys
@@ -36,25 +36,25 @@ def told(**changes: Any) -> ConsoleInfo:
     return cast(ConsoleInfo, TOLD | changes)
 
 
-def keys_of(signer: Signer, **changes: Any) -> Asked:
+def keys_of(signer: Signer, **changes: Any) -> ConsoleAnswers:
     facts = {
         "root": signer.root_text,
         "keys": signer.key_set(),
         "server_time": signer.now_s(),
     }
-    return Asked(Keys.model_validate(facts | changes), waiting=())
+    return ConsoleAnswers(Keys.model_validate(facts | changes), waiting=())
 
 
 def test_a_home_without_a_console_is_told_so() -> None:
     """And nothing else of consoles."""
-    (found,) = examine(Case())
+    (found,) = examine(ConsoleCase())
     assert (found.name, found.verdict, found.remedy) == ("console", "skipped", None)
 
 
 def test_the_console_is_the_one_that_is_believed() -> None:
     """Another root key is a problem that names both; so are keys that the root has not signed."""
     signer, other = Signer(), Signer()
-    case = Case(url=URL, asked=keys_of(signer))
+    case = ConsoleCase(url=URL, asked=keys_of(signer))
     assert "from the first contact on" in judged(case)["console"].found
     assert judged(replace(case, pinned=signer.root_text))["console"].verdict == "ok"
     another = judged(replace(case, pinned=other.root_text))["console"]
@@ -70,7 +70,7 @@ def test_the_console_is_the_one_that_is_believed() -> None:
 def test_a_certificate_that_is_not_valid() -> None:
     """It may be that somebody sits in between."""
     failure = explained(URL, ssl.SSLCertVerificationError())
-    found = judged(Case(url=URL, asked=Asked(failure=failure)))["console"]
+    found = judged(ConsoleCase(url=URL, asked=ConsoleAnswers(failure=failure)))["console"]
     assert (found.verdict, "certificate" in found.found) == ("problem", True)
     assert "somebody sits in between" in (found.remedy or "")
 
@@ -78,12 +78,12 @@ def test_a_certificate_that_is_not_valid() -> None:
 def test_what_waits_is_told_with_both_ways() -> None:
     """The page, and the command with the places of this gateway."""
     asked = replace(keys_of(Signer()), waiting=(WAITING,))
-    found = judged(Case(url=URL, asked=asked, places=" --config c.toml"))["approval"]
+    found = judged(ConsoleCase(url=URL, asked=asked, places=" --config c.toml"))["approval"]
     assert found.verdict == "problem"
     assert found.found == "mt5 7 on Broker-Demo waits, for another 8 min"
     assert URL in (found.remedy or "")
     assert "mt-gateway verify CODE --config c.toml" in (found.remedy or "")
-    assert judged(Case(url=URL, asked=keys_of(Signer())))["approval"].verdict == "ok"
+    assert judged(ConsoleCase(url=URL, asked=keys_of(Signer())))["approval"].verdict == "ok"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_what_waits_is_told_with_both_ways() -> None:
 )
 def test_what_the_gateway_says_counts(changes: dict[str, Any], warnings: set[str]) -> None:
     """It knows what its token may do now."""
-    found = judged(Case(url=URL, asked=keys_of(Signer()), told=told(**changes)))
+    found = judged(ConsoleCase(url=URL, asked=keys_of(Signer()), told=told(**changes)))
     assert {name for name, one in found.items() if one.verdict != "ok"} == warnings
     assert found["device"].found.endswith("approved for this token")
 
@@ -116,7 +116,7 @@ def test_what_the_gateway_says_counts(changes: dict[str, Any], warnings: set[str
 def test_why_the_gateway_refuses_the_token(reason: str, name: str, remedy: str) -> None:
     """Each with what to do."""
     known = ConsoleTrust(did="a" * 52)
-    case = Case(url=URL, asked=keys_of(Signer()), trust=known, reason=reason, tid="t")
+    case = ConsoleCase(url=URL, asked=keys_of(Signer()), trust=known, reason=reason, tid="t")
     found = judged(case)[name]
     assert (found.verdict, remedy in (found.remedy or "")) == ("problem", True)
 
@@ -124,7 +124,7 @@ def test_why_the_gateway_refuses_the_token(reason: str, name: str, remedy: str) 
 def test_a_token_that_never_came_here() -> None:
     """The machine is known, by another token; of no token nothing is claimed."""
     known = ConsoleTrust(did="a" * 52)
-    case = Case(url=URL, asked=keys_of(Signer()), trust=known)
+    case = ConsoleCase(url=URL, asked=keys_of(Signer()), trust=known)
     assert judged(case)["device"].verdict == "ok"
     assert judged(replace(case, tid="A1b2C3d4E5f6"))["device"].verdict == "problem"
     assert judged(replace(case, asked=None, pinned="mgr1_x"))["device"].verdict == "skipped"
@@ -135,5 +135,5 @@ def test_a_device_that_the_console_refuses_otherwise() -> None:
     """Its own words are shown."""
     refused = ConsoleRefused(401, "bad_signature", "not signed by this device's key", {})
     asked = replace(keys_of(Signer()), waiting=None, refusal=refused)
-    found = judged(Case(url=URL, asked=asked, trust=ConsoleTrust(did="a" * 52)))["device"]
+    found = judged(ConsoleCase(url=URL, asked=asked, trust=ConsoleTrust(did="a" * 52)))["device"]
     assert (found.verdict, "bad_signature" in found.found) == ("warning", True)

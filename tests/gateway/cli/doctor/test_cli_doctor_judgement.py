@@ -14,8 +14,8 @@ from gateway import __version__
 from gateway.audit import note
 from gateway.cli.doctor import gateway, terminal
 from gateway.cli.doctor.finding import Finding, ok, problem, show
-from gateway.cli.doctor.gateway import Heard
-from gateway.cli.doctor.terminal import Refusal, last_refusal
+from gateway.cli.doctor.gateway import GatewayAnswers
+from gateway.cli.doctor.terminal import TerminalRefusal, last_refusal
 from gateway.cli.install_ea.installation import shipped_version
 from gateway.home.ledger import open_ledger_store
 from gateway.schemas import AccountInfo, EaStatus, ServerInfo, TerminalInfo
@@ -34,7 +34,7 @@ EA = {
     "autotrading": True,
     "rtt_ms": 1.0,
 }
-HEARD = Heard(
+HEARD = GatewayAnswers(
     ok("gateway", "answers"),
     version=__version__,
     server=cast(ServerInfo, SERVER),
@@ -105,7 +105,7 @@ def test_an_ea_of_another_version(version: str | None, verdict: str, remedy: str
     assert (remedy or "") in (found.remedy or "")
 
 
-def away(refusal: Refusal | None = None, **ea: Any) -> Finding:
+def away(refusal: TerminalRefusal | None = None, **ea: Any) -> Finding:
     """Look at a terminal that is not linked."""
     heard = dataclasses.replace(HEARD, ea=cast(EaStatus, EA | {"state": "disconnected"} | ea))
     return next(iter(terminal.examine(heard, refusal)))
@@ -132,7 +132,7 @@ def test_an_ea_that_has_gone(platform: str, told: str, not_told: str) -> None:
 @pytest.mark.parametrize("reason", DENIALS)
 def test_an_ea_that_was_turned_away(reason: str) -> None:
     """It has dialled, so nothing is said of addresses: the reason has its own remedy."""
-    found = away(Refusal("A1b2C3d4E5f6", reason, 0), platform=None)
+    found = away(TerminalRefusal("A1b2C3d4E5f6", reason, 0), platform=None)
     assert found.verdict == "problem"
     assert f"A1b2C3d4E5f6 was turned away ({reason}, 1970-01-01 00:00 UTC)" in found.found
     assert found.remedy not in (None, "see token")
@@ -141,7 +141,7 @@ def test_an_ea_that_was_turned_away(reason: str) -> None:
 
 def test_a_linked_ea_that_was_turned_away_before() -> None:
     """That is over."""
-    refusal = Refusal("A1b2C3d4E5f6", "proto", 0)
+    refusal = TerminalRefusal("A1b2C3d4E5f6", "proto", 0)
     assert {one.verdict for one in terminal.examine(HEARD, refusal)} == {"ok"}
 
 
