@@ -96,9 +96,11 @@ class Gateway:
         self.registry = TerminalRegistry(wall_ms)
         self.gate = new_gate(home, self._console, self.registry)
         self.accounts = AccountBook(home.store, home.box, owner_of=self.gate.owner)
+        # closed again if a later part cannot be made; else run() closes them
         with contextlib.ExitStack() as opened:
             ledger = self.ledger = open_ledger(home.folder, reserve, new_writer)
             opened.callback(ledger.close)
+            # bound early: the parts below want to know the port, and a taken one is told at once
             sockets = bind_loopback(config.api.port)
             for bound in sockets:
                 opened.callback(bound.close)
@@ -229,6 +231,7 @@ class Gateway:
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(self._opened)
             await stack.enter_async_context(self._trail.running(self._config))
+            # before any door opens: journal and kill switch stand before the first order
             await stack.enter_async_context(self.trading.running())
             stack.callback(self.registry.subscribe(partial(note_terminal, self.audit)))
             if self.uplink is not None:
@@ -236,6 +239,7 @@ class Gateway:
                 await asyncio.sleep(0)  # let it open its session before a terminal may need it
             if self.manager is not None:
                 await stack.enter_async_context(self.manager.running())
+            # terminals before callers: who calls at once finds those that are quick
             await stack.enter_async_context(self._bridge)
             await stack.enter_async_context(self.account_service.running())
             stack.push_async_callback(self._web.stop)
@@ -272,6 +276,7 @@ class Gateway:
 
     def _end_token(self, tid: str, reason: str) -> None:
         """End the connections of a token that has lost its rights."""
+        # the note first: closing connections writes notes of its own
         self.audit.record("token_ended", object=tid, reason=reason)
         self.trading.streams.end_token(tid, CloseCode.TOKEN_REVOKED, reason)
         # what may be over in a moment is no reason for an EA to stay away

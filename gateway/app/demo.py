@@ -108,6 +108,7 @@ async def _run(
     peer = await prepare_peer(console, home)
     gateway = Gateway(home, await _config(options, console, url), made_by="demo")
     async with gateway.run() as ready:
+        # the approval of a moment ago, before the terminal dials with its token
         await gateway.sync()
         host, _, port = ready.bridge.rpartition(":")
         terminal = EmulatedLink(machine, host, int(port), account.token, seed=options.seed)

@@ -133,6 +133,7 @@ def _manager_in(options: ManagerEmulatorOptions, password: str) -> Iterator[Emul
         if (folder := options.folder) is not None:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:
+                # before the books are opened: two would overwrite each other's
                 stack.callback(FolderLock(folder).release)
             except FolderLocked as error:
                 raise StoreError(str(error)) from error
@@ -181,6 +182,7 @@ async def linked(link: EmulatedLink | PeerLink[Any]) -> AsyncIterator[asyncio.Ta
     running = asyncio.create_task(link.run())
     ready = asyncio.create_task(link.ready.wait())
     try:
+        # whichever is first: a link that is refused never becomes ready
         await asyncio.wait((running, ready), return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             running.result()

@@ -64,7 +64,6 @@ def verify(
     Exit code 1: one was. A gateway may run meanwhile. A console is asked what it was told of it.
     """
     from gateway.audit import verify as look
-    from gateway.cli.audit import Proof, prove, testimony
 
     place = home or home_in_use()
     with _trail(place) as store:

@@ -43,6 +43,7 @@ def _note(home: Path, event: str, fields: dict[str, Any]) -> None:
     from gateway.audit import note
 
     with closing(_open(home)) as connection:
+        # the rows are a chain: the last one must not change between reading and writing
         connection.execute("BEGIN IMMEDIATE")
         with connection:
             note(connection, event, actor="cli", **fields)
@@ -54,6 +55,7 @@ def _open(home: Path) -> sqlite3.Connection:
     from gateway.storage.store import LEDGER
 
     path = home / LEDGER
+    # root may run this: it writes nowhere that another user leads it
     check_file(path)
     if not (path.exists() and _has_trail(path)):
         # all tables of the ledger come together, and take a moment to import

@@ -158,7 +158,9 @@ def build(name: str | None = None) -> typer.Typer:
         help="Local gateway for MetaTrader 4 and 5: JSON-RPC and WebSocket for trading bots.",
         no_args_is_help=True,
         add_completion=False,
+        # its tracebacks may show local variables: tokens and passwords among them
         pretty_exceptions_enable=False,
+        # rich takes longer to import than most commands take to run
         rich_markup_mode=None,
     )
     app.callback()(_options)

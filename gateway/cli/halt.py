@@ -86,6 +86,7 @@ def halt(
     sys.stdout.write(
         f"{_name(in_force)}: halted{_said(in_force)}; {still}. Undo: {undo}\n{_where(place)}\n"
     )
+    # an error, though the halt stands: who is in a hurry must know that orders go on elsewhere
     if running(place) is None:
         raise CliError(_nothing_stopped(place))
 
@@ -173,6 +174,7 @@ def _write(home: Path, work: Callable[[sqlite3.Connection], T]) -> T:
 
 def _once(home: Path, work: Callable[[sqlite3.Connection], T]) -> T:
     with _ledger(home) as connection:
+        # waits for a group of the daemon's: its commits take milliseconds
         connection.execute("BEGIN IMMEDIATE")
         with connection:
             return work(connection)
@@ -188,10 +190,12 @@ def _ledger(home: Path) -> Iterator[sqlite3.Connection]:
         raise CliError(f"{home} is no home of a gateway: give its --home")
     if path.is_symlink():  # but another user's home is halted, too: by root, in a hurry
         raise CliError(f"{path} is a symbolic link, which is not followed; give its --home")
+    # sqlite would make an empty one, with the rights of the umask
     if not path.exists():
         _make(home)
     with closing(sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)) as connection:
         connection.row_factory = sqlite3.Row
+        # a halt outlives a power cut
         connection.execute("PRAGMA synchronous=FULL")
         if not (_has(connection, "halts") and _has(connection, "audit")):
             _make(home)  # of an older version: no gateway of this one has run yet

@@ -95,6 +95,7 @@ def home_in_use() -> Path:
     if url := os.environ.get(URL):
         return home_at(url, URL)
     home, demo = default_home(), default_demo_home()
+    # a demo that runs never hides a real home: a halt would reach the wrong one
     return demo if not is_home(home) and running(demo) else home
 
 
@@ -226,6 +227,7 @@ class RunFile:
             "kind": kind,
         }
         try:
+            # before run.json: without a lock that counts as left by a gateway that was killed
             self._lock = RunLock(self._home)
         except sqlite3.Error as error:
             raise CliError(
@@ -237,6 +239,7 @@ class RunFile:
         """Take away what gateways that were killed have left half written."""
         for path in (self._run, self._token):
             for left in path.parent.glob(f"{path.name}.*"):
+                # a process's id: other files that begin alike are somebody's own
                 if left.suffix[1:].isdigit():
                     with suppress(OSError):
                         left.unlink()
@@ -252,6 +255,7 @@ class RunFile:
         try:
             _replace(path, text)
         except OSError as error:
+            # the reserve is room enough: a full disk must not keep a gateway from closing
             if not (is_full(error, path.parent) and give_up(path.parent)):
                 raise OSError(error.errno, error.strerror, str(path)) from error
             _replace(path, text)
@@ -261,8 +265,10 @@ class RunFile:
 def _replace(path: Path, text: str) -> None:
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     try:
+        # 0600 from the first moment: open() alone gives it the rights of the umask
         with open(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
             file.write(text + "\n")
+        # renamed: who reads meanwhile finds all of it, or nothing
         fresh.replace(path)
     except OSError:
         fresh.unlink(missing_ok=True)
@@ -284,6 +290,7 @@ def running(home: Path) -> Running | None:
             str(facts["kind"]),
         )
         address = urlsplit(found.url)
+        # the lock says that it lives, the port that it listens: it may be ending
         with socket.create_connection((address.hostname or "", address.port or 0), CONNECT_S):
             return found
     except (OSError, ValueError, KeyError, TypeError):
@@ -341,6 +348,7 @@ def is_locked(home: Path) -> bool:
         return False
     try:
         with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as probe:
+            # a share of the lock: other commands may look at the same time
             probe.execute("BEGIN")
             probe.execute("SELECT 1 FROM sqlite_schema").fetchall()
     except sqlite3.Error:

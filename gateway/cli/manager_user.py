@@ -52,6 +52,7 @@ def add(
     """Make an operator. The password is asked for; there is no operator at first."""
     from gateway.mt4_manager import OperatorRole
 
+    # before the password is in it
     keep_memory_private()
     password = _password(from_stdin=password_stdin)
     with _book(home, config) as book:

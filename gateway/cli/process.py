@@ -47,6 +47,7 @@ def run_until_stopped(
         CliError: a port is taken, a file cannot be read or makes no sense.
 
     """
+    # from the first moment: what is imported below takes longer than some people wait
     for number in _STOP_SIGNALS:
         signal.signal(number, _leave)
     _log_to_stderr(verbose=verbose)
@@ -76,6 +77,7 @@ async def _cancelled_by_signals(main: Coroutine[Any, Any, None]) -> None:
             loop.add_signal_handler(number, stop)
         except NotImplementedError:  # Windows: the handler runs between two byte codes
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+    # wait, not await: that the task was cancelled is its normal end, and no error
     await asyncio.wait([task])
     if not task.cancelled():
         task.result()
@@ -115,6 +117,7 @@ def _cut_after(seconds: float) -> None:
 
     def cut() -> None:
         log.critical("did not end within %.1f s: cut short", seconds)
+        # not sys.exit: that would wait for the threads that hold it up
         os._exit(CUT_SHORT)
 
     timer = threading.Timer(seconds, cut)
@@ -150,6 +153,7 @@ def keep_memory_private() -> None:
     import resource
 
     try:
+        # both limits: no program that we start can raise it again
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if sys.platform == "linux":
             _forbid_looking()
@@ -160,5 +164,6 @@ def keep_memory_private() -> None:
 def _forbid_looking() -> None:
     import ctypes
 
+    # also closes /proc/PID/mem and debuggers to other processes of the same user
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -138,6 +138,7 @@ def demo(
             )
 
             def announce(ready: Ready) -> None:
+                # before the line on stdout: who reads that may call at once
                 file.write(ready, "demo")
                 say_ready(ready, "" if as_json else _demo_text(ready), as_json=as_json)
 
@@ -164,6 +165,7 @@ def serve(
     with run_file(options.home) as file:
 
         def announce(ready: Ready) -> None:
+            # before the line on stdout: who reads that may call at once
             file.write(ready, "serve")
             say_ready(ready, "" if as_json else _serve_text(ready), as_json=as_json)
 
@@ -393,6 +395,7 @@ def _is_loopback(host: str) -> bool:
 def say_ready(ready: Ready, text: str, *, as_json: bool) -> None:
     """Print the one thing that goes to stdout, at once, even into a pipe."""
     line = json.dumps(ready.as_event(), separators=(",", ":")) if as_json else text
+    # flushed: a pipe would keep it until the process ends
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 

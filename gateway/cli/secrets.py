@@ -132,6 +132,7 @@ def recovery_kit(*, home: HomeOption = None, config: ConfigFile = None) -> None:
             new=True, of="the recovery kit", variables=(KIT_PASSPHRASE_FILE,)
         )
         lines = make_kit(box.kek, passphrase)
+        # noted before it is shown: what is on paper must not be unknown here
         opened.note_kit(box.kid, int(time.time()))
         note_in(place, "recovery_kit_printed", object=box.kid)
     numbered = "\n".join(f"  {number}.  {line}" for number, line in enumerate(lines, 1))
@@ -187,8 +188,10 @@ def _opened(
     from gateway.config import load_for
     from gateway.home.home_key import HomeKey
 
+    # before the key is in it
     keep_memory_private()
     place = home or default_home()
+    # the lock would say so as well, but not who it is
     other = running(place) if alone else None
     if other is not None:
         raise CliError(

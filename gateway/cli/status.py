@@ -118,6 +118,7 @@ def halts_in(home: Path) -> list[dict[str, Any]]:
 
     try:
         with closing(
+            # read only: to look must make no ledger
             sqlite3.connect(f"{(home / LEDGER).absolute().as_uri()}?mode=ro", uri=True)
         ) as ledger:
             ledger.row_factory = sqlite3.Row

@@ -55,6 +55,7 @@ def tail(
     except KeyboardInterrupt:
         raise typer.Exit from None
     except BrokenPipeError:  # the reader of our output has gone
+        # else the interpreter complains at its end that it cannot flush stdout
         sys.stderr.close()
         raise typer.Exit from None
     except GatewayError as error:

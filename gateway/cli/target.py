@@ -72,6 +72,7 @@ def find_target(url: str | None, auth_token: str | None, home: Path | None) -> T
         CliError: it does not run, the URL is none, or URL and home are two gateways'.
 
     """
+    # --home beats the environment: the variable may be of another day
     named = url or (os.environ.get(URL) if home is None else None)
     if named is not None:
         _check(named)

@@ -35,6 +35,7 @@ def verify(
     digits = re.sub(r"[ -]", "", code)
     if not re.fullmatch(r"[0-9]{8}", digits, re.ASCII):
         raise CliError("give the 8 digits of the mail, such as 1234-5678", 2)
+    # the device's key lies in the home: the daemon need not lend it
     url, device = _device(home or home_in_use(), config)
     from gateway.console_link.http import ConsoleFailure
 

@@ -157,6 +157,7 @@ def check_request(
     """
     did, time_text = headers.get(HEADER_DEVICE, ""), headers.get(HEADER_TIME, "")
     nonce = headers.get(HEADER_NONCE, "")
+    # the id is computed from the key: a signature under another name counts for nothing
     if not (_NONCE.fullmatch(nonce) and _TIME.fullmatch(time_text) and did == device_id(key)):
         raise BadRequestSignature("the request is not signed by the device that it names")
     try:
@@ -164,6 +165,7 @@ def check_request(
         key.verify(signature, _signed(method, path, body, time_text, nonce, did))
     except (ValueError, InvalidSignature):
         raise BadRequestSignature("the request is not signed by the device") from None
+    # behind the signature: the device alone is told that its clock is wrong
     if abs(now_s - int(time_text)) > SKEW_S:
         raise ClockSkewed(f"the clocks differ by {now_s - int(time_text)} s")
     return RequestProof(did, int(time_text), nonce)

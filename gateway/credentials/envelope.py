@@ -56,6 +56,7 @@ def decode64(text: str) -> bytes:
         data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except binascii.Error:
         raise ValueError("not base64url") from None
+    # the last character has spare bits: one signature would have several spellings
     if encode64(data) != text:
         raise ValueError("not canonical base64url")
     return data
@@ -99,6 +100,7 @@ def open_envelope(
         EnvelopeError: it is anything but an intact envelope of that kind from one of the keys.
 
     """
+    # before any work: the sender is not known yet
     if len(envelope) > MAX_ENVELOPE:
         raise EnvelopeError(f"an envelope of more than {MAX_ENVELOPE} characters")
     parts = envelope.split(".")

@@ -178,6 +178,7 @@ class Issuer:
                 "a letter or digit"
             )
         with self._store.transaction() as db:
+            # under the write lock: another process may be making a token of the same name
             if any(
                 record.label == name and record.is_live(self._now_s()) for record in self.list()
             ):
@@ -212,6 +213,7 @@ class Issuer:
             revoked = tuple(
                 self._change(db, record, status="revoked") for record in self._live(which)
             )
+        # behind the commit: who is told acts at once, and must not see it undone
         self.on_change(revoked)
         return revoked
 
@@ -220,6 +222,7 @@ class Issuer:
         with self._store.transaction() as db:
             for record in self.list():
                 if record.tid in revoked and record.status != "revoked":
+                    # from the version that was seen on: an older one would count as a replay
                     known = record.model_copy(
                         update={"rec_ver": max(record.rec_ver, revoked[record.tid])}
                     )
@@ -256,6 +259,7 @@ class Issuer:
         if not 0 <= overlap_s <= MAX_OVERLAP_S:
             raise IssuerError(f"two tokens may overlap for {MAX_OVERLAP_S // 3600} hours at most")
         with self._store.transaction() as db:
+            # the newest: the other one is being replaced by it already
             *_, old = self._live(which)
             if lifetime_s is None and old.exp is not None:
                 lifetime_s = old.exp - old.created_at
@@ -332,12 +336,14 @@ class Issuer:
         sealed = self._box.seal(keys.server_key, server_key_place(record.tid))
         envelope = self._keys.sign("rec", record.payload())
         db.execute("INSERT INTO records VALUES (?, ?, ?)", (record.tid, envelope, sealed))
+        # kept to be listed, but not for ever: each start verifies all of them
         ended = [record.tid for record in self.list() if not record.is_live(now_s)]
         db.executemany("DELETE FROM records WHERE tid = ?", [(tid,) for tid in ended[:-MAX_ENDED]])
         return token, record
 
     def _end(self, db: Connection, record: Record, overlap_s: int) -> Record:
         """End a record that is replaced, now or after a while."""
+        # replaced a second time: two tokens overlap, never three
         if overlap_s == 0 or record.status == "superseded":
             return self._change(db, record, status="revoked")
         end = self._now_s() + overlap_s
@@ -380,6 +386,7 @@ def _open(tid: str, envelope: str, keys: dict[str, Ed25519PublicKey]) -> Record 
     except EnvelopeError as error:
         logger.error("the record of token %.12s is left out: %s", tid, error)
         return None
+    # the envelope is genuine, and stands in the row of another token
     if record.tid != tid:
         logger.error("the record of token %.12s speaks of another token", tid)
         return None

@@ -52,6 +52,7 @@ class KeyEntry(Signed):
 
     def counts(self, kind: Kind, now_s: int) -> bool:
         """Whether a signature of this key on such an envelope counts at a time."""
+        # never sets: an operational key could sign one that names itself, and never end
         return kind in self.use and kind != "keys" and self.nbf - SKEW_S <= now_s < self.exp
 
 
@@ -154,6 +155,7 @@ def open_keyset(envelope: str, root: Ed25519PublicKey) -> KeySet:
         raise EnvelopeError("a key set lacks a member or has one of a wrong type") from None
     if keyset.exp - keyset.iat > SET_DAYS * DAY_S:
         raise EnvelopeError(f"a key set for more than {SET_DAYS} days")
+    # else the order of reading would decide which of them counts
     if len({entry.kid for entry in keyset.keys}) != len(keyset.keys):
         raise EnvelopeError("a key set with two keys of one id")
     for entry in keyset.keys:
@@ -193,6 +195,7 @@ class SigningKeys:
             and newest["exp"] - now_s >= OVERLAP_DAYS * DAY_S
         ):
             return False
+        # the old one stays in the set until it ends: envelopes of it are still about
         self._add_key(db, now_s)
         self._publish(db, root, now_s)
         return True

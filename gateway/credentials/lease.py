@@ -76,6 +76,7 @@ def open_lease(envelope: str, keys: Mapping[str, Ed25519PublicKey]) -> Lease:
 
     """
     lease = open_signed(Lease, "lease", envelope, keys)
+    # whoever has an operational key for an hour must not make leases for years
     if lease.exp - lease.iat > LEASE_S:
         raise EnvelopeError(f"a lease for more than {LEASE_S} s")
     return lease

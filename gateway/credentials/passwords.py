@@ -81,6 +81,8 @@ class HashingPool:
             HashingBusy: too many wait already.
 
         """
+        # refused at once: a hash takes up to 64 MiB and a part of a second, and who stands behind
+        # fifty others has given up before it is his turn
         if self._asked >= MAX_HASHING + MAX_WAITING:
             raise self._busy
         self._asked += 1
@@ -153,6 +155,7 @@ class Passwords:
     def _verify(self, stored: str | None, password: str) -> Verified:
         too_long = len(password) > MAX_LENGTH
         try:
+            # one that is too long is hashed as well: the time must not tell that it was refused
             self._hasher.verify(stored or self._nobody, self._peppered(password[:MAX_LENGTH]))
         except (VerificationError, InvalidHashError):
             return Verified(False)
@@ -243,6 +246,7 @@ def is_known(password: str, about: Iterable[str] = ()) -> bool:
     own = {part for text in about for part in re.split(r"[^a-z0-9]+", text.lower())}
     words = set(_FAMOUS.split()) | {part for part in own if len(part) >= 3}
     text = password.lower()
+    # as typed, and with figures read as letters: p4ssw0rd is password
     plain, leet = _left(text, words), _left(text.translate(_LEET), words)
     return min(len(plain), len(leet)) < MIN_LEFT
 

@@ -33,6 +33,7 @@ _LINE = 28
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _TO_CROCKFORD = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _CROCKFORD)
 _FROM_CROCKFORD = str.maketrans(_CROCKFORD, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567")
+# letters that are not in the alphabet, as the digits that they are taken for
 _MISREAD = str.maketrans("ILO", "110")
 
 
@@ -96,6 +97,7 @@ def open_kit(lines: Sequence[str], passphrase: str, memory_kib: int = MEMORY_KIB
     read = (read_line(number, line)[:-2] for number, line in enumerate(lines, 1))
     data = base64.b32decode("".join(read).translate(_FROM_CROCKFORD))
     head, sealed = data[: 1 + SALT_BYTES], data[1 + SALT_BYTES :]
+    # before the passphrase: another format would look like a wrong one
     if head[0] != VERSION:
         raise SecretsError("this kit was made by a newer version of mt-gateway; install that")
     key, nonce = _derived(passphrase, head[1:], memory_kib)

@@ -96,6 +96,7 @@ def _first_key(
         known = current_key(store)
         if known is not None:
             return known
+        # made under the lock: of two first starts at a time one makes a key
         box = SecretBox(keys.make(salt) if found is None else found)
         note_key(db, KnownKey(box.check_value(), keys.name, salt, box.kid), "current")
     return box
@@ -148,16 +149,21 @@ def exchange_key(
     """
     _expect(store, old)
     coming = KnownKey(b"", new_store.name, host.random_bytes(SALT_BYTES), _next_kid(store))
+    # before the lock: a person may be asked for a passphrase
     given = new_store.find(coming.salt, new=True)
     try:
         with store.transaction() as db:
+            # a kill from here on leaves a note, never a key that nobody knows of
             note_key(db, coming, "coming")
         new = SecretBox(_given_or_made(new_store, coming.salt, given, old), coming.kid)
         with store.transaction() as db:
+            # once more, under the lock: another exchange may have ended meanwhile
             _expect(store, old)
             rows = _reseal(db, old, new, sealed, at_row)
+            # before the commit: what is left under the old key would be lost with it
             _look_for_others(db, new.kid)
             _promote(db, old, new)
+    # Ctrl+C as well: the new key must not stay behind
     except BaseException:
         with suppress(StoreError):
             delete_leftovers(store, store_named)
@@ -178,6 +184,7 @@ def delete_leftovers(store: Store, store_named: StoreNamed) -> list[str]:
             continue
         known = noted.known
         try:
+            # the key before its note: a kill in between leaves a note, and the next run deletes it
             store_named(known.store).forget(known)
         except SecretsError as error:
             reasons.append(f"{known.kid}: {error}")
@@ -241,6 +248,7 @@ def _reseal(
         key, column, table = field.key, field.column, field.table
         read = f"SELECT {key}, {column} FROM {table} WHERE {column} IS NOT NULL"  # noqa: S608 (names of ours)
         write = f"UPDATE {table} SET {column} = ? WHERE {key} = ?"  # noqa: S608 (the same)
+        # all at once: the rows change under the query
         for row, text in db.execute(read).fetchall():
             at_row()
             db.execute(write, (new.rewrap(text, field.place(str(row)), old), row))

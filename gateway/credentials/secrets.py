@@ -86,6 +86,7 @@ class SecretBox:
 
     def seal(self, secret: bytes, place: Place) -> str:
         """Encrypt a secret for one place."""
+        # one key a secret: a nonce that comes twice under one key would give both away
         data_key = host.random_bytes(KEY_BYTES)
         about = self._about(place)
         wrapped = _encrypt(self.kek, data_key, b"dek|" + about)
@@ -190,6 +191,7 @@ def known_box(keys: KeyStore, known: KnownKey) -> SecretBox:
             f"{keys.remedy}, or start over with an empty home folder and new tokens"
         )
     box = SecretBox(key, known.kid)
+    # before anything is opened: under another key every secret would look damaged
     if not hmac.compare_digest(box.check_value(), known.check_value):
         raise SecretsError(
             f"{keys.place} is not the key with which the database's secrets were sealed{other}; "

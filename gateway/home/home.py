@@ -98,9 +98,11 @@ class Home:
         self.store = Store(folder, MIGRATIONS)
         self._hold: HomeLock | None = None
         try:
+            # before the key is read: an exchange in between would leave us with the old one
             self._hold = HomeLock(folder)
             self.box = open_secrets(self.store, self._key_store(keys))
             self.issuer = Issuer(self.store, self.box, now_s)
+            # before anybody can ask: an older database would let revoked tokens in
             self._obey_tombstones()
             self.device = open_device(self.store, self.box)
         except BaseException:
@@ -174,6 +176,7 @@ class Home:
 
         """
         noted, folder = noted_console(self.store), self.folder
+        # tokens without a note: serve ran here without a console
         if made_by == "demo" and (
             noted.made_by == "serve" if noted is not None else bool(self.issuer.list())
         ):
@@ -199,6 +202,7 @@ class Home:
 
     def close(self) -> None:
         """Close the database."""
+        # the lock last: who waits for it counts on nobody having the database open
         self.store.close()
         if self._hold is not None:
             self._hold.release()
@@ -235,10 +239,12 @@ class HomeLock:
         path = home / LOCK_FILE
         try:
             make_file(path)
+            # who exchanges is told at once who is in the way; who opens waits for an exchange
             self._lock = sqlite3.connect(path, timeout=0.0 if alone else WAIT_S)
         except UnsafePlace as error:
             raise StoreError(str(error)) from error
         except (OSError, sqlite3.Error) as error:
+            # the lock needs no room, but its file does once
             if reserve.is_full(error, home):
                 reserve.give_up(home)
                 raise DiskFull(reserve.full_text(path)) from error

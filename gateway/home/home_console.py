@@ -68,6 +68,7 @@ def noted_console(store: Store) -> HomeConsole | None:
     row = store.one("SELECT url, made_by FROM home_console")
     if row is not None:
         return HomeConsole(row["url"], row["made_by"])
+    # an older version pinned a root key and noted no url: it had a console all the same
     return HomeConsole() if ConsoleSource(store).root_text else None
 
 

@@ -50,6 +50,7 @@ class HomeKey:
         if not _has_database(folder):
             raise NoSecrets(folder)
         self._alone = alone
+        # before the database is opened: alone means that nobody has it open
         self._hold = HomeLock(folder, alone=alone)
         try:
             self.store = Store(folder, MIGRATIONS)

@@ -6,13 +6,14 @@ file that lies there while the gateway runs.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from ea_bridge.registry import ChangeKind, TerminalChange, TerminalFacts, TerminalRegistry
 
@@ -52,8 +53,9 @@ def _write(path: Path, registry: TerminalRegistry) -> None:
     fresh = path.with_name(f"{path.name}.{os.getpid()}")
     with suppress(OSError):  # on a full disk the last word stands
         flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
-        with open(os.open(fresh, flags, 0o600), "w", encoding="utf-8") as file:
-            json.dump({"terminals": facts}, file)
+        with open(os.open(fresh, flags, 0o600), "wb") as file:
+            file.write(orjson.dumps({"terminals": facts}))
+        # renamed: who reads sees the old list or the new one, never half of it
         fresh.replace(path)
 
 

@@ -44,6 +44,7 @@ def check_file(path: Path) -> None:
 
     """
     with suppress(FileNotFoundError):
+        # not stat: that judges the file behind a link
         found = path.lstat()
         if stat.S_ISLNK(found.st_mode):
             raise UnsafePlace(
@@ -69,11 +70,13 @@ def make_file(path: Path) -> os.stat_result:
     check_file(path)
     with suppress(FileExistsError):  # never through a link: O_EXCL follows none
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    # one that was there may have been made with the rights of a umask
     path.chmod(0o600)
     return path.stat()
 
 
 def _check_owner(path: Path, found: os.stat_result, remedy: str) -> None:
+    # root can read and exchange everything anyway: what it made is trusted
     if os.name == "posix" and found.st_uid not in (os.geteuid(), 0):
         raise UnsafePlace(f"{path} belongs to another user (uid {found.st_uid}); {remedy}")
 
@@ -103,6 +106,7 @@ def begin_wal(connection: sqlite3.Connection, wait_ms: int) -> bool:
         try:
             mode: str = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         except sqlite3.OperationalError as error:
+            # the low byte: BUSY_RECOVERY and BUSY_SNAPSHOT mean BUSY, too
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
             if code != sqlite3.SQLITE_BUSY or host.monotonic_s() > deadline:
                 raise

@@ -113,6 +113,7 @@ class WritingThread:
     ) -> None:
         self._write, self._checkpoint = write, checkpoint
         self._queue: SimpleQueue[Write | Signal] = SimpleQueue()
+        # a daemon thread: the end of a process must not hang on a disk that does not answer
         self._thread = threading.Thread(target=self._run, name="ledger", daemon=True)
         self._thread.start()
 
@@ -137,6 +138,7 @@ class WritingThread:
     def _gather(self) -> tuple[list[Write], Signal | None]:
         """Return what waits by now, and what was said after it."""
         group: list[Write] = []
+        # all that came while the last group was committed; for more nobody waits
         write = self._queue.get()
         while isinstance(write, Write):
             group.append(write)
@@ -175,6 +177,7 @@ class Ledger:
         self.reader = Store(home, migrations, database=DATABASE)
         """For reading, in the thread that made the ledger; sees what has been committed."""
         try:
+            # not checked: the reader has just looked through the same file
             self._writer = Store(
                 home, migrations, database=DATABASE, shared=True, check=False, checkpoints=False
             )
@@ -182,6 +185,7 @@ class Ledger:
         except BaseException:
             self.reader.close()
             raise
+        # held by whoever uses the writer's connection: the loop's thread or the writing one
         self._writing = threading.Lock()
         self._is_closed = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -193,11 +197,13 @@ class Ledger:
         self._handed = 0
         self._not_here_until_s = 0.0
         self._written = 0
+        # last: its thread may call back at once
         self._groups = new_writer(self._write_group, self._checkpoint)
 
     def close(self) -> None:
         """Write what is waiting, and close the file; later calls change nothing."""
         if not self._is_closed:
+            # first: from now on nothing is taken, and what waits is still written
             self._is_closed = True
             self._hand(self._take())
             self._groups.close()
@@ -223,10 +229,12 @@ class Ledger:
         """
         loop = self._here()
         waiter: asyncio.Future[T] = loop.create_future()
+        # two at a time: in the thread they share a commit, here each would have its own
         if self._urgent or self._handed:
             self._stay_away(CROWD_S)
         if not self._urgent:
             self._forget_flush()
+            # at the end of this turn: whoever writes in the same turn goes along
             self._flushing = loop.call_soon(self._flush)
         self._urgent += 1
         self._waiting.append(Write(work, waiter, is_small, adds_risk))
@@ -262,6 +270,7 @@ class Ledger:
 
     def _put_off(self, write: Write) -> None:
         self._waiting.append(write)
+        # a whole group: to linger would save no commit
         if len(self._waiting) >= MAX_GROUP:
             self._hand(self._take())
         elif self._flushing is None:
@@ -290,6 +299,7 @@ class Ledger:
         begun_s = host.monotonic_s()
         is_barred = self._handed or begun_s < self._not_here_until_s
         is_barred = is_barred or not all(write.is_small for write in group)
+        # not waited for: the thread may be in a slow commit, and the loop would stand still
         if is_barred or not self._writing.acquire(blocking=False):
             return False
         try:
@@ -318,6 +328,7 @@ class Ledger:
             self._groups.put(write)
 
     def _told(self, group: list[Write]) -> None:
+        # what was put while no loop ran was never counted
         self._handed -= sum(write.is_handed for write in group)
         self._count(group)
         for write in group:
@@ -341,6 +352,7 @@ class Ledger:
             self._is_unsure = False
         if self._is_unsure and self._overwriting is None:
             loop = asyncio.get_running_loop()
+            # not at once: what has just failed would fail again
             self._overwriting = loop.call_later(OVERWRITE_S, self._overwrite)
 
     def _overwrite(self) -> None:
@@ -364,7 +376,9 @@ class Ledger:
                 write.settle()
             return
         try:
+            # one call for the whole group: each wakes the loop by a write into a pipe
             self._loop.call_soon_threadsafe(self._told, group)
+        # the loop is closed: its futures cannot be settled, and nobody awaits them
         except RuntimeError:
             for write in group:
                 if write.waiter is None:
@@ -381,6 +395,7 @@ class Ledger:
 
     def _commit(self, group: list[Write]) -> None:
         try:
+            # a file that was exchanged would take the orders, and nobody would find them
             self._writer.check_place()
             if lacking := self._lacking_room(self._affordable(group)):
                 # what the store gave up with the error is room for these
@@ -392,6 +407,7 @@ class Ledger:
 
     def _affordable(self, group: list[Write]) -> list[Write]:
         """Return what may be written; refuse what adds risk while the reserve is given up."""
+        # looked at for each group: another process may have given it up
         if self._reserve is None or self._reserve.is_whole:
             return group
         for write in group:
@@ -402,6 +418,7 @@ class Ledger:
     def _lacking_room(self, group: list[Write]) -> list[Write]:
         """Do all; return what could not be done for want of room."""
         for write in group:
+            # of a first try; this one may have the room
             write.error = None
         try:
             if group and not self._is_done_together(group):
@@ -416,6 +433,7 @@ class Ledger:
     def _is_done_together(self, group: list[Write]) -> bool:
         """Do all, with no way back for each alone; nothing is done if one fails."""
         try:
+            # the common case: no savepoint for each write
             with self._writer.transaction() as connection:
                 for write in group:
                     write.result = _attempt(connection, write)
@@ -453,5 +471,6 @@ def _try(store: Store, connection: sqlite3.Connection, write: Write) -> None:
 
 def _was_busy(error: Exception | None) -> bool:
     """Whether nothing was done because another program was writing."""
+    # the store has put its own error around SQLite's
     code = getattr(None if error is None else error.__cause__, "sqlite_errorcode", 0)
     return bool(code & 0xFF == sqlite3.SQLITE_BUSY)

@@ -58,6 +58,7 @@ class Reserve:
     def is_whole(self) -> bool:
         """Whether it was not given up; takes a microsecond."""
         try:
+            # not stat: behind a link no room of this disk is kept
             return self._path.lstat().st_size >= self._size
         except OSError:
             return False
@@ -72,6 +73,7 @@ class Reserve:
         if self.is_whole:
             return True
         try:
+            # as much again: else the reserve would take the last room from the logs
             if self._free_bytes(self.folder) < 2 * self._size:
                 return False
             self._write()
@@ -121,11 +123,14 @@ def give_up(folder: Path) -> bool:
     """Give up the reserve of a home; return whether there was any."""
     path = folder / FILE
     try:
+        # given up already: who tries again because of it would try for ever
         if not path.lstat().st_size:
             return False
+        # never through a link: it would empty another file
         flags = os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
         opened = os.open(path, flags)
         try:
+            # emptied, not deleted: the empty file tells every process of the home
             os.ftruncate(opened, 0)
         finally:
             os.close(opened)
@@ -164,6 +169,7 @@ def _has_no_room(folder: Path) -> bool:
     probe = folder / f"{FILE}.{os.getpid()}"
     try:
         with open(os.open(probe, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb") as file:
+            # written and synced: some file systems find out only then that there is no room
             file.write(bytes(PROBE_BYTES))
             file.flush()
             os.fsync(file.fileno())

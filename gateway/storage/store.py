@@ -107,15 +107,19 @@ class Store:
         check: bool = True,
         checkpoints: bool = True,
     ) -> None:
+        # an older one fails at the first STRICT table, with an error that names no remedy
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 is needed")
         self.path = home / database
+        # to tell a table that somebody dropped from a mistake in our SQL
         self._tables = frozenset(_MADE.findall(" ".join(migrations)))
+        # before SQLite opens it: that would make the file with the rights of the umask
         self._place = _make_private(home, self.path)
         with self.explained():
             self._connection = sqlite3.connect(
                 self.path,
                 timeout=BUSY_MS / 1000,
+                # we begin transactions ourselves: the module would do it late, without IMMEDIATE
                 isolation_level=None,
                 check_same_thread=not shared,
             )
@@ -123,6 +127,7 @@ class Store:
             self._connection.row_factory = sqlite3.Row
             with self.explained():
                 self._prepare(migrations, check=check)
+                # who turns it off has it done beside the loop: it syncs, and a commit would wait
                 if not checkpoints:
                     self._connection.execute("PRAGMA wal_autocheckpoint=0")
                 self._index = self._map_index()
@@ -133,12 +138,15 @@ class Store:
     def close(self) -> None:
         """Close the connection; committed data is safe with or without it."""
         self._connection.close()
+        # behind the connection: to close a descriptor of the -shm file drops every lock that
+        # this process has on it (POSIX)
         if self._index is not None:
             self._index.close()
             self._index = None
 
     def _map_index(self) -> WalIndex | None:
         """Map what tells of commits; it is there once something was read."""
+        # the first read makes the -shm file, which is mapped below
         self._connection.execute("PRAGMA data_version").fetchone()
         try:
             return WalIndex(self.path)
@@ -168,6 +176,8 @@ class Store:
 
         """
         with self.explained():
+            # the write lock at once: a read lock that is to become one fails, whatever the
+            # time-out, when another process has written in between
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -181,6 +191,8 @@ class Store:
         try:
             self._connection.execute("COMMIT")
         except sqlite3.DatabaseError as error:
+            # after any other failure the log may hold all of it: as long as nothing stands in its
+            # place, the next start takes it for committed
             if _code(error) in _SURELY_UNDONE or self._is_overwritten():
                 raise
             self._explain(error, CommitUnsure)
@@ -213,7 +225,10 @@ class Store:
             StoreError: it cannot be done; nothing is lost, and the log goes on growing.
 
         """
+        # first: to connect to a file that is gone would make an empty one
         self.check_place()
+        # a connection of its own, since any thread may call this; PASSIVE waits for no reader
+        # and no writer, and leaves to the next time what it cannot have
         with self.explained(), closing(sqlite3.connect(self.path, timeout=0)) as other:
             other.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
@@ -251,11 +266,14 @@ class Store:
     def _prepare(self, migrations: Sequence[str], *, check: bool) -> None:
         if not begin_wal(self._connection, BUSY_MS):
             raise StoreError(f"{self.path}: its file system has no WAL; use a local disk")
+        # NORMAL syncs at checkpoints alone: a power cut would take commits back
         self._connection.execute("PRAGMA synchronous=FULL")
+        # off by default, and a matter of each connection
         self._connection.execute("PRAGMA foreign_keys=ON")
         if check:
             self._sync_log()
             self._check()
+        # looked at without a lock: most starts find that all is there
         if self._schema() != len(migrations):
             self._migrate(migrations)
 
@@ -279,6 +297,7 @@ class Store:
     def _check(self) -> None:
         """Look for damage, unless the file is large and was looked through a short while ago."""
         is_small = self.path.stat().st_size <= SMALL_BYTES
+        # from 0 on: a clock that was set back must not spare the check for ever
         if is_small or not 0 <= _now_s() - self._checked_s() < CHECK_EVERY_S:
             self._check_whole()
             if not is_small:
@@ -301,6 +320,7 @@ class Store:
             connection.execute("INSERT OR REPLACE INTO store_checked VALUES (1, ?)", (_now_s(),))
 
     def _check_whole(self) -> None:
+        # not integrity_check: that compares each index with its table, and takes far longer
         problem: str = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
             raise StoreError(f"{self.path}: {_REMEDIES['CORRUPT']} ({problem})")
@@ -316,6 +336,7 @@ class Store:
             for script in migrations[version:]:
                 for statement in _statements(script):
                     connection.execute(statement)
+            # within the transaction: who is killed leaves all tables of a version, or none
             connection.execute(f"PRAGMA user_version={len(migrations)}")
 
     def _schema(self) -> int:
@@ -346,6 +367,7 @@ class Store:
         """
         code, folder = _code(error), self.path.parent
         if reserve.is_full(error, folder):
+            # before anything is told: who catches it tries again, and needs the room
             reserve.give_up(folder)
             full = DiskFull if kind is StoreError else kind
             raise full(f"{reserve.full_text(self.path)} ({error})") from error
@@ -396,9 +418,11 @@ def _make_private(home: Path, path: Path) -> tuple[int, int]:
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         check_folder(home)
+        # mkdir leaves a folder as it is; one that holds something is its owner's affair
         if not any(home.iterdir()):
             home.chmod(0o700)
         mode = home.stat().st_mode
+        # with the sticky bit, as of /tmp, others may add files, but take none of ours away
         if os.name == "posix" and mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             raise StoreError(f"everybody may write to {home}; run: chmod o-w {home}")
         found = make_file(path)

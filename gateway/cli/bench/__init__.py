@@ -121,6 +121,7 @@ def _running(arguments: tuple[str, ...], **environment: str) -> Iterator[dict[st
         env={**os.environ, **environment},
         text=True,
     )
+    # readline has no time-out: a process that never gets ready is killed, and it returns
     gives_up = threading.Timer(READY_WITHIN_S, process.kill)
     gives_up.start()
     try:

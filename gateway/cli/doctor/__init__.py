@@ -132,6 +132,7 @@ async def _asked(
     from gateway.cli.doctor.console import ask
 
     began_s, url = time.monotonic(), _console_url(subject, settings, trust)
+    # at the same time: a person waits, and each may be silent until its time-out
     async with asyncio.TaskGroup() as tasks:
         listening = tasks.create_task(_heard(subject))
         asking = tasks.create_task(ask(url, trust.device, CONSOLE_S)) if url else None

@@ -164,6 +164,7 @@ def database(home: Path, settings: Secrets | None, no_key: Callable[[], Finding]
         none = skipped("database", "none yet; serve or demo will make it")
         return Folder((none, no_key()))
     schema, sound = _schema(file), ok("database", f"{file} is sound")
+    # to open it would bring it up to date under a gateway of the older version
     if schema is not None and schema < len(MIGRATIONS):
         older = f"made by an older version (schema {schema} of {len(MIGRATIONS)})"
         restart = "restart the gateway: it brings the database up to date"

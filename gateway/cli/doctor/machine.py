@@ -27,6 +27,8 @@ CONNECT_S = 2.0
 ADDRESSES = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 _PROC = Path("/proc")
+# as the kernel writes them: states and ports in hexadecimal, addresses in the byte order
+# of the machine, which is little-endian wherever MetaTrader runs
 _LISTENING = "0A"
 _ANY4, _LOOPBACK4 = "0" * 8, "0100007F"
 _ANY6, _LOOPBACK6 = "0" * 32, "0" * 24 + "01000000"
@@ -186,6 +188,7 @@ def _state(
     family: socket.AddressFamily, host: str, number: int
 ) -> tuple[bool | None, Process | None]:
     """Return whether an address is taken, ``None`` if the machine lacks it, and by whom."""
+    # to bind is the only look at a port that all systems agree on
     try:
         bind_address(family, host, number).close()
     except PermissionError:
@@ -203,6 +206,7 @@ def holder(family: socket.AddressFamily, number: int) -> Process | None:
     wanted = {f"socket:[{inode}]" for inode in _inodes(family, number)}
     if not wanted:
         return None
+    # /proc/net names the socket alone; whose it is only the links in fd tell
     for process in _PROC.glob("[0-9]*"):
         if any(link in wanted for link in _open_files(process)):
             return Process(int(process.name), _name(process))

@@ -260,6 +260,7 @@ def _newest(database: Path) -> Iterator[dict[str, Any]]:
     query = "SELECT entry FROM audit ORDER BY n DESC LIMIT ?"
     try:
         with closing(
+            # read only, by SQL of its own: the ledger's own opening makes and migrates
             sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
         ) as reader:
             rows = reader.execute(query, (MAX_ENTRIES,)).fetchall()

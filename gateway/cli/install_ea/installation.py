@@ -236,6 +236,7 @@ def _digest(text: bytes) -> str:
 def _is_compiled(folder: DataFolder, expert: Expert) -> bool:
     program = folder.source(expert.main.with_suffix(f".ex{expert.platform[-1]}"))
     try:
+        # MetaEditor writes the program after the sources: an older one is of another version
         made_at = program.stat().st_mtime_ns
         return all(folder.source(path).stat().st_mtime_ns <= made_at for path in expert.files)
     except OSError:
@@ -266,6 +267,7 @@ def _write(folder: DataFolder, below: PurePosixPath, text: bytes) -> None:
     for parent in _parents(folder, below):
         if not _is_plain(parent, stat.S_ISDIR):
             parent.mkdir()
+    # a name that nobody can foresee: else a link could lie there already
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     _create(part, text)
     with _removing(part):
@@ -284,6 +286,7 @@ def _keep(folder: DataFolder, below: PurePosixPath) -> Path:
 
 
 def _create(path: Path, text: bytes) -> None:
+    # O_EXCL follows no link; O_BINARY: Windows would change the ends of lines, and the digest
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     opened = os.open(path, flags, 0o666)
     with _removing(path), os.fdopen(opened, "wb") as file:

@@ -79,6 +79,7 @@ class KeyFile:
             mode, text = self.path.stat().st_mode, self.path.read_bytes()
         except FileNotFoundError:
             return []
+        # the modes of Windows say nothing of other users: its access lists do
         if os.name == "posix" and mode & 0o077:
             raise SecretsError(
                 f"{self.path} is readable by other users; run: chmod 600 {self.path}"
@@ -87,12 +88,15 @@ class KeyFile:
 
     def _write(self, lines: Lines) -> None:
         text = "".join(f"{encode_key(key)} {salt.hex()}".rstrip() + "\n" for key, salt in lines)
+        # beside it: a rename is whole or not at all within one file system only
         fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(text)
+            # before the rename: else a power cut leaves an empty file under the name
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self.path)
+        # the rename itself is on the disk with its folder alone, and this is the only key
         if os.name == "posix":  # elsewhere a folder cannot be opened
             folder = os.open(self.path.parent, os.O_RDONLY)
             try:
@@ -133,6 +137,7 @@ def choose_key(lines: Lines, salt: bytes, *, new: bool) -> bytes | None:
     The only key there is may have been carried from elsewhere: whether it is the right one, its
     check value tells. A new database takes none that is another's.
     """
+    # a salt of its own first: two databases that share a file must not share a key
     own = [key for key, label in lines if label and label == salt]
     anybodys = [key for key, label in lines if not label]
     only = [] if new or len(lines) != 1 else [lines[0][0]]
@@ -153,8 +158,10 @@ def _alone(path: Path) -> Iterator[None]:
     if sys.platform == "win32":
         import msvcrt
 
+        # Windows locks no folder: a file beside it, which stays, for another may wait for it
         lock = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
+            # LK_LOCK tries for ten seconds, once a second, then raises OSError
             msvcrt.locking(lock, msvcrt.LK_LOCK, 1)
             yield
         finally:
@@ -162,6 +169,7 @@ def _alone(path: Path) -> Iterator[None]:
     else:
         import fcntl
 
+        # the folder, not the file: that is replaced, and a lock on the old one stops nobody
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX)

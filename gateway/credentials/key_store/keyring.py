@@ -94,6 +94,7 @@ class Keyring:
 
         def keep() -> str | None:
             backend = self._backend(new=True)
+            # then read back: a backend may accept a key and keep nothing
             backend.set_password(_entry(salt), _USER, encode_key(key))
             return backend.get_password(_entry(salt), _USER)
 
@@ -107,6 +108,7 @@ class Keyring:
 
         def delete() -> str | None:
             backend = self._backend(new=False)
+            # to delete what is not there is an error with some backends
             if backend.get_password(entry, _USER) is not None:
                 backend.delete_password(entry, _USER)
             return backend.get_password(entry, _USER)
@@ -119,6 +121,7 @@ class Keyring:
         reasons = []
         for kind in self._backends():
             try:
+                # reading it says whether the backend can be used on this machine
                 _ = kind.priority
             except Exception as error:  # D-Bus raises all sorts
                 reasons.append(str(error))
@@ -130,6 +133,7 @@ class Keyring:
     def _ask(self, work: Callable[[], T], *, new: bool) -> T:
         """Do it in a thread of its own, which is given up when it takes too long."""
         outcome: Future[T] = Future()
+        # given up, never joined: one that waits for its password would hold up our end
         threading.Thread(target=_settle, args=(outcome, work), name="keyring", daemon=True).start()
         try:
             return outcome.result(self._wait_s)
@@ -155,6 +159,7 @@ class Keyring:
         try:
             kept = backend.get_password(entry, _USER)
         finally:
+            # also where reading failed: no probe stays in somebody's keyring
             backend.delete_password(entry, _USER)
         if kept != canary or backend.get_password(entry, _USER) is not None:
             raise self._failed("the keyring does not keep what it is given", "repair it", new=True)

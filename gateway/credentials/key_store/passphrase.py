@@ -126,15 +126,19 @@ def _ask(prompt: str) -> str:
 def _from_file(path: Path) -> str:
     try:
         with path.open("rb") as file:
+            # of the opened file: between a look and the opening it could be exchanged
             mode = os.fstat(file.fileno()).st_mode
+            # one more tells that it is too long; a device without an end is not read through
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise SecretsError(f"{path} cannot be read: {error.strerror}") from error
+    # a pipe or a descriptor has no rights that say anything
     if os.name == "posix" and stat.S_ISREG(mode) and mode & 0o077:
         raise SecretsError(f"{path} is readable by other users; run: chmod 600 {path}")
     if len(content) > MAX_BYTES:
         raise SecretsError(f"{path} is no passphrase: it has more than {MAX_BYTES} bytes")
     try:
+        # the end of the line alone: other white space may belong to it
         return content.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         raise SecretsError(f"{path} is no passphrase: it is not UTF-8") from None
