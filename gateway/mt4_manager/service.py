@@ -17,9 +17,8 @@ from gateway.mt4_manager.access import FailedLogins, OperatorLogin, Rate, TokenB
 from gateway.mt4_manager.api import ManagerApi, ManagerServices
 from gateway.mt4_manager.changes import Changes
 from gateway.mt4_manager.journal import ManagerJournal
-from gateway.mt4_manager.link import Link
+from gateway.mt4_manager.link import KeptConnection, Link, Supervision
 from gateway.mt4_manager.operators import OperatorBook
-from gateway.mt4_manager.supervision import KeptConnection, Supervision
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import Store
 

@@ -34,9 +34,9 @@ from ea_bridge.simulation.faults import EmulatedFaults
 from gateway.home.home import Home
 from gateway.mt4_manager import OperatorRole, finder
 from gateway.mt4_manager.access import TokenBook
+from gateway.mt4_manager.link import KeptConnection
 from gateway.mt4_manager.operators import Operator
 from gateway.mt4_manager.service import TOKENS, own_secret
-from gateway.mt4_manager.supervision import KeptConnection
 
 pytestmark = [pytest.mark.xdist_group("e2e-manager-money"), pytest.mark.timeout(300)]
 

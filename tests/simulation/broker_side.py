@@ -23,8 +23,8 @@ from ea_bridge.simulation.faults import EmulatedFaults
 from gateway.home.home import Home
 from gateway.mt4_manager import Operator, OperatorRole
 from gateway.mt4_manager.access import TokenBook
+from gateway.mt4_manager.link import KeptConnection
 from gateway.mt4_manager.service import TOKENS, own_secret
-from gateway.mt4_manager.supervision import KeptConnection
 
 from .bookings import BookTruth
 from .loop import SimulatedLoop

@@ -20,8 +20,7 @@ from gateway.mt4_manager import ManagerError, OperatorRole
 from gateway.mt4_manager.access import Admission, OperatorLogin, Rate, TokenBook
 from gateway.mt4_manager.changes import Changes
 from gateway.mt4_manager.journal import Change
-from gateway.mt4_manager.link import Link
-from gateway.mt4_manager.supervision import Supervision
+from gateway.mt4_manager.link import Link, Supervision
 
 from .models import GroupName, Login, Order, SymbolName
 

@@ -23,9 +23,8 @@ from ea_bridge.mt4_manager.session import ManagerSession
 from gateway.audit import Audit
 from gateway.mt4_manager import PeerOffline, PeerRefused, PeerSilent
 from gateway.mt4_manager import link as links
-from gateway.mt4_manager import supervision as supervisions
-from gateway.mt4_manager.link import Link
-from gateway.mt4_manager.supervision import KeptConnection, Supervision
+from gateway.mt4_manager import link as supervisions
+from gateway.mt4_manager.link import KeptConnection, Link, Supervision
 
 
 class Session:
