@@ -249,15 +249,15 @@ def _cross(
     power = digits - left.digits + (right.digits if divide else -right.digits)
     factor = 10.0**power
     for slot in range(tile.size):
-        one, other = left.minute(slot), right.minute(slot)
-        if one is None or other is None:
+        first, second = left.minute(slot), right.minute(slot)
+        if first is None or second is None:
             continue
         if divide:
-            prices = [round(a / b * factor) for a, b in zip(one[:4], other[:4], strict=True)]
+            prices = [round(a / b * factor) for a, b in zip(first[:4], second[:4], strict=True)]
         else:
-            prices = [round(a * b * factor) for a, b in zip(one[:4], other[:4], strict=True)]
+            prices = [round(a * b * factor) for a, b in zip(first[:4], second[:4], strict=True)]
         # each tick of either symbol moves the cross
-        volume = min(one.volume + other.volume, MAX_TICKS_A_MINUTE)
+        volume = min(first.volume + second.volume, MAX_TICKS_A_MINUTE)
         bar = (prices[0], max(prices), min(prices), prices[3], volume, listing.info.spread)
         tile.put(slot, MinuteBar(*bar))
     return tile
