@@ -67,40 +67,91 @@ class OwnUrl:
         return self.url
 
 
-@dataclass(frozen=True)
 class Console:
-    """The services of an open console; see :func:`open_console`."""
+    """Services of an open console; see :func:`open_console`.
 
-    home: Path
-    settings: ConsoleSettings
-    now_s: Callable[[], int]
-    db: Database
-    box: SecretBox
-    activity: ActivityLog
-    throttle: SignInThrottle
-    links: Links
-    sessions: Sessions
-    users: Users
-    browsers: Browsers
-    signing: Signing
-    notifier: EventNotifier
-    events: Events
-    tokens: Tokens
-    records: TokenRecords
-    leases: LeaseIssuer
-    offers: DeviceOffers
-    devices: Devices
-    reports: TerminalReports
-    logins: LoginHistory
-    terminals: TerminalOverview
-    trails: AuditTrails
-    url: OwnUrl
-    mail: MailQueue
-    """Whoever serves runs it: ``console.mail.run()``."""
-    approvals: Approvals
-    clones: CloneDetector
-    resets: Resets
-    invitations: Invitations
+    Args:
+        home: of the console.
+        settings: of the configuration.
+        now_s: seconds since 1970.
+        db: open and up to date.
+        box: opens and seals what lies in it.
+        passwords: hashes passwords.
+        codes: hashes codes, at less cost.
+        browser_key: by which browsers are known again.
+
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        settings: ConsoleSettings,
+        now_s: Callable[[], int],
+        db: Database,
+        box: SecretBox,
+        *,
+        passwords: Passwords,
+        codes: Passwords,
+        browser_key: bytes,
+    ) -> None:
+        self.home, self.settings, self.now_s = home, settings, now_s
+        self.db, self.box = db, box
+        server, smtp = settings.console_server, settings.smtp
+        self.url = OwnUrl(server.public_url or f"http://127.0.0.1:{server.port}")
+        self.mail = MailQueue(db, box, transport_for(smtp, home), now_s, sender=sender(smtp))
+        """Whoever serves runs it: ``console.mail.run()``."""
+        self.activity = ActivityLog(db, now_s)
+        self._add_tokens()
+        self._add_people(passwords, browser_key)
+        self.terminals = TerminalOverview(db, self.tokens, self.events, now_s)
+        self.approvals = Approvals(
+            ApprovalServices(
+                db,
+                box,
+                now_s,
+                Codes(codes),
+                self.tokens,
+                self.devices,
+                self.activity,
+                self.mail,
+                self.url,
+            )
+        )
+        self.clones = CloneDetector(db, self.signing, self.activity, self.mail, self.url, now_s)
+
+    def _add_tokens(self) -> None:
+        """Make what tokens and machines stand on, and what daemons are told and tell."""
+        db, box, now_s, activity = self.db, self.box, self.now_s, self.activity
+        self.signing, self.notifier = Signing(db, box, now_s), EventNotifier(db)
+        self.events = Events(db, self.signing, self.notifier, now_s)
+        self.tokens = Tokens(db, box, self.events, activity, now_s)
+        self.records = TokenRecords(db, self.signing, now_s)
+        self.leases = LeaseIssuer(self.records, self.signing, now_s)
+        self.offers = DeviceOffers(db, box, self.records, self.leases, self.signing)
+        self.devices = Devices(db, self.tokens, self.events, activity, now_s)
+        self.reports, self.logins = TerminalReports(db, now_s), LoginHistory(db, now_s)
+        self.trails = AuditTrails(db, now_s)
+
+    def _add_people(self, passwords: Passwords, browser_key: bytes) -> None:
+        """Make what accounts, sign-ins and sessions stand on."""
+        db, now_s, activity, mail, url = self.db, self.now_s, self.activity, self.mail, self.url
+        self.throttle, self.links = SignInThrottle(db, now_s), Links(db, now_s)
+        self.sessions = Sessions(db, now_s)
+        sign_ins = SignIns(mail, url, now_s)
+        self.browsers = Browsers(browser_key, sign_ins)
+        self.users = Users(
+            db,
+            passwords,
+            self.throttle,
+            self.links,
+            self.events,
+            activity,
+            sign_ins,
+            self.browsers,
+            now_s,
+        )
+        self.resets = Resets(db, self.links, mail, activity, url, now_s)
+        self.invitations = Invitations(db, self.users, self.links, mail, url)
 
     async def setup_link(self) -> str | None:
         """Return a new secret to make the first administrator; ``None`` if there is an account."""
@@ -180,11 +231,17 @@ async def open_console(
         pepper = await sealed_value(db, box, "pepper")
         pool = hashing_pool(threads)
         try:
-            passwords = Passwords(pool, pepper, costs.passwords)
-            codes = Passwords(pool, pepper, costs.codes)
-            key = await sealed_value(db, box, "browsers")
             # codes cost less than passwords: they live for minutes and have five tries
-            console = _wired(home, settings, now_s, db, box, passwords, codes, key)
+            console = Console(
+                home,
+                settings,
+                now_s,
+                db,
+                box,
+                passwords=Passwords(pool, pepper, costs.passwords),
+                codes=Passwords(pool, pepper, costs.codes),
+                browser_key=await sealed_value(db, box, "browsers"),
+            )
             # before anybody is served: a daemon pins the root that it is told first
             await console.signing.prepare()
             async with console.notifier.listening(), console.resets.working(), _tidying(console):
@@ -227,61 +284,3 @@ async def _tidying(console: Console) -> AsyncIterator[None]:
             task.cancel()
         # awaited: a transaction that is cut off must end before the database is closed
         await asyncio.wait(tasks)
-
-
-def _wired(
-    home: Path,
-    settings: ConsoleSettings,
-    now_s: Callable[[], int],
-    db: Database,
-    box: SecretBox,
-    passwords: Passwords,
-    codes: Passwords,
-    browser_key: bytes,
-) -> Console:
-    activity, throttle = ActivityLog(db, now_s), SignInThrottle(db, now_s)
-    links, sessions = Links(db, now_s), Sessions(db, now_s)
-    signing, notifier = Signing(db, box, now_s), EventNotifier(db)
-    events = Events(db, signing, notifier, now_s)
-    tokens = Tokens(db, box, events, activity, now_s)
-    records = TokenRecords(db, signing, now_s)
-    leases = LeaseIssuer(records, signing, now_s)
-    devices, reports = Devices(db, tokens, events, activity, now_s), TerminalReports(db, now_s)
-    server, smtp = settings.console_server, settings.smtp
-    url = OwnUrl(server.public_url or f"http://127.0.0.1:{server.port}")
-    mail = MailQueue(db, box, transport_for(smtp, home), now_s, sender=sender(smtp))
-    sign_ins = SignIns(mail, url, now_s)
-    browsers = Browsers(browser_key, sign_ins)
-    services = ApprovalServices(db, box, now_s, Codes(codes), tokens, devices, activity, mail, url)
-    users = Users(db, passwords, throttle, links, events, activity, sign_ins, browsers, now_s)
-    return Console(
-        home=home,
-        settings=settings,
-        now_s=now_s,
-        db=db,
-        box=box,
-        activity=activity,
-        throttle=throttle,
-        links=links,
-        sessions=sessions,
-        users=users,
-        browsers=browsers,
-        signing=signing,
-        notifier=notifier,
-        events=events,
-        tokens=tokens,
-        records=records,
-        leases=leases,
-        offers=DeviceOffers(db, box, records, leases, signing),
-        devices=devices,
-        reports=reports,
-        logins=LoginHistory(db, now_s),
-        terminals=TerminalOverview(db, tokens, events, now_s),
-        trails=AuditTrails(db, now_s),
-        url=url,
-        mail=mail,
-        approvals=Approvals(services),
-        clones=CloneDetector(db, signing, activity, mail, url, now_s),
-        resets=Resets(db, links, mail, activity, url, now_s),
-        invitations=Invitations(db, users, links, mail, url),
-    )

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from copy import copy
 from dataclasses import replace
 
 import aiohttp
@@ -258,9 +259,10 @@ async def test_heartbeats_and_silence(console: Console, http: aiohttp.ClientSess
 
     @asynccontextmanager
     async def beating(heartbeat_s: float) -> AsyncIterator[Daemon]:
-        settings = replace(console.settings, heartbeat_s=heartbeat_s)  # type: ignore[arg-type]
+        other = copy(console)
+        other.settings = replace(console.settings, heartbeat_s=heartbeat_s)  # type: ignore[arg-type]
         app = web.Application()
-        app.add_routes(daemon_routes(replace(console, settings=settings)))
+        app.add_routes(daemon_routes(other))
         async with TestServer(app) as server:
             daemon = Daemon(str(server.make_url("")).rstrip("/"), http, clock)
             await daemon.machine.seen_by(console)
