@@ -201,38 +201,9 @@ class Devices:
             by: ``link``, ``code``, or ``known`` for a machine that was approved before.
 
         """
-        now_s = self._now_s()
         await session.refresh(token, with_for_update=True)  # before the rows that hang on it
-        await insert_missing(
-            session,
-            UserDevice,
-            user_id=token.user_id,
-            did=did,
-            status="",
-            dev_ver=0,
-            approved_by="",
-        )
-        mine = await session.get_one(UserDevice, (token.user_id, did), with_for_update=True)
-        if mine.status != "approved":
-            mine.status, mine.approved_at, mine.approved_by = "approved", now_s, by
-            mine.revoked_at, mine.dev_ver = None, mine.dev_ver + 1
-        await insert_missing(
-            session,
-            TokenDevice,
-            tid=token.tid,
-            did=did,
-            status="",
-            dev_ver=0,
-            terminal_fp="",
-            approved_by="",
-            first_seen_at=now_s,
-            last_seen_at=now_s,
-            lease_exp=0,
-        )
-        link = await session.get_one(TokenDevice, (token.tid, did), with_for_update=True)
-        link.status, link.approved_at, link.approved_by = "approved", now_s, by
-        # always counted on: the daemon takes a record only if its versions have grown
-        link.terminal_fp, link.last_seen_at, link.dev_ver = terminal_fp, now_s, link.dev_ver + 1
+        await self._approve_machine(session, token.user_id, did, by)
+        await self._approve_link(session, token.tid, did, terminal_fp, by)
         others = [
             # the device itself gets one event, that of its approval, and not two about one change
             event
@@ -245,6 +216,40 @@ class Devices:
         self._activity.note(
             session, "device.approved", user_id=token.user_id, tid=token.tid, did=did, detail=by
         )
+
+    async def _approve_machine(
+        self, session: AsyncSession, user_id: str, did: str, by: str
+    ) -> None:
+        # a row that can be locked: of two first approvals at once the second waits for the first
+        await insert_missing(
+            session, UserDevice, user_id=user_id, did=did, status="", dev_ver=0, approved_by=""
+        )
+        mine = await session.get_one(UserDevice, (user_id, did), with_for_update=True)
+        if mine.status != "approved":
+            mine.status, mine.approved_at, mine.approved_by = "approved", self._now_s(), by
+            mine.revoked_at, mine.dev_ver = None, mine.dev_ver + 1
+
+    async def _approve_link(
+        self, session: AsyncSession, tid: str, did: str, terminal_fp: str, by: str
+    ) -> None:
+        now_s = self._now_s()
+        await insert_missing(
+            session,
+            TokenDevice,
+            tid=tid,
+            did=did,
+            status="",
+            dev_ver=0,
+            terminal_fp="",
+            approved_by="",
+            first_seen_at=now_s,
+            last_seen_at=now_s,
+            lease_exp=0,
+        )
+        link = await session.get_one(TokenDevice, (tid, did), with_for_update=True)
+        link.status, link.approved_at, link.approved_by = "approved", now_s, by
+        # always counted on: the daemon takes a record only if its versions have grown
+        link.terminal_fp, link.last_seen_at, link.dev_ver = terminal_fp, now_s, link.dev_ver + 1
 
     async def _revoke(self, session: AsyncSession, mine: UserDevice) -> None:
         mine.status, mine.revoked_at = "revoked", self._now_s()

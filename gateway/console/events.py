@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import case, delete, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.background import background
 from gateway.credentials.daemon_api import MAX_EVENTS, EventAck
 from gateway.credentials.event import ENDING, ConsoleEvent, EventType
 from gateway.credentials.record import AUDIENCE
@@ -81,13 +82,8 @@ class EventNotifier:
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[None]:
         """Hear other processes until the block ends."""
-        task = asyncio.create_task(self._listen())
-        try:
+        async with background(self._listen()):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def _listen(self) -> None:
         listen = self._poll_sqlite if self._db.is_sqlite else self._listen_postgresql

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from gateway.background import background
+
 from .activity import ActivityLog
 from .database import Database
 from .database.model import OneTimeLink as Row
@@ -72,13 +74,8 @@ class Resets:
     @asynccontextmanager
     async def working(self) -> AsyncIterator[None]:
         """Look at what was asked until the block ends."""
-        task = asyncio.create_task(self._work())
-        try:
+        async with background(self._work()):
             yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
 
     async def settled(self) -> None:
         """Wait until everything that was asked is done."""

@@ -19,6 +19,7 @@ from typing import Any, Final, Self
 from aiohttp import web
 
 from ea_bridge.sockets import BACKLOG, bind_loopback
+from gateway.background import background
 from gateway.credentials.keyset import root_text
 from gateway.credentials.secrets import KeyStore
 from gateway.http.server import HttpConnection, HttpServer, OnHeaders, head_fault
@@ -255,8 +256,7 @@ class ConsoleServer:
             # called last, after the doors are shut: links that were asked for are still queued
             stack.push_async_callback(self._settle)
             # before the port is served: a mail that waited for the start goes out at once
-            carrying = asyncio.create_task(self._console.mail.run())
-            stack.push_async_callback(_cancel, carrying)
+            await stack.enter_async_context(background(self._console.mail.run()))
             self._connections = await stack.enter_async_context(
                 serving(self.app, self._sockets, sealer(https=self._names.https))
             )
@@ -328,9 +328,3 @@ async def ready(console: Console, server: ConsoleServer) -> ConsoleReady:
         setup_url=None if secret is None else server.url + SETUP_PAGE.format(secret=secret),
         outbox=str(console.home / OUTBOX) if console.mail.is_outbox else None,
     )
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task

@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlalchemy import delete, select
 
 from ea_bridge import host
+from gateway.background import background
 from gateway.credentials.key_store import key_store
 from gateway.credentials.passwords import CODE_COST, PASSWORD_COST, Cost, Passwords
 from gateway.credentials.secrets import KeyStore, SecretBox
@@ -276,11 +277,6 @@ async def _tidying(console: Console) -> AsyncIterator[None]:
             except Exception:  # so is the next minute
                 logger.exception("the signing keys could not be renewed")
 
-    tasks = [asyncio.create_task(hourly()), asyncio.create_task(renewing())]
-    try:
+    # awaited at the end: a transaction that is cut off must end before the database is closed
+    async with background(hourly()), background(renewing()):
         yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        # awaited: a transaction that is cut off must end before the database is closed
-        await asyncio.wait(tasks)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -10,13 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from .database.model import User
 from .errors import Invalid, NotFound
+from .mail.transports import BadAddress, check_address
 
-MAX_EMAIL = 254
 MAX_NAME = 100
-
-_LOCAL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*"
-_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_EMAIL = re.compile(rf"(?=.{{1,64}}@){_LOCAL}@{_LABEL}(\.{_LABEL})*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -64,8 +59,10 @@ def checked_email(email: str) -> str:
     """
     # people paste addresses with a space at the end
     email = email.strip()
-    if len(email) > MAX_EMAIL or not _EMAIL.fullmatch(email):
-        raise Invalid("Give an email address such as name@example.com.")
+    try:
+        check_address(email)
+    except BadAddress:
+        raise Invalid("Give an email address such as name@example.com.") from None
     return email
 
 

@@ -283,14 +283,7 @@ class ContactAdmission:
         )
         facts = contact_facts(contact, token, place_of(contact.ip))
         letter = templates.terminal_moved(facts, at_s=now_s, devices=services.url() + PAGE_DEVICES)
-        await services.mail.put(
-            session,
-            letter,
-            address=user.email,
-            dedupe=f"{letter.kind}:{contact.eid}",
-            user_id=user.id,
-            tid=token.tid,
-        )
+        await services.send(session, letter, user, token.tid, about=contact.eid)
 
     async def _is_free(self, session: AsyncSession, contact: Contact, user_id: str) -> bool:
         """Whether one more mail is not too much.
@@ -351,15 +344,7 @@ class ContactAdmission:
             code=codes.ecode,
         )
         user = await session.get_one(User, user_id)
-        await services.mail.put(
-            session,
-            letter,
-            address=user.email,
-            dedupe=f"{letter.kind}:{rid}",
-            exp=now_s + LIFE_S,
-            user_id=user_id,
-            tid=contact.tid,
-        )
+        await services.send(session, letter, user, contact.tid, about=rid, exp=now_s + LIFE_S)
         services.activity.note(
             session,
             "device.asked",

@@ -248,14 +248,7 @@ class Decisions:
         )
         facts = letter_facts(await self._view(session, row.rid))
         letter = templates.terminal_moved(facts, at_s=now_s, devices=services.url() + PAGE_DEVICES)
-        await services.mail.put(
-            session,
-            letter,
-            address=user.email,
-            dedupe=f"{letter.kind}:{row.eid}",
-            user_id=user.id,
-            tid=row.tid,
-        )
+        await services.send(session, letter, user, row.tid, about=row.eid)
 
     async def _check_still(
         self, session: AsyncSession, user: User, token: Token, row: ApprovalRequest
@@ -297,14 +290,7 @@ class Decisions:
             devices=url + PAGE_DEVICES,
             not_me=url + PAGE_NOT_ME.format(secret=revoke),
         )
-        await services.mail.put(
-            session,
-            letter,
-            address=user.email,
-            dedupe=f"{letter.kind}:{view.rid}",
-            user_id=user.id,
-            tid=view.tid,
-        )
+        await services.send(session, letter, user, view.tid, about=view.rid)
 
     async def _find(
         self, session: AsyncSession, which: ColumnElement[bool], *, lock: bool = False
@@ -330,14 +316,7 @@ class Decisions:
         letter = templates.token_suspended(
             token.label, hint(row.tid), reset=services.url() + PAGE_RESET
         )
-        await services.mail.put(
-            session,
-            letter,
-            address=user.email,
-            dedupe=f"{letter.kind}:{row.rid}",
-            user_id=user.id,
-            tid=row.tid,
-        )
+        await services.send(session, letter, user, row.tid, about=row.rid)
 
     async def _view(self, session: AsyncSession, rid: str) -> RequestView:
         await session.flush()

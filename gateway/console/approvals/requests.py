@@ -38,7 +38,7 @@ from gateway.console.devices import Devices
 from gateway.console.errors import ConsoleError, Gone
 from gateway.console.ids import new_secret, secret_hash
 from gateway.console.mail import MailQueue
-from gateway.console.mail.templates import DeviceFacts
+from gateway.console.mail.templates import DeviceFacts, Letter
 from gateway.console.tokens import Tokens
 from gateway.credentials.daemon_api import DeniedCode, TerminalFacts
 from gateway.credentials.device import device_words
@@ -143,6 +143,37 @@ class ApprovalServices:
     mail: MailQueue
     url: Callable[[], str]
     """Where people find the console: scheme, host and port."""
+
+    async def send(
+        self,
+        session: AsyncSession,
+        letter: Letter,
+        user: User,
+        tid: str,
+        *,
+        about: str,
+        exp: int | None = None,
+    ) -> None:
+        """Queue a letter about a token to its user, within the caller's transaction.
+
+        Args:
+            session: of the transaction.
+            letter: what to say.
+            user: to whom.
+            tid: of the token.
+            about: the request or contact; a second letter of the same kind about it is not sent.
+            exp: when it is of no use any more; a day from now by default.
+
+        """
+        await self.mail.put(
+            session,
+            letter,
+            address=user.email,
+            dedupe=f"{letter.kind}:{about}",
+            exp=exp,
+            user_id=user.id,
+            tid=tid,
+        )
 
 
 def token_refusal(user: User, token: Token, now_s: int) -> DeniedCode | None:

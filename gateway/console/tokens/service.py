@@ -240,13 +240,7 @@ class Tokens:
             # the text is returned and never stored: only keys that are derived from it are
             text = self._complete(row, user)
             session.add(row)
-            self._activity.note(
-                session, "token.created", user_id=user_id, tid=row.tid, detail=name
-            )
-            if limits is not None and limits != TradeLimits():
-                self._activity.note(
-                    session, "token.limits", user_id=user_id, tid=row.tid, detail=row.limits
-                )
+            self._note_created(session, row, is_limited=limits not in (None, TradeLimits()))
             await session.flush()
             return text, token_info(row, user, self._now_s())
 
@@ -437,6 +431,14 @@ class Tokens:
             return token_info(row, user, self._now_s())
 
     # --- within a transaction --------------------------------------------------------------
+
+    def _note_created(self, session: AsyncSession, row: Token, *, is_limited: bool) -> None:
+        user_id, tid = row.user_id, row.tid
+        self._activity.note(session, "token.created", user_id=user_id, tid=tid, detail=row.label)
+        if is_limited:
+            self._activity.note(
+                session, "token.limits", user_id=user_id, tid=tid, detail=row.limits
+            )
 
     async def changed(
         self,
