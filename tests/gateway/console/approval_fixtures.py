@@ -104,7 +104,7 @@ async def posts(console: Console, kind: str = "") -> list[Post]:
 
 async def last_post(console: Console, kind: str = "new-device") -> Post:
     """Return the newest waiting mail of a sort."""
-    return [one for one in await posts(console, kind) if one.text][-1]
+    return [letter for letter in await posts(console, kind) if letter.text][-1]
 
 
 def _post(console: Console, row: QueuedMail) -> Post:

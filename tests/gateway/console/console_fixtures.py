@@ -106,11 +106,13 @@ async def offer(console: Console, machine: Machine) -> Told:
     """Ask the console for all that a machine may have."""
     made = await console.offers.make(machine.did)
     keys = open_keyset(made.keys, await console.signing.root())
-    return Told(keys, {one.tid: one for one in made.tokens}, console.now_s())
+    return Told(keys, {token.tid: token for token in made.tokens}, console.now_s())
 
 
 async def events(console: Console, machine: Machine, since: int = 0) -> list[ConsoleEvent]:
     """Return what a machine was told after an event."""
     keys = open_keyset(await console.signing.key_set(), await console.signing.root())
     known = keys.keys_for("evt", console.now_s())
-    return [open_event(one, known) for one in await console.events.since(machine.did, since)]
+    return [
+        open_event(envelope, known) for envelope in await console.events.since(machine.did, since)
+    ]

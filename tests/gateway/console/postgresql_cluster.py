@@ -45,7 +45,7 @@ def running_cluster() -> Iterator[Path]:
             )
         assert done.returncode == 0, Path(log.name).read_text("utf-8")
 
-    options = [f"-c {one}" for one in SPEED]
+    options = [f"-c {setting}" for setting in SPEED]
     options += ["-c listen_addresses=", f"-c unix_socket_directories={folder}", f"-p {PORT}"]
     run("initdb", "-U", "tests", "--auth=trust", "--no-sync", "-E", "UTF8", "--no-locale")
     run("pg_ctl", "start", "-w", "-s", "-l", str(folder / "log"), "-o", " ".join(options))

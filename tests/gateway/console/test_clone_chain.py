@@ -74,22 +74,22 @@ def test_nothing_that_happens_to_one_home_is_a_fork(happens: list[str]) -> None:
     console = Console()
     home, late = Home(console), list[tuple[int, tuple[StoredAnswer, str]]]()
     backup = console.memory
-    for one in happens:
-        if one in ("stored", "lost"):
-            assert home.sync(stored=one == "stored") == "known"
+    for step in happens:
+        if step in ("stored", "lost"):
+            assert home.sync(stored=step == "stored") == "known"
             console.now_s += 2
-        elif one == "late" and len(late) < MAX_GIVEN - 1:
+        elif step == "late" and len(late) < MAX_GIVEN - 1:
             late.append((console.now_s, home.ask()))
-        elif one == "arrives" and late:
+        elif step == "arrives" and late:
             sent_s, question = late.pop()
             if console.now_s - sent_s <= LATE_S:  # else its signature is too old
                 assert console.answer(*question) in ("known", "late")
-        elif one == "waits":
+        elif step == "waits":
             console.now_s += 40
-        elif one == "backup":
+        elif step == "backup":
             backup = console.memory
             console.now_s += 2
-        elif one == "restore":
+        elif step == "restore":
             late.clear()  # it takes longer than that
             console.now_s += LATE_S + 1
             console.memory = backup
@@ -152,9 +152,9 @@ def test_two_homes_show_once_both_have_gone_on(
         if is_copy and hides:
             one.kept = NOTHING
         steps.append(one.sync())
-    for one in both * 2:
+    for side in both * 2:
         console.now_s += LATE_S + 1
-        steps.append(one.sync())
+        steps.append(side.sync())
     assert "forked" in steps
 
 
@@ -194,8 +194,8 @@ def test_a_fork_is_told_once() -> None:
         home.sync()
     console.now_s += LATE_S + 1
     assert second.sync() == "forked"
-    for one in (home, second) * 3:
-        assert one.sync() == "known"
+    for side in (home, second) * 3:
+        assert side.sync() == "known"
     console.now_s += LATE_S + 1
     assert third.sync() == "forked"
 

@@ -286,9 +286,9 @@ async def look_for_secrets(console: Console, home: Path, caplog: pytest.LogCaptu
     assert "INSERT INTO tokens" in caplog.text
     assert [secret for secret in (*planted, row.stored_key) if secret in caplog.text] == []
     stored = files_of(home)
-    raw = [bytes.fromhex(one) for one in planted if len(one) == 64]
-    assert [one for one in planted if one.encode() in stored] == []
-    assert [one for one in raw if one in stored] == []
+    raw = [bytes.fromhex(text) for text in planted if len(text) == 64]
+    assert [text for text in planted if text.encode() in stored] == []
+    assert [digest for digest in raw if digest in stored] == []
 
 
 async def test_all_that_is_sealed_is_listed(console: Console):
@@ -306,7 +306,7 @@ async def test_all_that_is_sealed_is_listed(console: Console):
             if str(row[column.name]).startswith("mgs1.")
         }
 
-    assert found == {(one.table, one.column) for one in SEALED}
+    assert found == {(sealed.table, sealed.column) for sealed in SEALED}
 
 
 @posix
@@ -329,7 +329,7 @@ async def test_a_revocation_survives_the_death_of_the_console(
     told = await offer(console, machine)
     assert told.lease(token.tid) is None
     ending = {"token": "token.revoked", "device": "device.revoked", "user": "user.disabled"}[what]
-    assert [one.type for one in await events(console, machine)][-1] == ending
+    assert [event.type for event in await events(console, machine)][-1] == ending
     if console.db.is_sqlite:
         with sqlite3.connect(tmp_path / "home" / "console.db") as connection:
             assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

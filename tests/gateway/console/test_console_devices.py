@@ -21,7 +21,7 @@ async def test_an_approved_machine_is_in_the_record(console: Console):
     told = await offer(console, machine)
     (device,) = told.record(token.tid).devices
     assert (device.did, device.status, device.approved_by) == (machine.did, "approved", "link")
-    assert [one.type for one in await events(console, machine)] == ["device.approved"]
+    assert [event.type for event in await events(console, machine)] == ["device.approved"]
     (shown,) = await console.devices.list(ann.id)
     assert (shown.status, shown.words) == ("approved", device_words(machine.did))
     assert shown.tids == (token.tid,)
@@ -44,13 +44,13 @@ async def test_a_revoked_machine_gets_no_lease_for_any_token(console: Console):
         assert there.lease(token.tid) is None
         assert there.tokens[token.tid].server_key is None
         assert here.lease(token.tid) is not None
-        states = {one.did: one for one in there.record(token.tid).devices}
+        states = {device.did: device for device in there.record(token.tid).devices}
         assert (states[bad.did].status, states[good.did].status) == ("revoked", "approved")
-        old = {one.did: one for one in before.record(token.tid).devices}
+        old = {device.did: device for device in before.record(token.tid).devices}
         assert states[bad.did].dev_ver > old[bad.did].dev_ver
     last = (await events(console, bad))[-1]
     assert (last.type, last.tid, last.uid_hash) == ("device.revoked", None, uid_hash(ann.id))
-    assert [one.type for one in (await events(console, good))[told:]] == ["token.updated"] * 2
+    assert [event.type for event in (await events(console, good))[told:]] == ["token.updated"] * 2
 
 
 async def test_each_user_decides_for_himself(console: Console):
@@ -65,7 +65,7 @@ async def test_each_user_decides_for_himself(console: Console):
     told = await offer(console, machine)
     assert told.lease(hers.tid) is None
     assert told.lease(his.tid) is not None
-    assert [one.status for one in await console.devices.list(bob.id)] == ["approved"]
+    assert [device.status for device in await console.devices.list(bob.id)] == ["approved"]
 
 
 async def test_another_users_machine_is_not_there(console: Console):
@@ -100,7 +100,7 @@ async def test_a_forgotten_machine_is_asked_about_again(console: Console):
     assert (revoked, forgotten) == ("revoked", None)
     told = await offer(console, machine)
     assert told.lease(token.tid) is None
-    assert [one.status for one in told.record(token.tid).devices] == ["pending"]
+    assert [device.status for device in told.record(token.tid).devices] == ["pending"]
     assert (await events(console, machine))[-1].type == "token.updated"
     await approve(console, token, machine)
     assert (await offer(console, machine)).lease(token.tid) is not None

@@ -52,7 +52,7 @@ async def test_who_waits_is_woken_after_the_commit(console: Console):
     await console.rotate_keys()
 
     await asyncio.wait_for(woken.wait(), 5)
-    assert [one.type for one in await events(console, machine)] == ["keys.rotated"]
+    assert [event.type for event in await events(console, machine)] == ["keys.rotated"]
     assert told == []
 
 
@@ -63,7 +63,7 @@ async def test_events_are_given_in_order_and_in_pieces(console: Console):
     async with console.db.begin() as session:
         await console.events.append(session, [PendingEvent(machine.did, "keys.rotated")] * 5)
 
-    assert [one.seq for one in await events(console, machine, 2)] == [3, 4, 5]
+    assert [event.seq for event in await events(console, machine, 2)] == [3, 4, 5]
     assert len(await console.events.since(machine.did, 0, limit=2)) == 2
     assert await console.events.since(machine.did, 5) == []
 
@@ -84,7 +84,9 @@ async def test_a_stop_is_confirmed_by_the_device(console: Console, clock: Clock)
     await console.events.acknowledge(machine.did, [ack])
     await console.events.acknowledge(machine.did, [later, unknown])
 
-    lines = {one.did: one for one in await console.events.confirmation(ann.id, tid=token.tid)}
+    lines = {
+        event.did: event for event in await console.events.confirmation(ann.id, tid=token.tid)
+    }
     assert lines[machine.did].stopped_at_ms == ack.at_ms
     assert lines[machine.did].acked_at == clock.now
     assert (lines[machine.did].closed_ws, lines[machine.did].orders_in_flight) == (3, 1)
@@ -170,7 +172,7 @@ async def test_old_events_are_forgotten_once_they_are_obeyed(console: Console, c
         await console.events.tidy(session)
         await console.events.append(session, [PendingEvent(machine.did, "keys.rotated")])
 
-    assert [one.seq for one in await events(console, machine)] == [3, 4]
+    assert [event.seq for event in await events(console, machine)] == [3, 4]
 
 
 async def test_events_at_once_leave_no_gap(console: Console):

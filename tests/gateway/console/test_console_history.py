@@ -70,7 +70,7 @@ async def test_sessions_are_told_for_good(console: Console, machine: Machine, cl
     for _ in range(2):
         await console.reports.history(machine.did, "b", told)
     found = await console.reports.list(token.user_id)
-    assert [(one.started_at, one.ended_at) for one in found] == [
+    assert [(entry.started_at, entry.ended_at) for entry in found] == [
         (now - 300, None),
         (now - 500, now - 400),
         (now - 900, now - 600),
@@ -96,7 +96,7 @@ async def test_a_terminal_is_live_since_its_session_began(
     (line,) = await console.terminals.lines_of(token)
     assert (line.state, line.since) == ("online", clock.now - 5)
     await console.reports.history(machine.did, "c", [run(token, "c.s-1", clock.now - 5)])
-    assert [one.state for one in await console.reports.list(token.user_id)] == [
+    assert [entry.state for entry in await console.reports.list(token.user_id)] == [
         "online",
         "offline",
     ]
@@ -153,14 +153,14 @@ async def test_a_machine_tells_of_its_own_users_alone(
     bob = await person(console, "bob")
     _, his = await console.tokens.create(bob.id, "B")
     _, new = await console.tokens.create(hers.user_id, "new")
-    told = [use(one, f"b.{n}", now) for n, one in enumerate((hers, his, new))]
+    told = [use(token, f"b.{n}", now) for n, token in enumerate((hers, his, new))]
     stranger = Machine("stranger")
     await stranger.seen_by(console)
     await console.logins.note(machine.did, told)
     await console.logins.note(stranger.did, told)
     await console.reports.history(stranger.did, "b", [run(hers, "b.s-1", now)])
-    assert {one.tid for one in await console.logins.list(hers.user_id)} == {hers.tid, new.tid}
-    assert {one.did for one in await console.logins.list(hers.user_id)} == {machine.did}
+    assert {login.tid for login in await console.logins.list(hers.user_id)} == {hers.tid, new.tid}
+    assert {login.did for login in await console.logins.list(hers.user_id)} == {machine.did}
     assert await console.logins.list(bob.id) == []
     assert await console.reports.list(hers.user_id) == []
 
@@ -178,15 +178,15 @@ async def test_the_history_is_bounded(
     await console.reports.history(machine.did, "b", sessions)
     await console.tidy()
     kept = await console.logins.list(token.user_id)
-    assert [one.outcome for one in kept] == ["refused"] * 3 + ["ok"] * 2
-    assert [one.started_at for one in await console.reports.list(token.user_id)] == [
+    assert [line.outcome for line in kept] == ["refused"] * 3 + ["ok"] * 2
+    assert [entry.started_at for entry in await console.reports.list(token.user_id)] == [
         now - 96,
         now - 97,
         now - 98,
     ]
     clock.forward(31 * DAY_S)
     await console.tidy()
-    assert {one.outcome for one in await console.logins.list(token.user_id)} == {"ok"}
+    assert {login.outcome for login in await console.logins.list(token.user_id)} == {"ok"}
     clock.forward(60 * DAY_S)
     await console.tidy()
     assert await console.logins.list(token.user_id) == []
@@ -202,7 +202,7 @@ async def test_sessions_are_read_in_pages(console: Console, machine: Machine, cl
     before = None
     for _ in range(4):
         page = await console.reports.list(token.user_id, limit=3, before=before, tid=token.tid)
-        pages += [one.id for one in page]
+        pages += [entry.id for entry in page]
         before = page[-1].id if page else before
     assert len(pages) == len(set(pages)) == 7
     bob = await person(console, "bob")
@@ -244,7 +244,7 @@ async def test_a_machine_that_is_not_approved_may_wait(
         facts = FACTS.model_copy(update={"fp": fingerprint})
         waits = TerminalReport(tid=token.tid, state="pending", since=clock.now, terminal=facts)
         await console.reports.report(machine.did, [waits])
-    assert [one.state for one in await console.reports.list(token.user_id)] == ["pending"]
+    assert [entry.state for entry in await console.reports.list(token.user_id)] == ["pending"]
     gone = TerminalReport(tid=token.tid, state="offline", since=clock.now)
     await console.reports.report(machine.did, [gone])
     assert await console.reports.list(token.user_id) == []

@@ -37,12 +37,12 @@ async def check(console: Console, tid: str, machine: Machine) -> None:
     await console.users.authenticate("ann@example.com", PASSWORD, IP)
     assert (await offer(console, machine)).tokens[tid].server_key is not None
     async with console.db.session() as session:
-        for one in SEALED:
-            table = Base.metadata.tables[one.table]
+        for column in SEALED:
+            table = Base.metadata.tables[column.table]
             for row, sealed in await session.execute(
-                select(table.c[one.key], table.c[one.column])
+                select(table.c[column.key], table.c[column.column])
             ):
-                assert console.box.open(sealed, one.place(row))
+                assert console.box.open(sealed, column.place(row))
 
 
 async def test_everything_is_sealed_anew(

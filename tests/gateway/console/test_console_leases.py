@@ -59,7 +59,7 @@ async def test_a_disabled_user_has_no_lease(console: Console):
     assert after is not None
     assert after.epoch > before.epoch
     assert after.rec_ver > disabled.record(token.tid).rec_ver
-    assert [one.type for one in await events(console, machine)] == [
+    assert [event.type for event in await events(console, machine)] == [
         "device.approved",
         "user.disabled",
         "user.enabled",

@@ -23,7 +23,7 @@ async def test_a_link_is_taken_once(console: Console):
         *(console.links.take(secret, RESET) for _ in range(10)), return_exceptions=True
     )
 
-    assert sorted(type(one).__name__ for one in done) == ["Gone"] * 9 + ["LinkInfo"]
+    assert sorted(type(result).__name__ for result in done) == ["Gone"] * 9 + ["LinkInfo"]
 
 
 async def test_looking_at_a_link_changes_nothing(console: Console):
@@ -32,7 +32,7 @@ async def test_looking_at_a_link_changes_nothing(console: Console):
     secret = await console.links.make(RESET, ann.id, 600)
     seen = [await console.links.peek(secret, RESET) for _ in range(3)]
 
-    assert {one.user_id for one in seen} == {ann.id}
+    assert {link.user_id for link in seen} == {ann.id}
     assert (await console.links.take(secret, RESET)).user_id == ann.id
     with pytest.raises(Gone):
         await console.links.peek(secret, RESET)
@@ -92,7 +92,7 @@ async def test_a_reset_link_is_mailed_once_in_a_while(console: Console, clock: C
         mails = (await session.scalars(select(QueuedMail))).all()
 
     assert (first, links) == (1, 1)
-    assert [(one.kind, one.address) for one in mails] == [("password-reset", ann.email)] * 2
+    assert [(mail.kind, mail.address) for mail in mails] == [("password-reset", ann.email)] * 2
 
 
 async def test_a_disabled_account_gets_no_link(console: Console):

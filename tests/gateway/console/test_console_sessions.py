@@ -127,7 +127,7 @@ async def test_without_https_the_password_counts_for_one_act(console: Console, c
         await act()
     secret = await console.sessions.step_up(secret)
     done = await asyncio.gather(*(act() for _ in range(5)), return_exceptions=True)
-    assert sorted(type(one).__name__ for one in done) == ["NoneType"] + ["StepUpNeeded"] * 4
+    assert sorted(type(result).__name__ for result in done) == ["NoneType"] + ["StepUpNeeded"] * 4
     secret = await console.sessions.rotate(secret)
     with pytest.raises(StepUpNeeded):
         await act()
@@ -148,7 +148,7 @@ async def test_sessions_are_listed_and_ended_by_their_owner(console: Console, cl
         await console.sessions.end_one(bob.id, listed[0].sid)
     await console.sessions.end_one(ann.id, listed[0].sid)
 
-    assert [one.agent for one in listed] == ["second", "first"]
+    assert [session.agent for session in listed] == ["second", "first"]
     assert await console.sessions.get(second) is None
     assert await console.sessions.get(first) is not None
     assert await console.sessions.list(bob.id) == []
@@ -165,7 +165,11 @@ async def test_all_sessions_of_a_user_end_at_once(console: Console):
     keep = await console.sessions.get(mine[0])
     assert keep is not None
     await console.sessions.end_all(ann.id, keep=keep.sid)
-    assert [await console.sessions.get(one) is not None for one in mine] == [True, False, False]
+    assert [await console.sessions.get(secret) is not None for secret in mine] == [
+        True,
+        False,
+        False,
+    ]
     await console.sessions.end_all(ann.id)
 
     assert await console.sessions.get(mine[0]) is None

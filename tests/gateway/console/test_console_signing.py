@@ -48,9 +48,9 @@ async def test_a_key_is_renewed_before_it_ends(console: Console, clock: Clock):
     last = await published(console)
 
     assert unchanged == first
-    assert [one.kid for one in both.keys] == ["op1", "op2"]
+    assert [key.kid for key in both.keys] == ["op1", "op2"]
     assert both.ver == first.ver + 1
-    assert [one.kid for one in last.keys] == ["op2", "op3"]
+    assert [key.kid for key in last.keys] == ["op2", "op3"]
     assert (await console.signing.root()) == root
 
 
@@ -75,7 +75,7 @@ async def test_a_removed_key_counts_no_more(console: Console, clock: Clock):
     await console.rotate_keys(remove_old=True)
     keys = await published(console)
 
-    assert [one.kid for one in keys.keys] == ["op2"]
+    assert [key.kid for key in keys.keys] == ["op2"]
     with pytest.raises(EnvelopeError):
         open_envelope(before, "state", keys.keys_for("state", clock.now))
     assert (await offer(console, machine)).lease(token.tid) is not None

@@ -43,7 +43,7 @@ async def test_a_lifetime_beyond_its_bounds_is_refused(console: Console, lifetim
     _, same = await console.tokens.replace(ann.id, token.tid)
     _, own = await console.tokens.replace(ann.id, same.tid, lifetime_s=5 * HOUR_S)
     _, never = await console.tokens.replace(ann.id, own.tid, lifetime_s=None)
-    assert [one.exp and one.exp - one.created_at for one in (same, own, never)] == [
+    assert [token.exp and token.exp - token.created_at for token in (same, own, never)] == [
         *(60, 5 * HOUR_S),
         None,
     ]

@@ -42,10 +42,10 @@ async def test_a_hundred_tries_at_once_are_counted_exactly(console: Console, clo
     for number in range(3):
         tries = [console.throttle.count(ANN, f"2001:db8:{i:x}::1") for i in range(100)]
         done = await asyncio.gather(*tries, return_exceptions=True)
-        passed = [one for one in done if one is None]
+        passed = [result for result in done if result is None]
 
         assert len(passed) == (4 if number == 0 else 1)
-        assert all(isinstance(one, SignInRefused) for one in done if one is not None)
+        assert all(isinstance(result, SignInRefused) for result in done if result is not None)
         clock.forward(delay_s(await console.throttle.failures(ANN)))
     assert await console.throttle.failures(ANN) == 6
 

@@ -47,9 +47,9 @@ async def test_a_name_has_one_live_token(console: Console, clock: Clock):
     await console.tokens.revoke(ann.id, second.tid)
     await console.tokens.create(ann.id, "A")
 
-    assert [one.status for one in await console.tokens.list(ann.id) if one.tid == first.tid] == [
-        "expired"
-    ]
+    assert [
+        token.status for token in await console.tokens.list(ann.id) if token.tid == first.tid
+    ] == ["expired"]
 
 
 async def test_a_replaced_token_goes_on_for_the_overlap(console: Console, clock: Clock):
@@ -79,16 +79,16 @@ async def test_replacing_at_once_revokes_the_old_token(console: Console):
     _, second = await console.tokens.replace(ann.id, first.tid)
     _, third = await console.tokens.replace(ann.id, second.tid, overlap_s=0)
 
-    states = {one.tid: one.status for one in await console.tokens.list(ann.id)}
+    states = {token.tid: token.status for token in await console.tokens.list(ann.id)}
     assert states == {first.tid: "revoked", second.tid: "revoked", third.tid: "active"}
-    told = [(one.type, one.tid) for one in await events(console, machine)]
+    told = [(event.type, event.tid) for event in await events(console, machine)]
     assert told[:3] == [
         ("device.approved", first.tid),
         ("token.updated", second.tid),
         ("token.updated", first.tid),
     ]
     assert told[3] == ("token.updated", third.tid)
-    assert sorted(told[4:]) == sorted(("token.revoked", one.tid) for one in (first, second))
+    assert sorted(told[4:]) == sorted(("token.revoked", ended.tid) for ended in (first, second))
 
 
 async def test_an_overlap_is_a_day_at_most(console: Console):
@@ -134,7 +134,7 @@ async def test_revoking_counts_version_and_epoch_on_and_tells_the_devices(consol
     )
     assert last.epoch > lease.epoch
     assert after.record(token.tid).rec_ver > before.record(token.tid).rec_ver
-    assert [one.type for one in await events(console, there)] == [
+    assert [event.type for event in await events(console, there)] == [
         "device.approved",
         "token.revoked",
     ]
@@ -175,7 +175,7 @@ async def test_limits_bind_the_token_before_too(console: Console):
     after = await offer(console, machine)
     assert after.record(old.tid).limits == tighter
     assert after.record(old.tid).rec_ver > before.record(old.tid).rec_ver
-    known = {one.tid: one.limits for one in await console.tokens.list(ann.id)}
+    known = {token.tid: token.limits for token in await console.tokens.list(ann.id)}
     assert (known[new.tid], known[other.tid]) == (tight, TradeLimits())
 
 
@@ -285,8 +285,8 @@ async def test_fifty_revocations_at_once_leave_no_gap(console: Console):
 
     for machine, count in ((here, 50), (there, 25)):
         told = await events(console, machine)
-        assert [one.seq for one in told] == list(range(1, len(told) + 1))
-        revoked = [one.tid for one in told if one.type == "token.revoked"]
+        assert [line.seq for line in told] == list(range(1, len(told) + 1))
+        revoked = [line.tid for line in told if line.type == "token.revoked"]
         assert len(revoked) == len(set(revoked)) == count
     assert await console.events.last(here.did) == before + 50
 
@@ -308,8 +308,8 @@ async def test_users_who_share_machines_revoke_at_once(console: Console):
 
     for machine in machines:
         told = await events(console, machine)
-        assert [one.seq for one in told] == list(range(1, len(told) + 1))
-        assert len([one for one in told if one.type == "token.revoked"]) == 8
+        assert [line.seq for line in told] == list(range(1, len(told) + 1))
+        assert len([line for line in told if line.type == "token.revoked"]) == 8
 
 
 async def test_a_disabled_user_makes_no_tokens(console: Console):
@@ -344,7 +344,7 @@ async def test_old_tokens_make_room(console: Console, monkeypatch: pytest.Monkey
     await console.tokens.revoke(ann.id, unused.tid)
     _, new = await console.tokens.create(ann.id, "new")
 
-    assert {one.tid for one in await console.tokens.list(ann.id)} == {used.tid, new.tid}
+    assert {token.tid for token in await console.tokens.list(ann.id)} == {used.tid, new.tid}
     with pytest.raises(TooMany):
         await console.tokens.create(ann.id, "another")
 
@@ -355,11 +355,11 @@ async def test_of_tokens_of_one_name_made_at_once_one_is_made(console: Console):
     made = await asyncio.gather(
         *(console.tokens.create(ann.id, "A") for _ in range(5)), return_exceptions=True
     )
-    assert sorted(type(one).__name__ for one in made) == ["Taken"] * 4 + ["tuple"]
+    assert sorted(type(result).__name__ for result in made) == ["Taken"] * 4 + ["tuple"]
 
     (first,) = await console.tokens.list(ann.id)
     await asyncio.gather(
         *(console.tokens.replace(ann.id, first.tid) for _ in range(3)), return_exceptions=True
     )
-    states = [one.status for one in await console.tokens.list(ann.id)]
+    states = [token.status for token in await console.tokens.list(ann.id)]
     assert states.count("active") == 1

@@ -84,8 +84,8 @@ async def test_a_contradiction_is_kept_for_good(console: Console, kind: str) -> 
         "other": Witness(newest=row(device, 5, mark=1)),
         "other before": Witness(newest=row(device, 8), before=row(device, 5, mark=1)),
     }[kind]
-    for one in (told, Witness(newest=row(device, 9), before=row(device, 5))):
-        found = await console.trails.witness(device.did, one)
+    for line in (told, Witness(newest=row(device, 9), before=row(device, 5))):
+        found = await console.trails.witness(device.did, line)
         assert found.newest == row(device, 5)
         assert found.contradicted_at == console.now_s()
 

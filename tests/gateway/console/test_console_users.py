@@ -80,7 +80,7 @@ async def test_an_address_has_one_account(console: Console):
         return_exceptions=True,
     )
 
-    assert sorted(type(one).__name__ for one in made) == ["Taken", "Taken", "UserInfo"]
+    assert sorted(type(result).__name__ for result in made) == ["Taken", "Taken", "UserInfo"]
     assert len(await console.users.list()) == 1
 
 
@@ -154,7 +154,7 @@ async def test_two_set_ups_at_once_make_one_administrator(console: Console):
         return_exceptions=True,
     )
 
-    assert sorted(type(one).__name__ for one in made) == ["Gone", "Gone", "UserInfo"]
+    assert sorted(type(result).__name__ for result in made) == ["Gone", "Gone", "UserInfo"]
 
 
 async def test_a_changed_password_ends_the_other_sessions(console: Console):
@@ -377,7 +377,7 @@ async def test_logins_are_in_the_log(console: Console):
     await console.users.authenticate(ann.email, PASSWORD, IP, agent="Firefox")
 
     lines = await console.activity.list(ann.id, event="login")
-    assert [(one.outcome, one.ip) for one in lines] == [("ok", IP), ("refused", IP)]
+    assert [(line.outcome, line.ip) for line in lines] == [("ok", IP), ("refused", IP)]
     assert "\n" not in lines[1].agent
     assert "a wrong secret" not in repr(await console.activity.list(ann.id))
 

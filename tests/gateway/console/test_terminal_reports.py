@@ -52,7 +52,10 @@ async def test_a_terminal_that_works_is_an_active_run(
     assert (run.state, run.login, run.server) == ("online", 5012345, "Demo-Server")
     assert (run.started_at, run.reported_at) == (clock.now - 60, clock.now)
     assert ended == []
-    assert [one.ended_at for one in await console.reports.list(token.user_id)] == [None, clock.now]
+    assert [entry.ended_at for entry in await console.reports.list(token.user_id)] == [
+        None,
+        clock.now,
+    ]
 
 
 async def test_another_terminal_is_another_run(console: Console, machine: Machine, clock: Clock):
@@ -62,7 +65,7 @@ async def test_another_terminal_is_another_run(console: Console, machine: Machin
     await console.reports.report(machine.did, [report(token, "online", clock.now)])
     await console.reports.report(machine.did, [report(token, "online", clock.now, other)])
 
-    assert [one.login for one in await console.reports.active(token.user_id)] == [7]
+    assert [run.login for run in await console.reports.active(token.user_id)] == [7]
     assert len(await console.reports.list(token.user_id)) == 2
 
 
@@ -74,7 +77,7 @@ async def test_a_silent_daemon_is_not_known_to_work(
     await console.reports.report(machine.did, [report(token, "online", clock.now)])
     clock.forward(91)
 
-    assert [one.state for one in await console.reports.active(token.user_id)] == ["unknown"]
+    assert [run.state for run in await console.reports.active(token.user_id)] == ["unknown"]
 
 
 async def test_a_machine_reports_its_own_tokens_alone(
@@ -112,7 +115,7 @@ async def test_old_runs_are_forgotten(console: Console, machine: Machine, clock:
     clock.forward(91 * 86_400)
     await console.tidy()
 
-    assert [one.ended_at for one in await console.reports.list(token.user_id)] == [None]
+    assert [run.ended_at for run in await console.reports.list(token.user_id)] == [None]
 
 
 async def test_the_log_is_read_in_pages(console: Console, clock: Clock):
@@ -123,8 +126,8 @@ async def test_the_log_is_read_in_pages(console: Console, clock: Clock):
     first = await console.activity.list(ann.id, limit=2)
     second = await console.activity.list(ann.id, limit=2, before=first[-1].id)
 
-    assert [one.detail for one in (*first, *second)] == ["T4", "T3", "T2", "T1"]
-    assert [one.event for one in await console.activity.list(bob.id)] == ["user.created"]
+    assert [entry.detail for entry in (*first, *second)] == ["T4", "T3", "T2", "T1"]
+    assert [entry.event for entry in await console.activity.list(bob.id)] == ["user.created"]
     assert len(await console.activity.list(ann.id, event="token")) == 5
     clock.forward(401 * 86_400)
     await console.tidy()

@@ -180,7 +180,9 @@ async def test_a_new_request_ends_the_old_one(console: Console):
         await _outcome(console.approvals.confirm(terminal.machine.did, first.rid, code))
         == "RequestGone"
     )
-    assert [one.rid for one in await console.approvals.open_requests(ann.id)] == [second.rid]
+    assert [request.rid for request in await console.approvals.open_requests(ann.id)] == [
+        second.rid
+    ]
 
 
 async def test_three_mails_an_hour_for_a_token(console: Console, clock: Clock):
@@ -222,7 +224,7 @@ async def test_three_open_requests_of_a_user(console: Console):
         for n in range(4)
     ]
     verdicts = [await terminal.dial(console) for terminal in terminals]
-    assert [one.code for one in verdicts] == [None, None, None, "busy"]
+    assert [verdict.code for verdict in verdicts] == [None, None, None, "busy"]
     assert (await terminals[0].dial(console)).status == "pending"
     await console.approvals.refuse(ann.id, verdicts[1].rid)
     assert (await terminals[3].dial(console)).status == "pending"
@@ -233,7 +235,7 @@ async def test_many_contacts_at_once_keep_the_limits(console: Console):
     ann = await person(console)
     text, _ = await console.tokens.create(ann.id, "A")
     dials = [Terminal(text, Machine(f"m{n}")).dial(console) for n in range(20)]
-    verdicts = Counter(one.code for one in await asyncio.gather(*dials))
+    verdicts = Counter(result.code for result in await asyncio.gather(*dials))
     assert verdicts == {None: 3, "busy": 17}
     assert len(await posts(console)) == 3
     assert len(await console.approvals.open_requests(ann.id)) == 3
@@ -244,7 +246,7 @@ async def test_many_tokens_at_once_keep_the_limits(console: Console):
     ann = await person(console)
     texts = [(await console.tokens.create(ann.id, f"T{n}"))[0] for n in range(10)]
     dials = [Terminal(text, Machine(f"m{n}")).dial(console) for n, text in enumerate(texts)]
-    verdicts = Counter(one.code for one in await asyncio.gather(*dials))
+    verdicts = Counter(result.code for result in await asyncio.gather(*dials))
     assert verdicts == {None: 3, "busy": 7}
     assert len(await posts(console)) == 3
 

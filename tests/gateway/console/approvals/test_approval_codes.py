@@ -23,13 +23,13 @@ def test_codes_have_the_bits_that_are_claimed():
     """8 of 20 letters, 8 digits, 256 bits; every letter and digit comes up at every place."""
     made = [new_codes() for _ in range(2000)]
     for place in range(8):
-        letters = Counter(one.user_code.replace("-", "")[place] for one in made)
-        digits = Counter(one.ecode[place] for one in made)
+        letters = Counter(codes.user_code.replace("-", "")[place] for codes in made)
+        digits = Counter(codes.ecode[place] for codes in made)
         assert set(letters) == set(LETTERS)
         assert set(digits) == set("0123456789")
     assert len(LETTERS) == 20
-    assert all(len(one.ecode) == 8 and len(one.link) == 43 for one in made)
-    assert len({one.link for one in made}) == len({one.user_code for one in made}) == 2000
+    assert all(len(codes.ecode) == 8 and len(codes.link) == 43 for codes in made)
+    assert len({codes.link for codes in made}) == len({codes.user_code for codes in made}) == 2000
 
 
 async def test_codes_are_kept_with_argon2id(codes: Codes):

@@ -25,7 +25,7 @@ async def test_who_gets_nothing_leaves_nothing(console: Console):
     text, token = await console.tokens.create(ann.id, "MT5-Live")
     await console.tokens.revoke(ann.id, token.tid)
     verdicts = [await Terminal(text, Machine(str(n))).dial(console) for n in range(3)]
-    assert [one.code for one in verdicts] == ["revoked"] * 3
+    assert [verdict.code for verdict in verdicts] == ["revoked"] * 3
     assert await _devices(console) == 0
 
 
@@ -85,7 +85,11 @@ async def test_not_me_and_approve_at_once_leave_no_approved_machine(console: Con
         confirm = console.approvals.confirm(terminal.machine.did, verdict.rid, post.code)
         not_me = console.approvals.not_me(post.secret("not-me"))
         await asyncio.gather(confirm, not_me, return_exceptions=True)
-    left = [one.hostname for one in await console.devices.list(ann.id) if one.status == "approved"]
+    left = [
+        device.hostname
+        for device in await console.devices.list(ann.id)
+        if device.status == "approved"
+    ]
     assert left == []
 
 

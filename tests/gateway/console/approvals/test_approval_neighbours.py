@@ -47,8 +47,8 @@ async def test_those_that_wait_too_are_let_in(console: Console) -> None:
 
     await _approve(console, ann, second)
 
-    for one in (first, second, third):
-        assert await _status(console, one) == "approved"
+    for terminal in (first, second, third):
+        assert await _status(console, terminal) == "approved"
     told = await offer(console, machine)
     assert all(told.lease(token.tid) for _, token, _ in (first, second, third))
     assert await console.approvals.open_requests(ann.id) == []
@@ -60,7 +60,7 @@ async def test_the_code_of_the_mail_does_it_too(console: Console) -> None:
     """At the device."""
     ann, machine = await person(console), Machine()
     first, second = [await _dial(console, ann, f"T{n}", machine) for n in range(2)]
-    post = next(one for one in await posts(console, "new-device") if "T0" in one.text)
+    post = next(letter for letter in await posts(console, "new-device") if "T0" in letter.text)
     assert first[2].rid is not None
     await console.approvals.confirm(machine.did, first[2].rid, post.code)
     assert await _status(console, second) == "approved"
@@ -124,17 +124,17 @@ async def test_all_approved_at_once_are_approved_once(console: Console) -> None:
     ann, machine = await person(console), Machine()
     waiting = [await _dial(console, ann, f"T{n}", machine) for n in range(3)]
     await asyncio.gather(
-        *(_approve(console, ann, one) for one in waiting),
+        *(_approve(console, ann, terminal) for terminal in waiting),
         *(console.offers.make(machine.did) for _ in range(3)),
         return_exceptions=True,
     )
-    for one in waiting:
-        assert await _status(console, one) == "approved"
+    for terminal in waiting:
+        assert await _status(console, terminal) == "approved"
     told = await offer(console, machine)
     versions = {told.record(token.tid).devices[0].dev_ver for _, token, _ in waiting}
     assert len(versions) == 1
     mails = await posts(console)
-    assert sorted(one.kind for one in mails if one.kind != "new-device") == [
+    assert sorted(mail.kind for mail in mails if mail.kind != "new-device") == [
         "device-approved",
         "terminal-moved",
         "terminal-moved",

@@ -61,7 +61,7 @@ async def test_approved_on_the_page_with_the_code_of_the_terminal(console: Conso
     assert told.lease(token.tid).did == terminal.machine.did
     [device] = told.record(token.tid).devices
     assert (device.status, device.approved_by) == ("approved", "link")
-    assert [one.kind for one in await posts(console)] == ["new-device", "device-approved"]
+    assert [letter.kind for letter in await posts(console)] == ["new-device", "device-approved"]
     assert await console.approvals.open_requests(ann.id) == []
     after = await console.approvals.verdict(terminal.machine.did, verdict.rid)
     assert after.status == "approved"
@@ -114,9 +114,9 @@ async def test_this_was_not_me(console: Console):
 
     assert view.status == "refused"
     assert (await console.tokens.get(ann.id, token.tid)).status == "disabled"
-    [user] = [one for one in await console.users.list() if one.id == ann.id]
+    [user] = [account for account in await console.users.list() if account.id == ann.id]
     assert user.must_change_password
-    assert [one.kind for one in await posts(console)] == ["new-device", "token-suspended"]
+    assert [letter.kind for letter in await posts(console)] == ["new-device", "token-suspended"]
     with pytest.raises(RequestGone):
         await console.approvals.not_me(secret)
     with pytest.raises(RequestGone):

@@ -43,7 +43,7 @@ class Home:
 
     async def leases(self) -> int:
         """Return how many tokens may be used after the next question."""
-        return sum(one.lease is not None for one in (await self.sync()).tokens)
+        return sum(token.lease is not None for token in (await self.sync()).tokens)
 
     def copy(self, name: str) -> Home:
         """Steal it."""
@@ -81,9 +81,9 @@ async def test_a_copy_that_only_polls_is_noticed(
     assert list(await console.clones.suspended(ann.id)) == [daemon.machine.did]
 
     await console.clones.resume(ann.id, daemon.machine.did)
-    for one in (home, copy) * 3:
+    for side in (home, copy) * 3:
         clock.forward(30)
-        assert await one.leases() == 1
+        assert await side.leases() == 1
     assert await _alarms(console) == 1
 
 
@@ -92,8 +92,8 @@ async def test_a_third_home_is_news(console: Console, daemon: Daemon, clock: Clo
     ann, home = await _approved(console, daemon)
     await home.sync()
     second, third = home.copy("second"), home.copy("third")
-    for one in (home, home, second, second):
-        await one.sync()
+    for side in (home, home, second, second):
+        await side.sync()
     await console.clones.resume(ann.id, daemon.machine.did)
     clock.forward(LATE_S + 1)
     assert await third.leases() == 0
@@ -182,8 +182,8 @@ async def test_a_fork_before_anybody_has_approved_is_told_once_somebody_has(
     home = Home(daemon)
     await home.sync()
     copy = home.copy("copy")
-    for one in (home, copy, home, copy):
-        await one.sync()
+    for side in (home, copy, home, copy):
+        await side.sync()
     await approve(console, token, daemon.machine)
     assert await copy.leases() == 0
     assert await _alarms(console) == 1
@@ -204,14 +204,14 @@ async def test_two_processes_tell_it_once(
         app.add_routes(daemon_routes(second))
         async with TestServer(app) as server:
             other = Daemon(str(server.make_url("")).rstrip("/"), http, clock, daemon.machine)
-            for one in (daemon, other) * 3:
-                home.daemon = one
+            for side in (daemon, other) * 3:
+                home.daemon = side
                 assert await home.leases() == 1
             assert await _alarms(console) == 0
             asked: list[Any] = [
-                one.sync(nonce=f"n{number}", after="forged")
+                side.sync(nonce=f"n{number}", after="forged")
                 for number in range(4)
-                for one in (daemon, other)
+                for side in (daemon, other)
             ]
             for answer in await asyncio.gather(*asked):
                 assert answer.tokens[0].lease is None

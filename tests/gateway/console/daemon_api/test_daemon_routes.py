@@ -52,7 +52,7 @@ async def test_from_first_contact_to_a_lease(console: Console, daemon: Daemon):
     assert (lease.did, lease.exp - lease.iat) == (daemon.machine.did, 900)
     assert decode64(one.server_key) == derive_keys(terminal.token).server_key
     state = open_state(told.state, keys.keys_for("state", told.server_time))
-    events = [open_event(one, keys.keys_for("evt", told.server_time)) for one in told.events]
+    events = [open_event(event, keys.keys_for("evt", told.server_time)) for event in told.events]
     assert (state.tids, state.seq) == ((token.tid,), events[-1].seq)
     assert events[-1].type == "device.approved"
 

@@ -200,7 +200,7 @@ async def test_a_copied_key_is_noticed(console: Console, daemon: Daemon, clock: 
             await console.clones.resume(ann.id, daemon.machine.did)
 
         await console.tokens.revoke(ann.id, token.tid)
-        told = [json.dumps(one) for one in await asyncio.gather(*readers)]
+        told = [json.dumps(result) for result in await asyncio.gather(*readers)]
         assert told[0] == told[1]
 
 
@@ -232,13 +232,13 @@ async def test_too_many_streams_of_one_device(console: Console, daemon: Daemon):
     """A fifth is refused."""
     await daemon.machine.seen_by(console)
     opened = [daemon.stream() for _ in range(5)]
-    for one in opened[:4]:
-        await one.__aenter__()
+    for stream in opened[:4]:
+        await stream.__aenter__()
     with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
         await opened[4].__aenter__()
     assert caught.value.status == 503
-    for one in opened[:4]:
-        await one.__aexit__(None, None, None)
+    for stream in opened[:4]:
+        await stream.__aexit__(None, None, None)
 
 
 async def test_another_device_is_not_told(console: Console, daemon: Daemon):

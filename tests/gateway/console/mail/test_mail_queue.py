@@ -64,7 +64,7 @@ async def _put(queue: MailQueue, console: Console, dedupe: str = "r1", exp: int 
 
 
 async def _statuses(console: Console) -> Sequence[str]:
-    return [one.status for one in await posts(console)]
+    return [letter.status for letter in await posts(console)]
 
 
 async def test_one_mail_for_one_thing(console: Console):

@@ -101,7 +101,9 @@ async def test_heads_beyond_reason_are_no_failure_of_ours(
     got = int(answer.split(b" ", 2)[1])
     assert got == status or (not status and got < 500)
     assert b"Content-Security-Policy: " in answer
-    assert not [one for one in caplog.records if one.levelname == "ERROR" or one.exc_info]
+    assert not [
+        record for record in caplog.records if record.levelname == "ERROR" or record.exc_info
+    ]
 
 
 async def _raw(server: ConsoleServer, text: str) -> bytes:
@@ -232,8 +234,8 @@ async def test_the_longest_idle_connection_makes_room(
     reader, writer = pairs[3]
     writer.write(f"GET /sign-in HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n\r\n".encode())
     assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
-    for _, each in pairs:
-        each.close()
+    for _, open_writer in pairs:
+        open_writer.close()
 
 
 async def test_a_body_that_does_not_come_makes_room(
@@ -253,8 +255,8 @@ async def test_a_body_that_does_not_come_makes_room(
     writer.write(f"GET /sign-in HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
     assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
     assert server.open_connections == 3
-    for _, each in (*pairs, (reader, writer)):
-        each.close()
+    for _, open_writer in (*pairs, (reader, writer)):
+        open_writer.close()
 
 
 async def _rest(reader: asyncio.StreamReader) -> bytes:
@@ -289,7 +291,11 @@ async def test_a_proxy_that_is_not_trusted_is_spoken_of(
         open_console(tmp_path / "home", settings, costs=CHEAP) as console,
         ConsoleServer(console),
     ):
-        said = [one.getMessage() for one in caplog.records if "trusted_proxy" in one.getMessage()]
+        said = [
+            record.getMessage()
+            for record in caplog.records
+            if "trusted_proxy" in record.getMessage()
+        ]
     assert len(said) == warns
     for text in said:
         assert "the line trusted_proxy = true under [console_server] into config.toml" in text

@@ -132,15 +132,21 @@ async def test_a_lifetime_of_ones_own(
     page = await ann.post("/tokens", {**own, "lifetime_count": "45"})
     path = f"/tokens/{parse_token(page.token)}"
     await ann.post(f"{path}/replace", {"overlap_s": "3600"})
-    (old,) = [one for one in await console.tokens.list(ann_user.id) if one.status != "active"]
-    (new,) = [one for one in await console.tokens.list(ann_user.id) if one.status == "active"]
+    (old,) = [
+        token for token in await console.tokens.list(ann_user.id) if token.status != "active"
+    ]
+    (new,) = [
+        token for token in await console.tokens.list(ann_user.id) if token.status == "active"
+    ]
     assert new.exp == new.created_at + 45 * 86_400
     assert old.replaced_by == new.tid
     again = {"overlap_s": "0", "lifetime": "own", "lifetime_count": "6", "lifetime_unit": "weeks"}
     wrong = {**again, "lifetime_unit": "moons"}
     assert (await ann.post(f"/tokens/{new.tid}/replace", wrong)).status == 422
     await ann.post(f"/tokens/{new.tid}/replace", again)
-    (last,) = [one for one in await console.tokens.list(ann_user.id) if one.status == "active"]
+    (last,) = [
+        token for token in await console.tokens.list(ann_user.id) if token.status == "active"
+    ]
     assert last.exp == last.created_at + 42 * 86_400
 
 
@@ -156,8 +162,8 @@ async def test_the_pages_tell_who_uses_a_token_in_anothers_place(
     facts = TerminalFacts(platform="mt5", login=77, server="Demo", fp="ab" * 32)
     report = TerminalReport(tid=new.tid, state="online", since=clock.now, terminal=facts)
     await console.reports.report(DESK.did, [report])
-    for one, words in ((old, "Replaced by"), (new, "Replaces")):
-        page = (await ann.get(f"/tokens/{one.tid}")).words
+    for other, words in ((old, "Replaced by"), (new, "Replaces")):
+        page = (await ann.get(f"/tokens/{other.tid}")).words
         assert words in page
         assert "the EA uses " in page
     assert (await console.tokens.get(ann_user.id, new.tid)).linked_at == clock.now

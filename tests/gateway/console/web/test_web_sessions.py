@@ -23,7 +23,9 @@ async def test_the_cookie_is_the_hosts_own_and_no_scripts(
     await stranger.get("/sign-in")
     page = await stranger.post("/sign-in", {"email": "bob@example.com", "password": PASSWORD})
     (cookie,) = (
-        each for each in page.headers.getall("Set-Cookie") if each.startswith(f"{SESSION_COOKIE}=")
+        header
+        for header in page.headers.getall("Set-Cookie")
+        if header.startswith(f"{SESSION_COOKIE}=")
     )
     value, *flags = [part.strip() for part in cookie.split(";")]
     assert sorted(flags) == ["HttpOnly", "Path=/", "SameSite=Strict", "Secure"]
@@ -317,7 +319,9 @@ async def test_strangers_do_not_lock_out_a_browser_that_was_signed_in(
     kept = dict(bob.cookies)
     assert BROWSER_COOKIE in kept
     await stranger.get("/sign-in")
-    wrong, right = ({"email": "bob@example.com", "password": one} for one in ("no", PASSWORD))
+    wrong, right = (
+        {"email": "bob@example.com", "password": password} for password in ("no", PASSWORD)
+    )
     for _ in range(FREE_TRIES + 2):
         page = await stranger.post("/sign-in", wrong)
     assert page.status == 401
@@ -327,7 +331,9 @@ async def test_strangers_do_not_lock_out_a_browser_that_was_signed_in(
     assert page.status == 303
     assert bob.cookies[BROWSER_COOKIE] == kept[BROWSER_COOKIE]
     (cookie,) = (
-        each for each in page.headers.getall("Set-Cookie") if each.startswith(f"{BROWSER_COOKIE}=")
+        header
+        for header in page.headers.getall("Set-Cookie")
+        if header.startswith(f"{BROWSER_COOKIE}=")
     )
     flags = sorted(part.strip() for part in cookie.split(";")[1:])
     assert flags == ["HttpOnly", "Max-Age=34560000", "Path=/", "SameSite=Strict", "Secure"]
