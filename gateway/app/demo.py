@@ -24,7 +24,7 @@ from gateway.app import freeze_gc
 from gateway.config import Config, ConsoleServer, Secrets
 from gateway.console.database import DatabaseError
 from gateway.console.database.model import SealedValue
-from gateway.console.secret_box import value_place
+from gateway.console.secret_keys import value_place
 from gateway.console.server import ConsoleServer as PageServer
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings

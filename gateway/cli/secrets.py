@@ -346,13 +346,11 @@ def exchange(home: Path, config_file: Path | None, to: str | None = None) -> Exc
 
 
 async def _exchange(home: Path, settings: ConsoleSettings, to: str | None) -> Exchanged | None:
-    from gateway.console.database import open_database
-    from gateway.console.key_exchange import exchange_console_key
-    from gateway.console.secret_box import current_key, open_box
-    from gateway.console.service import database_url
+    from gateway.console.database import database_url, open_database
+    from gateway.console.secret_keys import current_key, exchange_console_key, open_box
     from gateway.credentials.key_store import store_named
 
-    async with open_database(database_url(home, settings)) as db:
+    async with open_database(database_url(home, settings.console_server.database)) as db:
         async with db.session() as session:
             known = await current_key(session)
         if known is None and to is not None:

@@ -22,7 +22,7 @@ from .activity import ActivityLog
 from .approvals import Approvals
 from .approvals.requests import ApprovalServices, Codes
 from .clone_detector import CloneDetector
-from .database import Database, home_url, open_database
+from .database import Database, database_url, open_database
 from .database.engine import holding
 from .database.model import Contact, Device, RequestNonce
 from .devices import Devices
@@ -31,7 +31,7 @@ from .links import SETUP, SETUP_S, Links, Resets
 from .mail import MailQueue, transport_for
 from .records import DeviceOffers, LeaseIssuer, TokenRecords
 from .reports import LoginHistory, TerminalReports
-from .secret_box import open_box, sealed_value
+from .secret_keys import open_box, sealed_value
 from .sessions import Sessions
 from .settings import ConsoleSettings, sender
 from .sign_ins import Browsers, SignIns, SignInThrottle
@@ -224,7 +224,10 @@ async def open_console(
 
     """
     settings = settings or ConsoleSettings()
-    async with open_database(database_url(home, settings)) as db, holding(db):
+    async with (
+        open_database(database_url(home, settings.console_server.database)) as db,
+        holding(db),
+    ):
         box = await open_box(
             db, lambda noted: keys or key_store(settings.secrets, home, noted, console=True)
         )
@@ -250,12 +253,6 @@ async def open_console(
         finally:
             # in a thread: it waits for the hash that is being computed
             await asyncio.to_thread(pool.close)
-
-
-def database_url(home: Path, settings: ConsoleSettings) -> str:
-    """Return where the console's database is; the home is made if it is not there."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)  # other secrets lie there in any case
-    return settings.console_server.database or home_url(home)
 
 
 @asynccontextmanager

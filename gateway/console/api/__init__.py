@@ -9,7 +9,7 @@ from aiohttp import web
 from gateway.console.service import Console
 from gateway.http.rest.openapi import document
 
-from . import account, devices, history, tokens
+from . import account, devices, tokens
 from .operation import DOCUMENT, DOCUMENT_INFO, Operation
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -17,7 +17,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *account.USER_OPERATIONS,
     *tokens.OPERATIONS,
     *devices.OPERATIONS,
-    *history.OPERATIONS,
+    *tokens.HISTORY_OPERATIONS,
 )
 
 

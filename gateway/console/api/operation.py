@@ -12,9 +12,9 @@ from typing import Final, Literal
 
 from aiohttp import web
 
+from gateway.console.errors import ConsoleProblem
 from gateway.console.service import Console
 from gateway.console.sessions import SessionInfo
-from gateway.console.web.problem import ConsoleProblem
 from gateway.console.web.request_context import (
     SESSION_COOKIE,
     VISITOR,

@@ -19,9 +19,8 @@ from sqlalchemy.exc import IntegrityError
 
 from gateway.console.approvals import WrongCode
 from gateway.console.database.model import RequestNonce
-from gateway.console.errors import ConsoleError, TooMany
+from gateway.console.errors import ConsoleError, ConsoleProblem, TooMany
 from gateway.console.service import Console
-from gateway.console.web.problem import ConsoleProblem
 from gateway.console.web.request_context import read_body
 from gateway.credentials.daemon_api import Body
 from gateway.credentials.device import (

@@ -1,6 +1,14 @@
 """The console's database: tables, migrations, transactions."""
 
-from .engine import Database, DatabaseError, after_commit, home_url, insert_missing, open_database
+from .engine import (
+    Database,
+    DatabaseError,
+    after_commit,
+    database_url,
+    home_url,
+    insert_missing,
+    open_database,
+)
 from .upgrade import NewerDatabase
 
 __all__ = [
@@ -8,6 +16,7 @@ __all__ = [
     "DatabaseError",
     "NewerDatabase",
     "after_commit",
+    "database_url",
     "home_url",
     "insert_missing",
     "open_database",

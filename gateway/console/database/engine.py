@@ -276,6 +276,22 @@ async def open_database(url: str) -> AsyncIterator[Database]:
         yield Database(engine)
 
 
+def database_url(home: Path, configured: str) -> str:
+    """Return the URL of a console's database; the home is made if it is not there.
+
+    Args:
+        home: of the console.
+        configured: of the settings; empty for the SQLite file in the home.
+
+    Raises:
+        DatabaseError: the folder is another user's, or the file a symbolic link.
+        OSError: it cannot be made.
+
+    """
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)  # other secrets lie there in any case
+    return configured or home_url(home)
+
+
 def home_url(home: Path) -> str:
     """Return the URL of the SQLite file in a home folder, which is made for its owner alone.
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from .account import AccountPages, UserPages
+from .account import AccountPages, SigningIn, UserPages
 from .context import PageContext, StaticFiles, Templates
 from .devices import ApprovalPages, DevicePages
-from .sign_in import SigningIn
 from .terminals import HistoryPages, Overview
 from .tokens import TokenPages
 

@@ -1,4 +1,8 @@
-"""Pages of accounts: one's own, and those of others for administrators."""
+"""Pages of accounts: signing in and out, one's own account, those of others for administrators.
+
+Somebody without a session signs in, asks for a new password, follows a link that works once, or
+makes the first administrator.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,232 @@ from typing import Final
 
 from aiohttp import web
 
-from gateway.console.errors import Invalid, SignInRefused, Taken, WeakPassword
+from gateway.console.errors import (
+    ConsoleError,
+    ConsoleProblem,
+    Gone,
+    Invalid,
+    SignInRefused,
+    Taken,
+    WeakPassword,
+)
+from gateway.console.links import INVITATION, RESET, RESET_S, SETUP
 from gateway.console.sessions import SessionInfo
-from gateway.console.web.problem import ConsoleProblem
-from gateway.console.web.request_context import VISITOR
+from gateway.console.user_info import UserInfo
+from gateway.console.web.request_context import VISITOR, RequestContext, safe_path
 
-from .context import PageContext, go, said
+from .context import PASSWORD_FIELD, PageContext, go, said
 from .views import entry_view, session_view
+
+_SIGN_IN_SAID: Final = {
+    "out": "You are signed out.",
+    "password": "Your new password is set. Sign in with it.",
+    "welcome": "Your password is set. Sign in with it and your email address.",
+}
+_DIFFERENT: Final = "The two are not the same."
+
+
+class SigningIn:
+    """The pages for people without a session."""
+
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+        self._console = context.console
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes."""
+        signed_in = self._context.signed_in
+        return [
+            web.get("/sign-in", self.ask),
+            web.post("/sign-in", self.sign_in),
+            web.post("/sign-out", self.sign_out),
+            web.post("/step-up", signed_in(self.step_up)),
+            web.get("/forgot", self.forgot),
+            web.post("/forgot", self.send_link),
+            web.get("/reset/{secret}", self.new_password),
+            web.post("/reset/{secret}", self.set_password),
+            web.get("/invitation/{secret}", self.first_password),
+            web.post("/invitation/{secret}", self.set_first_password),
+            web.get("/setup/{secret}", self.set_up),
+            web.post("/setup/{secret}", self.make_administrator),
+        ]
+
+    async def ask(self, request: web.Request) -> web.StreamResponse:
+        """Show the form, or go on for who is signed in already."""
+        path = safe_path(request.query.get("next", "/"))
+        if request[VISITOR].session is not None:
+            return go(path)
+        values = {"next": path, "said": said(request, _SIGN_IN_SAID), "email": ""}
+        return await self._context.page(request, "sign_in", values)
+
+    async def sign_in(self, request: web.Request) -> web.StreamResponse:
+        """Begin a session; whatever was wrong, the answer is the same."""
+        visitor, form = request[VISITOR], request[VISITOR].form
+        path = safe_path(form.get("next", "/"))
+        email = form.get("email", "")[:254]
+        try:
+            user = await self._console.users.authenticate(
+                email,
+                form.get("password", ""),
+                visitor.address,
+                agent=visitor.agent,
+                browser=visitor.browser,
+            )
+            secret = await self._begin(visitor, user)
+        except SignInRefused as error:
+            values = {"next": path, "email": email, "refused": str(error)}
+            return await self._context.page(request, "sign_in", values, status=error.status)
+        # a session from before goes: a cookie that somebody planted must not become ours
+        if visitor.session is not None:
+            await self._console.sessions.end(visitor.secret)
+        visitor.begin(secret, await self._console.sessions.get(secret))
+        visitor.remember(self._console.browsers.mark(user.id, visitor.browser))
+        return go(path)
+
+    async def sign_out(self, request: web.Request) -> web.StreamResponse:
+        """End the session; also when it has ended already."""
+        visitor = request[VISITOR]
+        if visitor.session is not None:
+            await self._console.sessions.end(visitor.secret)
+        visitor.end()
+        return go("/sign-in", done="out")
+
+    async def step_up(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Take the password again, then go on to the page that had asked for it."""
+        form = request[VISITOR].form
+        refused = await self._context.step_up(request, me, form.get(PASSWORD_FIELD, ""))
+        if refused:
+            return await self._context.ask_password(request, form.get("purpose", ""), refused)
+        return go(safe_path(form.get("next", "/")))
+
+    async def forgot(self, request: web.Request) -> web.StreamResponse:
+        """Ask for the address."""
+        return await self._context.page(request, "forgot", {"sent": False})
+
+    async def send_link(self, request: web.Request) -> web.StreamResponse:
+        """Send a link, if there is such an account; the page does not tell."""
+        # returns before anything is looked up: the time of the answer tells nothing
+        await self._console.request_reset(request[VISITOR].form.get("email", "")[:254])
+        return await self._context.page(
+            request, "forgot", {"sent": True, "minutes": RESET_S // 60}
+        )
+
+    # --- links that work once: to open one changes nothing --------------------------------------
+
+    async def new_password(self, request: web.Request) -> web.StreamResponse:
+        """Show the form of a reset link."""
+        await self._console.links.peek(request.match_info["secret"], RESET)
+        return await self._ask_new(request, _RESET_PAGE)
+
+    async def set_password(self, request: web.Request) -> web.StreamResponse:
+        """Set the new password, and end all sessions."""
+        return await self._set_password(request, RESET, _RESET_PAGE, "password")
+
+    async def first_password(self, request: web.Request) -> web.StreamResponse:
+        """Show the form of an invitation."""
+        await self._console.links.peek(request.match_info["secret"], INVITATION)
+        return await self._ask_new(request, _INVITATION_PAGE)
+
+    async def set_first_password(self, request: web.Request) -> web.StreamResponse:
+        """Set the password of somebody who was invited."""
+        return await self._set_password(request, INVITATION, _INVITATION_PAGE, "welcome")
+
+    async def _set_password(
+        self, request: web.Request, purpose: str, page: Mapping[str, object], done: str
+    ) -> web.StreamResponse:
+        form = request[VISITOR].form
+        secret = request.match_info["secret"]
+        problems = _differ(form)
+        if not problems:
+            try:
+                await self._console.users.reset_password(secret, form["password"], purpose)
+            except Gone:
+                raise
+            except ConsoleError as error:
+                problems = {"password": str(error)}
+        if problems:
+            return await self._ask_new(request, page, problems)
+        # all sessions have ended with the password, this browser's too
+        request[VISITOR].end()
+        return go("/sign-in", done=done)
+
+    async def set_up(self, request: web.Request) -> web.StreamResponse:
+        """Show the form that makes the first administrator."""
+        await self._console.links.peek(request.match_info["secret"], SETUP)
+        return await self._ask_new(request, _SETUP_PAGE)
+
+    async def make_administrator(self, request: web.Request) -> web.StreamResponse:
+        """Make the first administrator and sign in."""
+        visitor, form = request[VISITOR], request[VISITOR].form
+        problems = _differ(form)
+        if not problems:
+            try:
+                user = await self._console.users.set_up(
+                    request.match_info["secret"],
+                    email=form.get("email", ""),
+                    name=form.get("name", ""),
+                    password=form["password"],
+                )
+            except Gone:
+                raise
+            except ConsoleError as error:
+                field = "password" if error.word == "weak_password" else "email"
+                problems = {field: str(error)}
+        if problems:
+            return await self._ask_new(request, _SETUP_PAGE, problems)
+        secret = await self._begin(visitor, user)
+        visitor.begin(secret, await self._console.sessions.get(secret))
+        visitor.remember(self._console.browsers.mark(user.id))
+        return go("/")
+
+    async def _begin(self, visitor: RequestContext, user: UserInfo) -> str:
+        return await self._console.sessions.create(
+            user, visitor.address, visitor.agent, https=visitor.https
+        )
+
+    async def _ask_new(
+        self,
+        request: web.Request,
+        texts: Mapping[str, object],
+        problems: Mapping[str, str] | None = None,
+    ) -> web.Response:
+        values = {
+            **texts,
+            "action": request.path,
+            "form": request[VISITOR].form,
+            "problems": problems or {},
+        }
+        return await self._context.page(
+            request, "new_password", values, status=422 if problems else 200
+        )
+
+
+_RESET_PAGE: Final = {
+    "heading": "Choose a password",
+    "lead": "Browsers signed in to this account are signed out. Terminals and programs go on.",
+    "button": "Set the password",
+    "ask_who": False,
+}
+_INVITATION_PAGE: Final = {
+    "heading": "Welcome",
+    "lead": "An administrator of this console has made an account for you; the mail says who. "
+    "Choose its password: nobody else knows it.",
+    "button": "Set the password",
+    "ask_who": False,
+}
+_SETUP_PAGE: Final = {
+    "heading": "Welcome",
+    "lead": "This console has no users yet. Make the first account: it administers the console.",
+    "button": "Create the account",
+    "ask_who": True,
+}
+
+
+def _differ(form: Mapping[str, str]) -> dict[str, str]:
+    if form.get("password", "") == "":
+        return {"password": "Choose a password."}
+    return {} if form["password"] == form.get("again") else {"again": _DIFFERENT}
+
 
 _USERS_SAID: Final = {
     "invited": "The invitation is on its way.",

@@ -13,11 +13,10 @@ from urllib.parse import urlencode
 import jinja2
 from aiohttp import web
 
-from gateway.console.errors import SignInRefused, StepUpNeeded
+from gateway.console.errors import ConsoleProblem, SignInRefused, StepUpNeeded
 from gateway.console.service import Console
 from gateway.console.sessions import SessionInfo
 from gateway.console.user_info import UserInfo
-from gateway.console.web.problem import ConsoleProblem
 from gateway.console.web.request_context import (
     VISITOR,
     Handler,

@@ -8,8 +8,8 @@ from typing import Final
 from aiohttp import web
 
 from gateway.console.approvals import RequestGone, RequestView, WrongCode
+from gateway.console.errors import not_found
 from gateway.console.sessions import SessionInfo
-from gateway.console.web.problem import not_found
 from gateway.console.web.request_context import VISITOR
 
 from .context import PageContext, go, said

@@ -12,16 +12,26 @@ from typing import Any, Final
 from aiohttp import web
 
 from gateway.console.approvals import RequestView
+from gateway.console.errors import ConsoleProblem
 from gateway.console.reports import LoginInfo, RunInfo
 from gateway.console.sessions import SessionInfo
 from gateway.console.terminals import TerminalStatus, unused_key
 from gateway.console.user_info import UserInfo
-from gateway.console.web.problem import ConsoleProblem
 from gateway.console.web.request_context import session_of
 
 from .context import PageContext, iso
-from .labels import Chip, Moment, Sentence, login_view, run_view
-from .views import View, device_view, summary, terminal_view, version_of
+from .views import (
+    Chip,
+    Moment,
+    Sentence,
+    View,
+    device_view,
+    login_view,
+    run_view,
+    summary,
+    terminal_view,
+    version_of,
+)
 
 LINES: Final = 50
 _TID = re.compile(r"[0-9A-Za-z]{12}", re.ASCII)

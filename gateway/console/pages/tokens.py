@@ -27,8 +27,22 @@ from gateway.credentials.record import (
 )
 
 from .context import PageContext, go, said
-from .labels import LIFETIMES, OVERLAPS, OWN, SAME, SCOPES, UNITS, login_view, run_view
-from .views import entry_view, succession, summary, terminal_view, token_view, version_of
+from .views import (
+    LIFETIMES,
+    OVERLAPS,
+    OWN,
+    SAME,
+    SCOPES,
+    UNITS,
+    entry_view,
+    login_view,
+    run_view,
+    succession,
+    summary,
+    terminal_view,
+    token_view,
+    version_of,
+)
 
 LIMITS: Final[Mapping[str, Callable[[str], object]]] = {
     "max_lot": read_number,

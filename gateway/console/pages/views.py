@@ -1,35 +1,344 @@
-"""Values for templates: the services' facts with the words for them."""
+"""Views of terminals, tokens, machines and history: what templates show, in words for people."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
-from gateway.console.activity import ActivityEntry
+from pydantic import ValidationError
+
+from gateway.console.activity import ActivityEntry, place_of
 from gateway.console.approvals import RequestView
 from gateway.console.devices import DeviceInfo
+from gateway.console.reports import DAEMON_GONE, REPLACED, LoginInfo, RunInfo
 from gateway.console.sessions import SessionInfo
-from gateway.console.terminals import TerminalStatus
+from gateway.console.terminals import State, TerminalStatus
 from gateway.console.tokens import TokenInfo
+from gateway.credentials.record import Scope, TradeLimits
 
-from .labels import (
-    PLATFORMS,
-    Chip,
-    Moment,
-    Sentence,
-    account_of,
-    browser_of,
-    entry_detail,
-    entry_words,
-    from_where,
-    limits_words,
-    rights,
-    terminal_chip,
-    terminal_facts,
-    token_chip,
-    token_until,
+
+@dataclass(frozen=True)
+class Chip:
+    """A state in one or two words; the tone says how good it is, to those who see colours."""
+
+    tone: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A time within a sentence: seconds since 1970."""
+
+    at: float
+    exact: bool = False
+    """Seconds matter."""
+
+
+Sentence = Sequence[str | Moment]
+
+
+@dataclass(frozen=True)
+class ScopeWords:
+    """A scope as people choose it."""
+
+    value: str
+    title: str
+    words: str
+
+
+SCOPES: Final = (
+    ScopeWords("read", "Look", "Account, positions, prices and history. It cannot trade."),
+    ScopeWords("trade", "Look and trade", "Also open, change and close orders and positions."),
+    ScopeWords(
+        "admin",
+        "Look, trade and manage",
+        "Also what concerns the gateway itself, such as stopping all trading.",
+    ),
 )
+OWN: Final = "own"
+SAME: Final = "same"
+LIFETIMES: Final = (
+    ("30", "in 30 days"),
+    ("90", "in 90 days"),
+    ("365", "in a year"),
+    (OWN, "after a time of your own"),
+    ("", "never"),
+)
+UNITS: Final = (("hours", "hours"), ("days", "days"), ("weeks", "weeks"))
+PLATFORMS: Final = {"mt4": "MetaTrader 4", "mt5": "MetaTrader 5", None: "either"}
+OVERLAPS: Final = (
+    ("3600", "One hour", "Time to paste the new one into the EA and into your programs."),
+    ("86400", "A day", "For programs that you cannot restart now."),
+    (
+        "0",
+        "Not at all",
+        "If somebody else may have it. Terminal and programs stop until they have the new one.",
+    ),
+)
+_CHIPS: Final[dict[State, Chip]] = {
+    "unused": Chip("idle", "Not connected yet"),
+    "online": Chip("good live", "Live"),
+    "silent": Chip("warn", "No contact"),
+    "offline": Chip("idle", "Offline"),
+    "pending": Chip("warn", "Waiting for approval"),
+    "stopping": Chip("warn", "Not confirmed"),
+    "stopped": Chip("idle", "Stopped"),
+    "suspended": Chip("bad", "Suspended"),
+}
+_TOKEN_CHIPS: Final = {
+    "active": Chip("good", "Active"),
+    "superseded": Chip("warn", "Being replaced"),
+    "disabled": Chip("bad", "Suspended"),
+    "revoked": Chip("idle", "Revoked"),
+    "expired": Chip("idle", "Expired"),
+}
+_EVENTS: Final = {
+    "login": "Signed in",
+    "password.given": "Gave the password again",
+    "password.changed": "Password changed",
+    "password.chosen": "Password chosen",
+    "password.doubted": "Password has to be changed",
+    "user.created": "Account created",
+    "user.disabled": "Account disabled",
+    "user.enabled": "Account enabled",
+    "token.created": "Token created",
+    "token.replaced": "Token replaced",
+    "token.revoked": "Token revoked",
+    "token.suspended": "Token suspended",
+    "token.resumed": "Token in use again",
+    "token.limits": "Limits set",
+    "device.approved": "Machine approved",
+    "device.revoked": "Machine revoked",
+    "device.forgotten": "Machine may ask again",
+    "device.asked": "Machine asked for approval",
+    "device.refused": "Machine refused",
+    "device.not_me": "“This was not me”",
+    "device.wrong_code": "Wrong code",
+    "device.copied": "Machine's key used in two places",
+    "device.resumed": "Machine trusted again",
+    "password.reset_asked": "New password asked for",
+}
+_BROWSERS: Final = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS: Final = (
+    ("Windows", "Windows"),
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def terminal_chip(terminal: TerminalStatus) -> Chip:
+    """Return a terminal's state."""
+    return _CHIPS[terminal.state]
+
+
+def terminal_facts(terminal: TerminalStatus) -> Sentence:
+    """Return what more there is to say of it."""
+    where = f"On {terminal.device or 'a machine'}"
+    since, seen = terminal.since, terminal.last_seen
+    match terminal.state:
+        case "unused" if terminal.did is not None:
+            return (f"{where}: programs may use it; the EA does not yet. Paste it into the EA.",)
+        case "unused":
+            return ("Waiting for the first contact. Paste the token into the EA.",)
+        case "online":
+            return _said(where, since, "since", seen, "last heard of")
+        case "silent":
+            return (f"{where}, its daemon was last heard of ", Moment(seen or 0))
+        case "offline" | "pending":
+            return _said(where, since, "since", seen, "machine last heard of")
+        case "stopping":
+            return (
+                f"{where}: not confirmed, it ends by ",
+                Moment(terminal.ends_by or 0),
+                " at the latest",
+            )
+        case "stopped" if terminal.stopped_at_ms is not None:
+            return (f"{where}: stopped at ", Moment(terminal.stopped_at_ms / 1000, exact=True))
+        case "stopped" if terminal.did is None:
+            return ("It was never used.",)
+        case "stopped":
+            return (f"{where}: ended by itself, at the latest ", Moment(since or 0))
+    return ("It works nowhere until you decide.",)
+
+
+def _said(where: str, since: int | None, word: str, seen: int | None, seen_word: str) -> Sentence:
+    parts: list[str | Moment] = [where]
+    if since is not None:
+        parts += [f", {word} ", Moment(since)]
+    if seen is not None:
+        parts += [f", {seen_word} ", Moment(seen)]
+    return parts
+
+
+def account_of(terminal: TerminalStatus) -> str:
+    """Return which trading account a terminal is logged in to."""
+    return f"{terminal.login} at {terminal.server}" if terminal.login else ""
+
+
+def token_chip(token: TokenInfo) -> Chip:
+    """Return a token's state."""
+    return _TOKEN_CHIPS.get(token.status, Chip("idle", token.status))
+
+
+def token_until(token: TokenInfo) -> Sentence:
+    """Return when a token ends, or has ended."""
+    if token.status == "revoked" and token.ended_at is not None:
+        return ("revoked ", Moment(token.ended_at))
+    if token.exp is None:
+        return ("never ends by itself",)
+    return ("expired " if token.status == "expired" else "ends ", Moment(token.exp))
+
+
+def rights(token: TokenInfo) -> ScopeWords:
+    """Return the widest scope of a token."""
+    order = [Scope.ADMIN, Scope.TRADE, Scope.READ]
+    # each scope contains those below it: one word says it all
+    widest = next(scope for scope in order if scope in token.scopes)
+    return next(words for words in SCOPES if words.value == widest)
+
+
+def limits_words(limits: TradeLimits) -> str:
+    """Return the limits as one sentence."""
+    parts = []
+    if limits.max_lot is not None:
+        parts.append(f"{limits.max_lot} lots in one order")
+    if limits.max_open_lots is not None:
+        parts.append(f"{limits.max_open_lots} lots open in all")
+    if limits.max_orders_per_min is not None:
+        parts.append(f"{limits.max_orders_per_min} orders in a minute")
+    if limits.max_daily_loss is not None:
+        parts.append(f"a loss of {limits.max_daily_loss} in a day")
+    if limits.allowed_symbols is not None:
+        parts.append(f"only {', '.join(limits.allowed_symbols) or 'no symbol'}")
+    if limits.collar_bps is not None:
+        parts.append(f"prices within {limits.collar_bps / 100:g}% of the market")
+    return "; ".join(parts) or "none"
+
+
+_DETAILS: Final = {
+    "link": "on its page",
+    "code": "with the mail's code",
+    "known": "known already",
+}
+
+
+def entry_detail(entry: ActivityEntry) -> str:
+    """Return what more there is to say of a line of the log."""
+    if entry.event == "token.limits":
+        return _limits_noted(entry.detail)
+    return _DETAILS.get(entry.detail, entry.detail)
+
+
+def _limits_noted(text: str) -> str:
+    try:
+        return limits_words(TradeLimits.model_validate_json(text))
+    except ValidationError:  # the line was cut: there were many symbols
+        return ""
+
+
+def entry_words(entry: ActivityEntry) -> str:
+    """Return what a line of the log tells."""
+    words = _EVENTS.get(entry.event, entry.event.replace(".", " ").replace("_", " ").capitalize())
+    said_already = entry.outcome == "ok" or entry.event == "device.wrong_code"
+    return words if said_already else f"{words}: {entry.outcome}"
+
+
+def browser_of(agent: str) -> str:
+    """Return browser and system of a ``User-Agent``, as far as it tells the truth."""
+    browser = next((name for sign, name in _BROWSERS if sign in agent), "")
+    system = next((name for sign, name in _SYSTEMS if sign in agent), "")
+    if browser and system:
+        return f"{browser} on {system}"
+    return browser or system or (agent[:40] if agent else "")
+
+
+def from_where(address: str) -> str:
+    """Return the place of an address."""
+    return place_of(address) if address else ""
+
+
+# --- history --------------------------------------------------------------------------------
+
+_ENDS: Final = {
+    REPLACED: "a newer link with the same token took its place",
+    DAEMON_GONE: "the gateway stopped without a word; last heard of then",
+    "shutdown": "the gateway was stopped",
+    "the terminal said bye: shutdown": "the EA was removed, or the terminal closed",
+    "the terminal said bye: account_changed": "the terminal changed its account",
+    "silent for too long": "the terminal was silent for too long",
+    "revoked": "the token was revoked",
+    "expired": "the token expired",
+    "account_disabled": "your account was disabled",
+    "device_revoked": "the machine was revoked",
+    "rights_changed": "the token's rights changed",
+}
+_REASONS: Final = {
+    "unknown": "wrong token, or not known on that machine",
+    "revoked": "the token is revoked",
+    "expired": "the token has expired",
+    "account_disabled": "the account is disabled",
+    "device_pending": "the machine waits for approval",
+    "device_revoked": "the machine is revoked",
+    "lease_expired": "the console could not be reached for too long",
+    "rights_changed": "the token's rights changed",
+    "busy": "the gateway could not check it just then",
+    "proto": "the EA is of another version, or plays another part",
+}
+_WAYS: Final = {"http": "Program", "ws": "Program, stream", "terminal": "Terminal"}
+_STATES: Final = {
+    "online": Chip("good", "Live"),
+    "unknown": Chip("warn", "No contact"),
+    "pending": Chip("warn", "Waiting for approval"),
+    "offline": Chip("idle", "Ended"),
+}
+
+
+def run_view(run: RunInfo) -> Mapping[str, Any]:
+    """A session of a terminal."""
+    reason = run.reason.replace("'", "")  # daemons differ in whether they quote the EA's word
+    end = _ENDS.get(reason, run.reason)
+    account = f"{run.login} at {run.server}" if run.login else ""
+    return {
+        "tid": run.tid,
+        "name": run.name,
+        "device": run.hostname or "a machine without name",
+        "chip": _STATES[run.state],
+        "started_at": run.started_at,
+        "ended_at": run.ended_at,
+        "why": end[:1].upper() + end[1:],
+        "platform": run.platform.upper(),
+        "account": account,
+        "version": run.version,
+    }
+
+
+def login_view(login: LoginInfo) -> Mapping[str, Any]:
+    """Uses of a token by one program."""
+    is_in = login.outcome == "ok"
+    return {
+        "tid": login.tid,
+        "name": login.name,
+        "device": login.hostname or "a machine without name",
+        "chip": Chip("good", "Let in") if is_in else Chip("bad", "Refused"),
+        "why": "" if is_in else _REASONS.get(login.reason, login.reason),
+        "way": _WAYS.get(login.way, login.way),
+        "agent": browser_of(login.agent),
+        "first_at": login.first_at,
+        "last_at": login.last_at,
+        "count": login.count,
+    }
+
 
 View = Mapping[str, Any]
 

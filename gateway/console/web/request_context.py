@@ -26,7 +26,7 @@ from gateway.console.user_info import UserInfo
 from gateway.http.guard import FORM, Refusal
 from gateway.http.messages import read_body as read_bounded
 
-from .problem import ConsoleProblem
+from ..errors import ConsoleProblem
 
 MAX_BODY_BYTES: Final = 65_536
 BODY_S: Final = 10.0

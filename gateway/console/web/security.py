@@ -43,7 +43,7 @@ from gateway.console.errors import ConsoleError, SignInRefused, TooMany
 from gateway.console.sessions import Sessions, csrf_token
 from gateway.http.server import OnHeaders
 
-from .problem import ConsoleProblem
+from ..errors import ConsoleProblem
 from .request_context import (
     BROWSER_COOKIE,
     MAX_BODY_BYTES,

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from gateway.config import ConsoleServer, Secrets
-from gateway.console.key_exchange import exchange_console_key
+from gateway.console.secret_keys import exchange_console_key
 from gateway.console.settings import ConsoleSettings
 
 

@@ -13,7 +13,7 @@ from warm_process import start_warm
 
 from gateway.console.database import DatabaseError, open_database
 from gateway.console.database.model import SEALED, Base, SecretKey
-from gateway.console.key_exchange import exchange_console_key
+from gateway.console.secret_keys import exchange_console_key
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings
 from gateway.credentials.secrets import SecretsError

@@ -12,7 +12,7 @@ from random import Random
 from typing import TypeVar
 
 from gateway.config import ConsoleServer, Secrets
-from gateway.console.key_exchange import exchange_console_key
+from gateway.console.secret_keys import exchange_console_key
 from gateway.console.server import ConsoleServer as Server
 from gateway.console.service import Console, Costs, open_console
 from gateway.console.settings import ConsoleSettings
