@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ async def test_what_is_not_committed_was_never_told(console: Console):
     """Neither counted nor woken for."""
     machine, woken = Machine(), list[str]()
     await machine.seen_by(console)
+    await _listening(console)
     console.events.subscribe(machine.did, lambda: woken.append("x"))
 
     async def fail() -> None:
@@ -34,6 +36,19 @@ async def test_what_is_not_committed_was_never_told(console: Console):
 
     assert await events(console, machine) == []
     assert (await console.events.last(machine.did), woken) == (0, [])
+
+
+async def _listening(console: Console) -> None:
+    """Wait until the console hears PostgreSQL: when it begins to, it wakes everybody once."""
+    heard = asyncio.Event()
+    end = console.events.subscribe("probe", heard.set)
+    while not (console.db.is_sqlite or heard.is_set()):
+        async with console.db.begin() as session:
+            await console.notifier.announce(session, ["probe"])
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await heard.wait()
+    end()
 
 
 async def test_who_waits_is_woken_after_the_commit(console: Console):
