@@ -122,9 +122,8 @@ class Chain(BaseModel):
         return next(found, None)
 
     def _go_on(self, branch: Branch, kept: str, nonce: str, now_s: int) -> None:
-        # the home came back with one of the answers: those given beside it can never come any
-        # more,
-        # but the old base may, with a question that was given up and is still on its way
+        # the answers given beside this one can never come any more; the old base may, with a
+        # question that was given up and is still on its way
         if kept != branch.base:
             self.left.append((branch.base, now_s))
             branch.base, branch.given = kept, []

@@ -170,8 +170,7 @@ class Devices:
             mine = await session.get(UserDevice, (user_id, did), with_for_update=True)
             if mine is None or mine.status != "revoked":
                 raise NotFound("There is no such revoked device.")
-            # the row stays: its version must go on growing, or an old approval would count as
-            # newer
+            # the row stays: its version must go on growing, or an old approval would win
             mine.status = "forgotten"
             mine.dev_ver += 1
             news: list[PendingEvent] = []
@@ -301,8 +300,7 @@ class Devices:
             approved_at=mine.approved_at,
             approved_by=mine.approved_by,
             revoked_at=mine.revoked_at,
-            # a clock that was set back makes ages negative: then nobody knows, and it counts as
-            # away
+            # a clock that was set back makes ages negative: that counts as away
             is_online=0 <= self._now_s() - row.last_seen_at < ONLINE_S,
             tids=tids,
         )

@@ -104,12 +104,10 @@ class EventNotifier:
                 if version != before:
                     rows = await connection.execute(select(Device.did, Device.seq))
                     fresh = {did: seq for did, seq in rows}
-                    # also events of this process: SQLite's number tells that somebody wrote, not
-                    # who or what
+                    # SQLite's number tells that somebody wrote, not who or what
                     self.wake(did for did, seq in fresh.items() if seqs.get(did, 0) != seq)
                     seqs = fresh
-                # without it the read transaction would stay open, and hold the WAL from being
-                # cleared
+                # without it the read transaction stays open, and the WAL only grows
                 await connection.rollback()
                 await asyncio.sleep(POLL_S)
 
@@ -267,8 +265,7 @@ class Events:
                     .where(
                         DeviceEvent.did == did,
                         DeviceEvent.seq == ack.seq,
-                        # the first word counts: told again, it must not move the time at which
-                        # it stopped
+                        # the first word counts: told again, it must not move the time
                         DeviceEvent.acked_at.is_(None),
                     )
                     .values(
@@ -282,8 +279,7 @@ class Events:
             device = await session.get(Device, did, with_for_update=True)
             if device is not None:
                 newest = max(ack.seq for ack in acks)
-                # never beyond what was sent: who lies about the future would have it forgotten
-                # unread
+                # never beyond what was sent, or that would be forgotten unread
                 device.acked_seq = max(device.acked_seq, min(device.seq, newest))
 
     async def confirmation(
@@ -345,8 +341,7 @@ class Events:
         return seq
 
     async def _ends_by(self, session: AsyncSession, news: PendingEvent) -> int:
-        # the last lease handed out: by then the device stops by itself, should it never hear of
-        # this
+        # the last lease handed out: by its end the device stops, told or not
         leases = select(func.max(TokenDevice.lease_exp)).where(TokenDevice.did == news.did)
         if news.tid is not None:
             leases = leases.where(TokenDevice.tid == news.tid)

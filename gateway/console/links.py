@@ -105,8 +105,7 @@ class Resets:
                 session,
                 letter,
                 address=user.email,
-                # the pause in the name of the mail: also two console processes send one, without
-                # a lock
+                # the pause is in the name: two processes send one mail, without a lock
                 dedupe=f"reset:{user.id}:{self._now_s() // PAUSE_S}",
                 # a mail that waits longer than its link works would only confuse
                 exp=self._now_s() + RESET_S,

@@ -54,8 +54,7 @@ class LeaseIssuer:
             did: a device that the user has approved for it.
 
         """
-        # locked: a revocation that runs now either sees this lease's end, or keeps it from being
-        # made
+        # locked: a revocation that runs now sees this lease's end, or prevents it
         standing = await self._records.standing(session, tid, did, lock=True)
         if standing is None:
             return None
@@ -133,8 +132,7 @@ class DeviceOffers:
         comes before it, and there is no lease, or after it, and its event says when that ends.
         """
         async with self._db.begin() as session:
-            # tokens are locked before anything is signed: what is in the answer holds at one
-            # moment
+            # locked before anything is signed: the whole answer holds at one moment
             known = await self._records.known_to(session, did, lock=True)
             signer = await self._signing.signer(session)
             tokens = [await self._offer(session, standing, signer) for standing in known]
@@ -294,8 +292,7 @@ class TokenRecords:
         nonce: str = "",
     ) -> str:
         """Return the signed list of the tokens that a device may know, as an answer to it now."""
-        # in the transaction of the tokens: a daemon takes the list for all events up to this
-        # number
+        # in the tokens' transaction: the list stands for all events up to this number
         seq = await session.scalar(select(DeviceRow.seq).where(DeviceRow.did == did)) or 0
         state = DeviceState(
             v=1,

@@ -133,8 +133,7 @@ class LoginHistory:
             for sort in (Login.reason == "", Login.reason != ""):
                 newest = select(Login.id).where(Login.user_id == user_id, sort)
                 last = newest.order_by(Login.id.desc()).offset(MAX_KEPT).limit(1)
-                # the newest id to forget: one statement deletes all below it, however many there
-                # are
+                # the newest id to forget: one statement deletes all that are older
                 too_old = await session.scalar(last)
                 if too_old is not None:
                     mine = (Login.user_id == user_id) & sort
@@ -148,8 +147,7 @@ class LoginHistory:
         trusted = (
             select(Token.tid, Token.user_id)
             .join(UserDevice, UserDevice.user_id == Token.user_id)
-            # revoked machines may not: whoever has one could fill the log until it forgets the
-            # rest
+            # whoever has a revoked machine could fill the log until it forgets the rest
             .where(Token.tid.in_(tids), UserDevice.did == did, UserDevice.status == "approved")
         )
         return {tid: user_id for tid, user_id in await session.execute(trusted)}
@@ -170,8 +168,7 @@ class LoginHistory:
         # a name that comes back with another token is not the line that it was
         if row.tid == report.tid:
             row.last_at = max(row.last_at, min(report.last, now_s))
-            # never smaller: two reports overtake each other, and the daemon tells totals, not
-            # steps
+            # never smaller: reports overtake each other, and tell totals, not steps
             row.count = max(row.count, report.count)
 
 
@@ -299,8 +296,7 @@ class TerminalReports:
         async with self._db.session() as session:
             if before is not None:
                 last = await session.get(Run, before)
-                # somebody else's line opens no page: its place would tell when that one was at
-                # work
+                # somebody else's line opens no page: its place would tell its time
                 if last is None or last.user_id != user_id:
                     return []
                 wanted = wanted.where(_sooner(last))

@@ -186,7 +186,7 @@ async def _delete_leftovers(db: Database, named: StoreNamed) -> tuple[str, ...]:
 async def _note_coming(db: Database, name: str) -> KnownKey:
     async with db.begin() as session:
         kids = (await session.scalars(select(SecretKey.kid))).all()
-        # never used again, also not one of a deleted key: a backup may hold its rows
+        # above all that are noted: no two keys of a moment share a name
         number = max(int(kid.removeprefix("k")) for kid in kids) + 1
         salt = host.random_bytes(SALT_BYTES)
         row = SecretKey(kid=f"k{number}", check_value=b"", store=name, salt=salt, state="coming")
@@ -226,7 +226,7 @@ async def _reseal(
             if not text:  # a mail that was sent
                 continue
             at_row()
-            # only the key around each secret's own is exchanged; the secret is not decrypted
+            # sealed anew as a whole: the id of the key is authenticated in each secret
             sealed = new.rewrap(text, secret.place(row), old)
             await session.execute(update(table).where(key == row).values({secret.column: sealed}))
             count += 1

@@ -119,8 +119,7 @@ class PageConnections(HttpServer):
             spare = next(iter(self._idle), None) or self._slowest()
             if spare is None:
                 return False
-            # uncounted here: `connection_lost` comes in a later turn of the loop, when it is too
-            # late
+            # uncounted here: `connection_lost` comes in a later turn of the loop
             self.closed(spare)
             spare.abort()
         self._open.add(connection)

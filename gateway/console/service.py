@@ -174,16 +174,14 @@ class Console:
 
         """
         async with self.db.begin() as session:
-            # the events first, the key after them: they are signed with the key that devices still
-            # know
+            # events first: they are signed with the key that devices still know
             dids = await session.scalars(select(Device.did))
             await self.events.append(session, [PendingEvent(did, "keys.rotated") for did in dids])
             return await self.signing.rotate_in(session, remove_old=remove_old)
 
     async def tidy(self) -> None:
         """Renew keys that run out and forget what is over; done once an hour."""
-        # by `rotate_keys`, which tells the devices: a key that nobody has heard of signs for
-        # nobody
+        # by `rotate_keys`, which tells the devices: none believes a key unheard of
         if await self.signing.needs_renewal():
             await self.rotate_keys()
         async with self.db.begin() as session:

@@ -92,8 +92,7 @@ class Sessions:
                     user_id=user.id,
                     created_at=now_s,
                     seen_at=now_s,
-                    # without https any server on this host sees the cookie: having signed in opens
-                    # nothing more
+                    # without https any server on this host sees the cookie
                     step_up_at=now_s if https else 0,
                     https=https,
                     ip=ip[:64],

@@ -68,8 +68,7 @@ class SignInThrottle:
             if ip is not None:
                 self._count_address(await self._row(session, _address_key(ip)))
             row = await self._row(session, _account_key(account, lane))
-            # then the account, in the same transaction: a try that its address shut counts in no
-            # lane
+            # in the same transaction: a try that its address shut counts in no lane
             self._count_account(row)
 
     async def succeeded(self, account: str) -> None:
@@ -121,8 +120,7 @@ class SignInThrottle:
 
     def _count_account(self, row: Row) -> None:
         now_s = self._now_s()
-        # shut until a password reset: waiting longer and longer would still let somebody try for
-        # years
+        # shut until a password reset: any wait would still let somebody try for years
         if row.count >= MAX_FAILURES:
             raise SignInRefused(MAX_DELAY_S)
         # a clock that was set back must not lengthen the wait
@@ -194,8 +192,7 @@ class SignIns:
             return
         sessions = self._url() + PAGE_SESSIONS
         letter = templates.new_sign_in(place_of(ip), agent, at_s=now_s, sessions=sessions)
-        # the day is part of what the mail is about: the queue drops a second one of the day by
-        # itself
+        # the day is part of the name: the queue drops a second mail of the day
         day = datetime.fromtimestamp(now_s, UTC).date()
         await self._mail.put(
             session,

@@ -130,8 +130,7 @@ class Users:
         # hashed before the transaction: on SQLite nobody else writes while one is open
         row = await self._new(email, name, password, admin)
         if not chosen:
-            # nobody knows this password: the first one chosen is told as such, and no mail warns
-            # of it
+            # nobody knows this password: no mail warns when the first is chosen
             row.password_changed_at = NEVER
         async with self._db.begin() as session:
             await self._insert(session, row)
@@ -145,8 +144,7 @@ class Users:
             Invalid: address, name or password cannot be had; the link stays good.
 
         """
-        # looked at before hashing, which is dear, and taken after it: a wrong password costs no
-        # link
+        # looked at before hashing, taken after it: a bad password costs no link
         await self._links.peek(secret, SETUP)
         row = await self._new(email, name, password, True)
         row.last_login_at = self._now_s()  # whoever makes it is signed in with it
@@ -241,8 +239,7 @@ class Users:
             verified = await self._passwords.verify(row.password_hash if row else None, password)
             # a disabled account is refused like a wrong password, and after the same work
             ok = verified.ok and row is not None and row.status == "active"
-            # costs grow over the years: a sign-in is the only moment in which the password is at
-            # hand
+            # costs grow over the years, and only now the password is at hand
             fresh = await self._passwords.hash(password) if ok and verified.is_outdated else None
         except TooBusy:
             # nobody looked at the password, so the try was none
@@ -265,8 +262,7 @@ class Users:
         """
         user = await self.get(user_id)
         check_password(new, user.email, user.name)
-        # in the owner's own lane: strangers who fail at the sign-in form must not keep him from
-        # this
+        # a lane of its own: strangers who fail at the sign-in form keep nobody from this
         await self.authenticate(user.email, old, ip, event=AGAIN)
         await self._store_password(user, new, keep_sid)
 
@@ -378,8 +374,7 @@ class Users:
         )
 
     async def _insert(self, session: AsyncSession, row: User) -> None:
-        # no plain insert: two with one address at once would end one transaction with the driver's
-        # error
+        # no plain insert: of two with one address one would fail with the driver's error
         values = {column.key: getattr(row, column.key) for column in User.__table__.columns}
         await insert_missing(session, User, **values)
         found = await user_by_email(session, row.email)

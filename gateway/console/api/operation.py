@@ -162,8 +162,7 @@ class Operation(operation.Operation[ConsoleCall]):
         if self.is_open:
             return
         me = session_of(request)
-        # the same as on the pages; what is below this path changes the password, or asks who one
-        # is
+        # as on the pages: below this path one changes the password, or asks who one is
         if me.user.must_change_password and not self.path.startswith("/api/v1/me"):
             raise ConsoleProblem(403, "password_change_needed", "Change your password first.")
         if self.who == "admin" and not me.user.is_admin:

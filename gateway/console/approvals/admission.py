@@ -162,8 +162,7 @@ class FirstContacts:
             pub=body.pub,
             tid=body.tid,
             os=printable(body.os)[:100],
-            # all that a daemon says of itself is shown to people: cleaned and cut before it is
-            # kept
+            # shown to people: what a daemon says of itself is cleaned and cut
             hostname=printable(body.hostname),
             version=printable(body.version)[:64],
             terminal=body.terminal.model_dump_json(),

@@ -176,8 +176,7 @@ class DeviceAuthenticator:
         try:
             key = public_key(pub)
             proof = check_request(
-                # raw: a proxy or aiohttp may decode a path, and the signature is over what was
-                # sent
+                # raw: aiohttp decodes the path, and the signature is over what was sent
                 request.headers,
                 key,
                 request.method,

@@ -261,7 +261,7 @@ class Stream:
     async def _read(self, writer: asyncio.Task[None]) -> None:
         while not writer.done():
             try:
-                # two heartbeats and a half: one may be lost with a reconnect of the network
+                # two heartbeats and a half: one may be late on a bad network
                 async with asyncio.timeout(self._beat_s * SILENT):
                     message = await self._socket.receive()
             except TimeoutError:

@@ -315,8 +315,7 @@ class Tokens:
             news = await inherit(session, fresh, others, self._now_s())
             for other in others:
                 other.replaced_by = fresh.tid
-                # one that is on its way out already gets no second overlap: replacing twice ends
-                # it
+                # no second overlap for one that is on its way out: replacing twice ends it
                 at_once = overlap_s == 0 or other.status == "superseded"
                 news += await self._supersede(session, other, 0 if at_once else overlap_s)
             await self._tell(session, news)
