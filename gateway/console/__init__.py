@@ -1,1 +1,1 @@
-"""The cloud side: users, tokens, devices, approvals by email, and the pages for all that."""
+"""Console: users, tokens, devices, approvals by mail, and the pages for all that."""

@@ -80,7 +80,7 @@ class ActivityEntry:
 
 
 class ActivityLog:
-    """Writes and reads the log.
+    """Log of acts, written within the transaction of each act.
 
     Args:
         db: keeps it.

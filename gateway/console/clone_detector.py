@@ -141,7 +141,7 @@ class Chain(BaseModel):
 
 
 class CloneDetector:
-    """Knows which devices were copied.
+    """Detector of devices whose key is used in two places.
 
     Args:
         db: with the tables.

@@ -48,7 +48,7 @@ class DeviceInfo:
 
 
 class Devices:
-    """Knows machines.
+    """Registry of machines, approved by each user for himself.
 
     Args:
         db: with the tables.

@@ -28,7 +28,7 @@ from typing import Final
 
 
 class ConsoleProblem(Exception):
-    """The request ends here.
+    """End of a request, told to whoever sent it.
 
     Args:
         status: of HTTP.
@@ -90,17 +90,17 @@ class ConsoleError(Exception):
 
 
 class Invalid(ConsoleError):
-    """An argument is out of range."""
+    """Refusal of an argument that is out of range."""
 
 
 class WeakPassword(Invalid):
-    """The password is too short, too long or too well known."""
+    """Refusal of a password that is too short, too long or too well known."""
 
     word = "weak_password"
 
 
 class SignInRefused(ConsoleError):
-    """Not logged in. Nobody learns whether the account exists or which part was wrong.
+    """Refusal of a sign-in. Nobody learns whether the account exists or which part was wrong.
 
     Args:
         wait_s: before the next try; the same for accounts that do not exist.
@@ -119,7 +119,7 @@ class SignInRefused(ConsoleError):
 
 
 class PasswordRefused(SignInRefused):
-    """The password that was asked for once more is not accepted."""
+    """Refusal of a password that was asked for once more."""
 
     def __init__(self, wait_s: int = 0) -> None:
         super().__init__(wait_s)
@@ -130,7 +130,7 @@ class PasswordRefused(SignInRefused):
 
 
 class StepUpNeeded(ConsoleError):
-    """The password was given too long ago for this act."""
+    """Demand of the password, which was given too long ago for this act."""
 
     status = 403
     word = "step_up_needed"
@@ -140,28 +140,28 @@ class StepUpNeeded(ConsoleError):
 
 
 class NotFound(ConsoleError):
-    """There is no such thing; what belongs to somebody else is not there either."""
+    """Refusal of what is not there; what belongs to somebody else is not there either."""
 
     status = 404
     word = "not_found"
 
 
 class Taken(ConsoleError):
-    """Another one has the name."""
+    """Refusal of a name that another one has."""
 
     status = 409
     word = "taken"
 
 
 class Gone(ConsoleError):
-    """It was used already, or its time is over."""
+    """Refusal of what was used already, or whose time is over."""
 
     status = 410
     word = "gone"
 
 
 class TooMany(ConsoleError):
-    """A limit is reached.
+    """Refusal beyond a limit.
 
     Args:
         message: which one.
@@ -178,7 +178,7 @@ class TooMany(ConsoleError):
 
 
 class TooBusy(TooMany):
-    """Too many passwords are being checked."""
+    """Refusal while too many passwords are being checked."""
 
     word = "busy"
 

@@ -38,7 +38,7 @@ CHECK_S = 5.0
 
 
 class EventNotifier:
-    """Callbacks by device.
+    """Notifier of those who wait for a device's events.
 
     Args:
         db: over which other processes are heard.
@@ -166,7 +166,7 @@ class Confirmation:
 
 
 class Events:
-    """Writes, gives and confirms events.
+    """Events of devices: written, given and confirmed.
 
     Args:
         db: keeps them.

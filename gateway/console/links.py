@@ -36,7 +36,7 @@ PAGE = "/reset/"
 
 
 class Resets:
-    """Sends reset links.
+    """Sender of reset links.
 
     Args:
         db: with the users.
@@ -133,7 +133,7 @@ class LinkInfo:
 
 
 class Links:
-    """Makes and takes one-time links.
+    """Store of one-time links: made, looked at, taken.
 
     Args:
         db: keeps hashes of them.

@@ -31,7 +31,7 @@ from .signing import ISSUER, Signer, Signing
 
 
 class LeaseIssuer:
-    """Makes leases.
+    """Issuer of leases.
 
     Args:
         records: knows who may have one.
@@ -92,7 +92,7 @@ class LeaseIssuer:
 
 @dataclass(frozen=True)
 class DeviceOffer:
-    """The answer to a daemon's ``sync``, without its events."""
+    """Answer to a daemon's ``sync``, without its events."""
 
     keys: str
     state: str
@@ -100,7 +100,7 @@ class DeviceOffer:
 
 
 class DeviceOffers:
-    """Makes offers.
+    """Maker of offers: all that a device may have now.
 
     Args:
         db: with the tables.
@@ -205,7 +205,7 @@ def server_key_place(tid: str) -> Place:
 
 
 class TokenRecords:
-    """Makes records.
+    """Maker of records, each from the tables of the moment.
 
     Args:
         db: with the tables.

@@ -60,7 +60,7 @@ class LoginInfo:
 
 
 class LoginHistory:
-    """Keeps what daemons report.
+    """History of the uses of tokens, as daemons report them.
 
     Args:
         db: with the tables.
@@ -227,7 +227,7 @@ class RunInfo:
 
 
 class TerminalReports:
-    """Keeps what daemons report.
+    """History of terminals at work, as daemons report it.
 
     Args:
         db: with the tables.

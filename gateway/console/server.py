@@ -204,7 +204,7 @@ SETUP_PAGE: Final = "/setup/{secret}"
 
 
 class ConsoleServer:
-    """Serves an open console while the block lasts; gives out its URL.
+    """Server of an open console, which serves while its block lasts.
 
     Args:
         console: the services.

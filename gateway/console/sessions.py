@@ -50,7 +50,7 @@ class SessionInfo:
 
 
 class Sessions:
-    """Makes, finds and ends sessions.
+    """Sessions of browsers: made, found and ended.
 
     Args:
         db: keeps them.

@@ -39,7 +39,7 @@ _KEEP_S = 86_400
 
 
 class SignInThrottle:
-    """Counts tries.
+    """Counter of tries, for each account's lanes and each address.
 
     Args:
         db: keeps the counts.
@@ -160,7 +160,7 @@ PAGE_FORGOT = "/forgot"
 
 
 class SignIns:
-    """Looks at sign-ins and at new passwords.
+    """Watcher of sign-ins and new passwords, which mails about them.
 
     Args:
         mail: tells.
@@ -242,7 +242,7 @@ _NAME: Final = 32
 
 
 class Browsers:
-    """Makes and checks what such browsers keep.
+    """Marks of browsers in which somebody has signed in.
 
     Args:
         key: 32 secret bytes.

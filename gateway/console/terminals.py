@@ -68,7 +68,7 @@ class _Use:
 
 
 class TerminalOverview:
-    """Reads what terminals are doing.
+    """Overview of what a user's terminals are doing.
 
     Args:
         db: with the tables.

@@ -25,11 +25,11 @@ from .database.model import Device, DeviceTrail
 
 
 class BadTrail(ValueError):
-    """It was not signed by the device that tells it."""
+    """Refusal of a head that the device has not signed."""
 
 
 class AuditTrails:
-    """Keeps what devices tell.
+    """Heads of audit trails, as devices tell them.
 
     Args:
         db: with the tables.

@@ -72,7 +72,7 @@ def check_password(password: str, *about: str) -> None:
 
 
 class Users:
-    """Knows users.
+    """Accounts of users: made, signed in, disabled.
 
     Args:
         db: with the tables.
@@ -311,7 +311,7 @@ class Users:
             await self.demand_password_change_in(session, user_id)
 
     async def demand_password_change_in(self, session: AsyncSession, user_id: str) -> None:
-        """The same within a transaction; all sessions end."""
+        """Demand it within a transaction; all sessions end."""
         row = await locked_user(session, user_id)
         row.must_change_password = True
         await end_sessions(session, user_id)
@@ -456,7 +456,7 @@ PAGE_INVITATION = "/invitation/{secret}"
 
 
 class Invitations:
-    """Invites people.
+    """Invitations of people to the console.
 
     Args:
         db: mails are queued in its transactions.

@@ -74,7 +74,7 @@ class _TokenOwner:
 
 
 class FirstContacts:
-    """Answers terminals that a daemon relays."""
+    """First contacts of terminals that a daemon relays."""
 
     def __init__(self, services: ApprovalServices, admission: ContactAdmission) -> None:
         self._services = services
@@ -200,7 +200,7 @@ MAX_OPEN = 3
 
 @dataclass(frozen=True)
 class _Ask:
-    """A request is to be made."""
+    """Verdict that a request is to be made."""
 
 
 class ContactAdmission:

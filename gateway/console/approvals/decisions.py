@@ -46,7 +46,7 @@ Way = Literal["link", "code"]
 
 
 class Decisions:
-    """Carries out what people decide."""
+    """Decisions of people about requests, carried out."""
 
     def __init__(self, services: ApprovalServices) -> None:
         self._services = services
@@ -97,7 +97,7 @@ class Decisions:
         return await self._not_me(has_link(secret))
 
     async def not_mine(self, user_id: str, rid: str) -> RequestView:
-        """Do the same on the page, for the request's user.
+        """Say "This was not me" on the page, as the request's user.
 
         Raises:
             RequestGone: there is no such request of this user, or that was said of it already,

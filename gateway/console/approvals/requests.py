@@ -83,7 +83,7 @@ def new_codes() -> NewCodes:
 
 
 class Codes:
-    """Hashes codes, in the threads that hash passwords.
+    """Hasher of codes, in the threads that hash passwords.
 
     Args:
         hasher: with :data:`gateway.credentials.passwords.CODE_COST`.
@@ -131,7 +131,7 @@ def _typed(rid: str, code: str) -> str:
 
 @dataclass(frozen=True)
 class ApprovalServices:
-    """The services of the console that approvals need."""
+    """Services of the console that approvals need."""
 
     db: Database
     box: SecretBox = field(repr=False)
@@ -198,7 +198,7 @@ Status = Literal["pending", "approved", "refused", "expired", "dead"]
 
 
 class WrongCode(ConsoleError):
-    """The code is not the one of this request; the request stays undecided.
+    """Refusal of a code that is not the request's; the request stays undecided.
 
     Args:
         tries_left: with 0 the request is dead.
@@ -217,7 +217,7 @@ class WrongCode(ConsoleError):
 
 
 class RequestGone(Gone):
-    """There is no such open request: it ran out, was decided, or is another user's."""
+    """Refusal of a request that ran out, was decided, or is another user's."""
 
     def __init__(self) -> None:
         super().__init__("This request is over. Start a new one at the terminal.")

@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 
 
 class CallRefused(Exception):
-    """The call ends here.
+    """Refusal of a daemon's call, with what it can do.
 
     Args:
         status: of HTTP.
@@ -115,7 +115,7 @@ class AuthenticatedDevice:
 
 
 class DeviceAuthenticator:
-    """Lets signed calls in.
+    """Authenticator of calls that devices have signed.
 
     Args:
         console: knows the devices' keys.

@@ -187,7 +187,7 @@ _AFTER = "after_commit"
 
 
 class DatabaseError(Exception):
-    """The database cannot be opened; the message says what to do."""
+    """Failure to open the database; the message says what to do."""
 
 
 class Database:

@@ -30,7 +30,7 @@ _VERSION = Table(
 
 
 class NewerDatabase(Exception):
-    """The database was made by a newer version of this program."""
+    """Refusal of a database that a newer version of this program made."""
 
 
 def upgrade(connection: Connection) -> None:

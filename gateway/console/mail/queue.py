@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 class MailQueue:
-    """The mails of the console."""
+    """Queue of the console's mails, and the worker that carries them."""
 
     def __init__(
         self,

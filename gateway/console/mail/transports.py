@@ -33,7 +33,7 @@ _DOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*", re.ASCII)
 
 
 class BadAddress(ValueError):
-    """The text is no mail address that we would write to."""
+    """Refusal of a text that is no mail address we would write to."""
 
 
 def check_address(text: str) -> str:
@@ -57,19 +57,19 @@ OUTBOX = "outbox"
 
 
 class MailError(Exception):
-    """A mail was not taken. The text is a short word of ours, never the server's."""
+    """Failure to hand over a mail. The text is a short word of ours, never the server's."""
 
 
 class TryLater(MailError):
-    """It may be taken later."""
+    """Failure that may pass: the mail is tried again."""
 
 
 class Undeliverable(MailError):
-    """It will never be taken."""
+    """Failure for good: the mail is not tried again."""
 
 
 class MailTransport(Protocol):
-    """Takes mails."""
+    """Transport of mails."""
 
     async def carry(self, message: EmailMessage, address: str) -> None:
         """Hand a mail over.
@@ -82,7 +82,7 @@ class MailTransport(Protocol):
 
 
 class FolderTransport:
-    """Writes mails into a folder, for people without a mail server."""
+    """Transport into a folder, for people without a mail server."""
 
     def __init__(self, home: Path) -> None:
         self.folder = home / OUTBOX
@@ -116,7 +116,7 @@ class FolderTransport:
 
 
 class SmtpTransport:
-    """Hands mails to a mail server.
+    """Transport to a mail server.
 
     Args:
         settings: as :class:`~gateway.console.settings.ConsoleSettings` let them pass.

@@ -70,7 +70,7 @@ class StaticFiles:
 
 
 class Templates:
-    """Renders the pages. What is put into one is escaped."""
+    """Templates of the pages. What is put into one is escaped."""
 
     def __init__(self, static: StaticFiles) -> None:
         self._environment = jinja2.Environment(
@@ -132,7 +132,7 @@ _ADMIN_NAV: Final = (*_NAV, ("/users", "Users"))
 
 
 class PageContext:
-    """Makes pages for visitors.
+    """Context in which pages are made for visitors.
 
     Args:
         console: the services.

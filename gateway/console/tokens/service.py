@@ -163,7 +163,7 @@ _UNKNOWN = "There is no such token."
 
 
 class Tokens:
-    """Makes and changes tokens. What belongs to another user is not there.
+    """Tokens of users, made and changed. What belongs to another user is not there.
 
     Args:
         db: with the tables.

@@ -225,7 +225,7 @@ SessionHandler = Callable[[web.Request, SessionInfo], Awaitable[web.StreamRespon
 
 
 class SignInNeeded(ConsoleProblem):
-    """The page is for people who are signed in."""
+    """Refusal of a page that is for people who are signed in."""
 
     def __init__(self) -> None:
         super().__init__(401, "sign_in_needed", "Your session has ended. Sign in again.")
