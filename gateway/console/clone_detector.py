@@ -11,9 +11,8 @@ Theory of operation
 Each question of a home names the answer that this home has stored last.
 A daemon asks one question at a time, each with a fresh nonce; the answer is signed with it
 (:class:`~gateway.credentials.event.DeviceState`), and the next question carries the newest answer
-that
-is on the daemon's disk. So the questions of one home are a chain, and of two homes with one key
-the chain forks. The rule, for the nonce in what a question carries:
+that is on the daemon's disk. So the questions of one home are a chain, and of two homes with one
+key the chain forks. The rule, for the nonce in what a question carries:
 
 * It is the *base*, what the home was known to have, or one of those *given* in answer to that:
   the home itself. One of those given becomes the base, and the others can never come: of two
