@@ -18,8 +18,8 @@ from gateway.audit import (
     MISMATCH,
     SIGNED,
     Audit,
-    Fault,
     Head,
+    TrailFault,
     begin_of,
     check_end,
     check_signed,
@@ -145,7 +145,7 @@ class AuditService:
         self._may_sign = True
         self.make()  # before the first row: from now on a trail without a checkpoint is a finding
 
-    def _faults(self) -> list[Fault]:
+    def _faults(self) -> list[TrailFault]:
         """Compare the trail with all that was signed of it."""
         reader, did = self._ledger.reader, self._device.did
         faults = []
@@ -156,11 +156,11 @@ class AuditService:
             if copy is not None:
                 faults += [fault for fault in check_end(reader, copy.head) if fault not in faults]
             if found is None and (problem := missing(reader, copy)):
-                faults.append(Fault(0, "missing", problem))
+                faults.append(TrailFault(0, "missing", problem))
             if problem := check_begin(reader, did):
-                faults.append(Fault(0, "replaced", problem))
+                faults.append(TrailFault(0, "replaced", problem))
         except BadCheckpoint as error:
-            faults.append(Fault(0, "replaced", str(error)))
+            faults.append(TrailFault(0, "replaced", str(error)))
         if (last := last_of(reader, SIGNED)) is not None:
             n, entry = last
             faults += check_signed(n, entry, hash_of(reader, n - 1) or b"", signatures(did))

@@ -35,7 +35,7 @@ Signatures = Callable[[bytes], Head]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class TrailFault:
     """Something that nobody does who only adds rows."""
 
     n: int
@@ -45,14 +45,14 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Verdict on a trail: what was found."""
+class TrailVerdict:
+    """TrailVerdict on a trail: what was found."""
 
     entries: int
     """Rows looked at."""
     head: Head
     """Of the trail as it is."""
-    faults: tuple[Fault, ...]
+    faults: tuple[TrailFault, ...]
 
     @property
     def is_intact(self) -> bool:
@@ -66,7 +66,7 @@ def verify(
     *,
     start: int = 1,
     signatures: Signatures | None = None,
-) -> Verdict:
+) -> TrailVerdict:
     """Look at every row that is not archived.
 
     Args:
@@ -91,7 +91,7 @@ def verify(
 
 def _looked_at(
     store: Store, checkpoint: Head | None, start: int, begin: int, signatures: Signatures | None
-) -> Verdict:
+) -> TrailVerdict:
     faults = _Faults()
     for fault in _unprotected(store):
         faults.add(fault)
@@ -99,26 +99,28 @@ def _looked_at(
     expected, previous = start, hash_of(store, start - 1)
     entries = 0
     if previous is None:
-        faults.add(Fault(start - 1, "missing", f"row {start - 1} is not there"))
+        faults.add(TrailFault(start - 1, "missing", f"row {start - 1} is not there"))
     for row in rows(store, start if begin or not is_whole else None):
         n, entry, hashed = row["n"], row["entry"], row["hash"]
         entries += 1
         if n != expected:
             faults.add(_misplaced(n, expected))
         elif previous is not None and chained(previous, n, entry) != hashed:
-            faults.add(Fault(n, "changed", f"row {n}, or its hash, is not as it was written"))
+            faults.add(TrailFault(n, "changed", f"row {n}, or its hash, is not as it was written"))
         if signatures is not None and previous is not None and _IS_SIGNED in entry:
             for fault in check_signed(n, entry, previous, signatures):
                 faults.add(fault)
         if b'"event":"' + MISMATCH.encode() + b'"' in entry:
-            faults.add(Fault(n, "noted", f"at row {n} a daemon found the trail cut or replaced"))
+            faults.add(
+                TrailFault(n, "noted", f"at row {n} a daemon found the trail cut or replaced")
+            )
         expected, previous = max(n, 0) + 1, hashed
     for fault in check_end(store, checkpoint):
         faults.add(fault)
-    return Verdict(entries, Head(expected - 1, previous or GENESIS), tuple(faults))
+    return TrailVerdict(entries, Head(expected - 1, previous or GENESIS), tuple(faults))
 
 
-def check_signed(n: int, entry: bytes, before: bytes, signatures: Signatures) -> list[Fault]:
+def check_signed(n: int, entry: bytes, before: bytes, signatures: Signatures) -> list[TrailFault]:
     """Return what is wrong with a row that signs all before it.
 
     Args:
@@ -131,10 +133,12 @@ def check_signed(n: int, entry: bytes, before: bytes, signatures: Signatures) ->
     try:
         head = signatures(entry)
     except BadSignature as error:
-        return [Fault(n, "unsigned", f"row {n} {error}")]
+        return [TrailFault(n, "unsigned", f"row {n} {error}")]
     if head == Head(n - 1, before):
         return []
-    return [Fault(n, "replaced", f"the rows before row {n} are others than those it has signed")]
+    return [
+        TrailFault(n, "replaced", f"the rows before row {n} are others than those it has signed")
+    ]
 
 
 def rows(store: Store, start: int | None = None) -> Iterator[Row]:
@@ -157,14 +161,14 @@ def rows(store: Store, start: int | None = None) -> Iterator[Row]:
         at = page[-1]["n"] + 1
 
 
-def _misplaced(n: int, expected: int) -> Fault:
+def _misplaced(n: int, expected: int) -> TrailFault:
     if n < expected:
-        return Fault(n, "extra", f"there is a row {n}, which nobody has written")
+        return TrailFault(n, "extra", f"there is a row {n}, which nobody has written")
     gone = f"row {expected} is" if n == expected + 1 else f"rows {expected} to {n - 1} are"
-    return Fault(expected, "missing", f"{gone} not there")
+    return TrailFault(expected, "missing", f"{gone} not there")
 
 
-def check_end(store: Store, checkpoint: Head | None) -> list[Fault]:
+def check_end(store: Store, checkpoint: Head | None) -> list[TrailFault]:
     """Return what is wrong at the end alone, which no row behind it holds on to.
 
     Args:
@@ -179,28 +183,30 @@ def check_end(store: Store, checkpoint: Head | None) -> list[Fault]:
     return faults
 
 
-def _faults_at_end(store: Store, checkpoint: Head | None, begin: int) -> list[Fault]:
+def _faults_at_end(store: Store, checkpoint: Head | None, begin: int) -> list[TrailFault]:
     written, last = extent_of(store)
     faults = []
     if written > last:
-        faults.append(Fault(last + 1, "cut", f"{written} rows were written, the last is {last}"))
+        faults.append(
+            TrailFault(last + 1, "cut", f"{written} rows were written, the last is {last}")
+        )
     elif written < last:
         text = f"{written} rows were written, the last is {last}"
-        faults.append(Fault(written + 1, "extra", text))
+        faults.append(TrailFault(written + 1, "extra", text))
     if checkpoint is None:
         return faults
     if checkpoint.n < begin:
         return faults  # the archive has that row, and is signed up to a later one
     if checkpoint.n > last:
         text = f"the checkpoint knows row {checkpoint.n}, the last is {last}"
-        faults.append(Fault(last + 1, "cut", text))
+        faults.append(TrailFault(last + 1, "cut", text))
     elif hash_of(store, checkpoint.n) != checkpoint.hash:
         text = f"row {checkpoint.n} has another hash than its checkpoint"
-        faults.append(Fault(checkpoint.n, "replaced", text))
+        faults.append(TrailFault(checkpoint.n, "replaced", text))
     return faults
 
 
-def _unprotected(store: Store) -> Iterator[Fault]:
+def _unprotected(store: Store) -> Iterator[TrailFault]:
     """Yield the triggers that are not as they were made."""
     found = store.all(
         "SELECT name, sql FROM sqlite_master WHERE tbl_name = 'audit' AND sql NOTNULL"
@@ -208,17 +214,19 @@ def _unprotected(store: Store) -> Iterator[Fault]:
     made = {row["name"]: row["sql"] for row in found}
     for name in ("audit", *TRIGGERS):
         if name not in made or f"{made[name]};" not in TABLE + MARKS:
-            yield Fault(0, "unprotected", f"{name} of the database is not as it was made")
+            yield TrailFault(0, "unprotected", f"{name} of the database is not as it was made")
     for name in made.keys() - {"audit", *TRIGGERS}:
-        yield Fault(0, "unprotected", f"{name[:64]} was added to the table of the audit trail")
+        yield TrailFault(
+            0, "unprotected", f"{name[:64]} was added to the table of the audit trail"
+        )
 
 
 _IS_SIGNED = b'"event":"' + SIGNED.encode() + b'"'
 
 
-class _Faults(list[Fault]):
+class _Faults(list[TrailFault]):
     """The first of them."""
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: TrailFault) -> None:
         if len(self) < MAX_FAULTS:
             self.append(fault)

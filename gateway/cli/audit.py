@@ -20,7 +20,7 @@ from gateway.cli.output import CliError, known_failures, visible
 from gateway.cli.token import ConfigFile, HomeOption, Json
 
 if TYPE_CHECKING:
-    from gateway.audit import Verdict
+    from gateway.audit import TrailVerdict
     from gateway.audit.archive import Part
     from gateway.audit.checkpoint import Checkpoint
     from gateway.audit.verify import Signatures
@@ -315,7 +315,7 @@ def _mark(home: Path, config: Path | None, store: Store, part: Part, file: Path)
 
 
 def _facts(
-    home: Path, verdict: Verdict, known: Checkpoint | None, problems: Sequence[str]
+    home: Path, verdict: TrailVerdict, known: Checkpoint | None, problems: Sequence[str]
 ) -> dict[str, Any]:
     faults = [{"row": fault.n, "kind": fault.kind, "text": fault.text} for fault in verdict.faults]
     faults += [{"row": 0, "kind": "checkpoint", "text": problem} for problem in problems]

@@ -35,7 +35,7 @@ from ea_bridge.simulation.broker import (
 )
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
-from gateway.trading.session import Session
+from gateway.trading.session import TradingSession
 
 from .book import FIRST_TICKET, TICKETS_EACH, BookKey, Kept, PaperBook, result_of
 from .quotes import LiveQuotes
@@ -78,7 +78,7 @@ class PaperAccount:
         self._book = PaperBook(ledger, key)
         self._quotes = LiveQuotes("")
         self._broker: Broker | None = None
-        self._real: Session | None = None
+        self._real: TradingSession | None = None
         self._version = -1
         self._last_msc = 0
         self._opening = asyncio.Lock()
@@ -107,7 +107,7 @@ class PaperAccount:
         self._holders.pop(terminal, None)
         self._watch()
 
-    def wake(self, real: Session) -> None:
+    def wake(self, real: TradingSession) -> None:
         """A terminal is linked: follow the market for what is open, as soon as it answers."""
         _start(self._waking, self._wake(real))
 
@@ -119,7 +119,7 @@ class PaperAccount:
             self._summary.cancel()
         await asyncio.gather(*self._waking, *self._writes, return_exceptions=True)
 
-    async def _wake(self, real: Session) -> None:
+    async def _wake(self, real: TradingSession) -> None:
         # a terminal that has just linked may not know its account yet
         while real.state is not SessionState.DISCONNECTED:
             try:
@@ -130,7 +130,7 @@ class PaperAccount:
             else:
                 return
 
-    async def open(self, real: Session) -> None:
+    async def open(self, real: TradingSession) -> None:
         """Have the books ready, and the prices of what is open in them.
 
         Raises:
@@ -146,7 +146,7 @@ class PaperAccount:
             if self._broker is None:
                 await self._open(real)
 
-    async def _open(self, real: Session) -> None:
+    async def _open(self, real: TradingSession) -> None:
         template = await real.request(commands.ACCOUNT_GET, commands.NoParams())
         clock = await real.request(commands.CLOCK_GET, commands.NoParams())
         kept = self._book.find() or await self._book.create(template)
@@ -209,7 +209,7 @@ class PaperAccount:
 
     # --- commands ----------------------------------------------------------------------------
 
-    async def learn(self, real: Session, request: TradeRequest) -> None:
+    async def learn(self, real: TradingSession, request: TradeRequest) -> None:
         """Learn the price of what a request is about.
 
         Raises:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ea_bridge import commands, host
 from ea_bridge.model import SymbolInfo, Tick
-from gateway.trading.session import Session
+from gateway.trading.session import TradingSession
 from gateway.trading.trade_sessions import KEPT_S, Week
 
 VEHICLE = "USD"
@@ -70,7 +70,7 @@ class LiveQuotes:
         """
         return (name, *self._pairs.get(name, ()))
 
-    async def learn(self, real: Session, name: str) -> None:
+    async def learn(self, real: TradingSession, name: str) -> None:
         """Ask the terminal for a symbol as it is now, and for what its currencies need.
 
         Raises:
@@ -82,7 +82,7 @@ class LiveQuotes:
             self._pairs[name] = await self._find_pairs(real, self._known[name].spec)
         await asyncio.gather(*(self._learn_one(real, pair) for pair in self._pairs[name]))
 
-    async def _learn_one(self, real: Session, name: str) -> None:
+    async def _learn_one(self, real: TradingSession, name: str) -> None:
         params = commands.SymbolParams(symbol=name)
         spec = await real.request(commands.SYMBOL_GET, params)
         if not spec.select:
@@ -90,7 +90,7 @@ class LiveQuotes:
         self._known[name] = await self._with_week(real, spec)
         self.take(name, await real.request(commands.TICK_GET, params))
 
-    async def _with_week(self, real: Session, spec: SymbolInfo) -> _KnownSymbol:
+    async def _with_week(self, real: TradingSession, spec: SymbolInfo) -> _KnownSymbol:
         # the specification anew each time, since swaps and limits change; the week is asked rarely
         known, now_s = self._known.get(spec.name), host.monotonic_s()
         if known is not None and known.until_s > now_s:
@@ -101,7 +101,7 @@ class LiveQuotes:
             week = Week.of(await real.request(commands.SESSIONS_GET, params))
         return _KnownSymbol(spec, week, now_s + KEPT_S)
 
-    async def _find_pairs(self, real: Session, spec: SymbolInfo) -> tuple[str, ...]:
+    async def _find_pairs(self, real: TradingSession, spec: SymbolInfo) -> tuple[str, ...]:
         sources = {spec.currency_profit, spec.currency_margin} - {self._currency, ""}
         if not sources:
             return ()

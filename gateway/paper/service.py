@@ -31,7 +31,7 @@ from gateway.streams.channels import Channel
 from gateway.streams.service import Streams
 from gateway.trading.contingent.service import ContingentService
 from gateway.trading.filling import FillingMemory
-from gateway.trading.session import Session
+from gateway.trading.session import TradingSession
 from gateway.trading.state import TradingState
 
 LOOK_S = 0.25
@@ -163,7 +163,9 @@ class PaperService:
 
         return look_and_ask
 
-    def session(self, terminal: TerminalEntry, *, paper: bool, forced: bool) -> Session | None:
+    def session(
+        self, terminal: TerminalEntry, *, paper: bool, forced: bool
+    ) -> TradingSession | None:
         """Return the way to a terminal's market or to its paper broker.
 
         Args:

@@ -17,7 +17,7 @@ from ea_bridge.protocol.messages import Hello
 from ea_bridge.session import DEFAULT_TIMEOUT_S, SessionState
 from gateway.storage.store import StoreError
 from gateway.trading.journal import PAPER_FP
-from gateway.trading.session import Session
+from gateway.trading.session import TradingSession
 
 from .account import PaperAccount
 
@@ -63,7 +63,7 @@ class PaperSession:
 
     """
 
-    def __init__(self, real: Session, account: PaperAccount) -> None:
+    def __init__(self, real: TradingSession, account: PaperAccount) -> None:
         self.real = real
         self.account = account
         self.hello = paper_hello(real.hello)

@@ -21,7 +21,7 @@ made together; and once the answer is queued, the snapshot and what came meanwhi
 """
 
 from .hub import Listener
-from .outbox import Event, Outbox
+from .outbox import Outbox, StreamEvent
 from .service import Streams
 
-__all__ = ["Event", "Listener", "Outbox", "Streams"]
+__all__ = ["Listener", "Outbox", "StreamEvent", "Streams"]

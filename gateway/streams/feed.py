@@ -53,7 +53,7 @@ _OnEnd = Callable[[Channel, GatewayError], None]
 _Happened = Literal["snapshot", "link", "broker", "autotrading", "clock", "paper"]
 
 
-class Symbols(Protocol):
+class SymbolTable(Protocol):
     """The part of a session that events need."""
 
     def symbol_of(self, sym: int) -> str:
@@ -166,7 +166,7 @@ class TerminalFeed:
 
     # --- what the bridge tells -----------------------------------------------------------------
 
-    def event(self, session: Symbols, event: Event) -> None:
+    def event(self, session: SymbolTable, event: Event) -> None:
         """Take an event of the terminal's session."""
         ts = self._context.now_ms()
         match event:
@@ -247,7 +247,7 @@ class TerminalFeed:
 
     # --- inside --------------------------------------------------------------------------------
 
-    def _take_ticks(self, session: Symbols, ticks: Ticks, ts: int) -> None:
+    def _take_ticks(self, session: SymbolTable, ticks: Ticks, ts: int) -> None:
         sym, quotes = -1, None
         for row in ticks.d:
             if row[0] != sym:
@@ -256,7 +256,7 @@ class TerminalFeed:
             if quotes is not None:
                 quotes.ticks.take(row, ts)
 
-    def _quotes_of(self, session: Symbols, sym: int) -> Quotes | None:
+    def _quotes_of(self, session: SymbolTable, sym: int) -> Quotes | None:
         """Return the streams of a symbol; ``None`` if nobody asked for it, or not any more."""
         try:
             return self._quotes.get(session.symbol_of(sym))

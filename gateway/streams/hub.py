@@ -19,7 +19,7 @@ from typing import NamedTuple, Protocol
 
 import orjson
 
-from .outbox import Event, Outbox, notification, text_frame
+from .outbox import Outbox, StreamEvent, notification, text_frame
 
 LEAST_PAUSE_S = 0.25
 """Between two rounds of looking for silence."""
@@ -73,7 +73,7 @@ class Heartbeats:
         ]
         notice = notification("heartbeat", {"time": now_ms})
         data = orjson.dumps({"time": now_ms}).decode()
-        events: dict[Topic, Event] = {}
+        events: dict[Topic, StreamEvent] = {}
         for listener, topic in silent:
             if topic is None:
                 listener.notify(notice)
@@ -97,7 +97,7 @@ MISSED = 4004
 class Sink(Protocol):
     """Receiver of events from a hub."""
 
-    def deliver(self, events: Sequence[Event], joined: bytes) -> None:
+    def deliver(self, events: Sequence[StreamEvent], joined: bytes) -> None:
         """Take events that follow all earlier ones; must neither block nor raise.
 
         Args:
@@ -174,7 +174,7 @@ class _Group:
     def __init__(self, topics: frozenset[Topic]) -> None:
         self.topics = topics
         self.sinks: tuple[Sink, ...] = ()
-        self.pending: list[Event] = []
+        self.pending: list[StreamEvent] = []
 
 
 class Topic:
@@ -205,12 +205,12 @@ class Topic:
         head = orjson.dumps({"channel": self.channel, "terminal": self.terminal, "epoch": epoch})
         self._head = f'{{"jsonrpc":"2.0","method":"event","params":{head[:-1].decode()},"seq":'
 
-    def encode(self, kind: str, data: str, ts: int, *, latest: bool) -> Event:
+    def encode(self, kind: str, data: str, ts: int, *, latest: bool) -> StreamEvent:
         """Return an event with the present ``seq``; ``data`` is ready JSON."""
         text = f'{self._head}{self.seq},"type":"{kind}","ts":{ts},"data":{data}}}}}'
-        return Event(self.key, latest, text_frame(text.encode()))
+        return StreamEvent(self.key, latest, text_frame(text.encode()))
 
-    def snapshot(self, data: str, ts: int) -> Event:
+    def snapshot(self, data: str, ts: int) -> StreamEvent:
         """Return the topic's state as an event; it is never merged away."""
         return self.encode("snapshot", data, ts, latest=False)
 
@@ -265,7 +265,7 @@ class Hub:
         if wanted:
             self._join(sink, wanted)
 
-    def send(self, sink: Sink, events: Sequence[Event]) -> None:
+    def send(self, sink: Sink, events: Sequence[StreamEvent]) -> None:
         """Deliver events to one sink alone, after what is pending."""
         if events:
             self.flush()
@@ -289,7 +289,7 @@ class Hub:
                 if self._of.get(sink) is group:
                     self._deliver(sink, events, joined)
 
-    def _deliver(self, sink: Sink, events: Sequence[Event], joined: bytes) -> None:
+    def _deliver(self, sink: Sink, events: Sequence[StreamEvent], joined: bytes) -> None:
         try:
             sink.deliver(events, joined)
         except Exception:
@@ -298,7 +298,7 @@ class Hub:
             self.listen(sink, ())
             sink.end(MISSED, "insufficient_state")
 
-    def _append(self, topic: Topic, event: Event) -> None:
+    def _append(self, topic: Topic, event: StreamEvent) -> None:
         for group in topic.groups:
             pending = group.pending
             if not pending:

@@ -15,8 +15,8 @@ What is in the first two counts against the bounds; the third is bounded by the 
 channels. A connection over its bounds is closed with 4000 ``slow_consumer``. No I/O: the
 connection puts while its transport is congested and takes when it drains; time is an argument.
 
-:class:`Event` is one event of a topic, with the WebSocket text frame that carries it. Frames are
-built by hand (RFC 6455, section 5.2): a server's frames are unmasked, so one frame serves all
+:class:`StreamEvent` is one event of a topic, with the WebSocket text frame that carries it. Frames
+are built by hand (RFC 6455, section 5.2): a server's frames are unmasked, so one frame serves all
 listeners.
 """
 
@@ -61,7 +61,7 @@ def frame_payload(frame: bytes) -> bytes:
     return frame[{126: 4, 127: 10}.get(frame[1], 2) :]
 
 
-class Event(msgspec.Struct, frozen=True, gc=False):
+class StreamEvent(msgspec.Struct, frozen=True, gc=False):
     """One event of one topic, encoded."""
 
     key: str
@@ -105,8 +105,8 @@ class Outbox:
         self._behind_since: float | None = None
         self._merging = False
         self._answers: deque[bytes] = deque()
-        self._lossless: deque[Event] = deque()
-        self._latest: dict[str, Event] = {}
+        self._lossless: deque[StreamEvent] = deque()
+        self._latest: dict[str, StreamEvent] = {}
         self._queued: Counter[str] = Counter()
         self._conflated: Counter[str] = Counter()
         self._bytes = 0
@@ -136,7 +136,7 @@ class Outbox:
         self._bytes += len(frame)
         return self._within(now)
 
-    def put_events(self, events: Iterable[Event], now: float) -> bool:
+    def put_events(self, events: Iterable[StreamEvent], now: float) -> bool:
         """Queue events in their order.
 
         Args:
@@ -210,13 +210,13 @@ class Outbox:
                 else:
                     self._append(event)
 
-    def _append(self, event: Event) -> None:
+    def _append(self, event: StreamEvent) -> None:
         """Queue an event that makes what waits of its channel out of date."""
         if self._latest.pop(event.key, None) is not None:
             self._conflated[event.key] += 1
         self._lossless.append(event)
 
-    def _merge(self, event: Event) -> None:
+    def _merge(self, event: StreamEvent) -> None:
         if event.key in self._latest:
             self._conflated[event.key] += 1
         self._latest[event.key] = event

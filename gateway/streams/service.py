@@ -27,20 +27,20 @@ from gateway.schemas.events import Subscription as SubscriptionEntry
 
 from .channels import Channel, Item, RequestedChannel, compare, read_items, refusal
 from .context import Ask, StreamContext, TerminalQuery
-from .feed import Symbols, TerminalFeed
+from .feed import SymbolTable, TerminalFeed
 from .hub import Heartbeats, Hub, Listener, Scheduler
-from .outbox import Event
+from .outbox import StreamEvent
 from .subscriptions import (
+    ChannelSubscription,
     DeliveryPlan,
     Owner,
     PendingSubscription,
     Subscriber,
-    Subscription,
     SubscriptionRegistry,
 )
 
 
-class Source(Symbols, Protocol):
+class EventSource(SymbolTable, Protocol):
     """Session that an event comes from."""
 
     @property
@@ -53,7 +53,7 @@ class _Reservation:
     """Subscription that a call has reserved, or found."""
 
     request: RequestedChannel
-    subscription: Subscription
+    subscription: ChannelSubscription
     already: bool
 
 
@@ -208,7 +208,7 @@ class Streams:
 
     # --- what the bridge tells ----------------------------------------------------------------
 
-    def event(self, source: Source, event: TerminalEvent) -> None:
+    def event(self, source: EventSource, event: TerminalEvent) -> None:
         """Take an event of a terminal's session."""
         self._feed(source.terminal).event(source, event)
 
@@ -281,7 +281,7 @@ class Streams:
             failed.append(refusal(name, error))
             return None
         topic = feed.retain(request.channel)
-        made = owner.subscriptions[name] = Subscription(request.channel, topic)
+        made = owner.subscriptions[name] = ChannelSubscription(request.channel, topic)
         return _Reservation(request, made, already=False)
 
     async def _begin(self, owner: Owner, reserved: Sequence[_Reservation]) -> PendingSubscription:
@@ -324,7 +324,7 @@ class Streams:
                 raise error
 
     def _is_made(
-        self, owner: Owner, subscription: Subscription, failed: list[NotSubscribed]
+        self, owner: Owner, subscription: ChannelSubscription, failed: list[NotSubscribed]
     ) -> bool:
         """Whether it is there still; another call or the connection's end may have ended it."""
         if owner.holds(subscription):
@@ -361,7 +361,7 @@ class Streams:
             "live": self._feed(terminal).live(subscription.channel),
         }
 
-    def _snapshot(self, terminal: str, subscription: Subscription) -> Event | None:
+    def _snapshot(self, terminal: str, subscription: ChannelSubscription) -> StreamEvent | None:
         data = self._feed(terminal).snapshot(subscription.channel)
         return None if data is None else subscription.topic.snapshot(data, self._now_ms())
 
@@ -378,7 +378,7 @@ class Streams:
             return True
         return subscription is not None
 
-    def _drop(self, owner: Owner, subscription: Subscription) -> None:
+    def _drop(self, owner: Owner, subscription: ChannelSubscription) -> None:
         if not owner.holds(subscription):
             return
         channel = subscription.channel
@@ -407,7 +407,7 @@ class Streams:
                 self._deliveries.update(listener)
 
     def _entry(
-        self, owner: Owner, subscription: Subscription, hearers: Iterable[Listener]
+        self, owner: Owner, subscription: ChannelSubscription, hearers: Iterable[Listener]
     ) -> SubscriptionEntry:
         channel, topic = subscription.channel, subscription.topic
         outboxes = [listener.outbox for listener in hearers]

@@ -11,7 +11,7 @@ from gateway.errors import GatewayError
 from .channels import Channel
 from .feed import HEARTBEAT
 from .hub import MISSED, Heartbeats, Hub, Listener, StreamPosition, Topic
-from .outbox import Event
+from .outbox import StreamEvent
 
 MAX_HELD_EVENTS = 4096
 """Between making a subscription and queueing the answer that announces it."""
@@ -37,7 +37,7 @@ class PendingSubscription:
     answer was on its way.
     """
 
-    events: list[Event] = field(default_factory=list)
+    events: list[StreamEvent] = field(default_factory=list)
     starts: dict[Topic, StreamPosition] = field(default_factory=dict)
     """Since when it has heard each: the first event that it has is the next."""
     overrun: bool = False
@@ -45,7 +45,7 @@ class PendingSubscription:
     over: bool = False
     """It was handed on."""
 
-    def deliver(self, events: Sequence[Event], joined: bytes) -> None:
+    def deliver(self, events: Sequence[StreamEvent], joined: bytes) -> None:
         """Keep the events for later."""
         if self.overrun or len(self.events) + len(events) > MAX_HELD_EVENTS:
             self.end(0, "")
@@ -59,7 +59,7 @@ class PendingSubscription:
 
 
 @dataclass(eq=False)
-class Subscription:
+class ChannelSubscription:
     """One channel of one owner."""
 
     channel: Channel
@@ -78,17 +78,17 @@ class Owner:
     kind: Literal["connection", "token"]
     tid: str
     terminal: str
-    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    subscriptions: dict[str, ChannelSubscription] = field(default_factory=dict)
     muted: set[str] = field(default_factory=set)
     """Of a connection: the token's channels that it does not want to hear."""
 
-    def active(self) -> list[Subscription]:
+    def active(self) -> list[ChannelSubscription]:
         """Return the subscriptions whose events are delivered."""
         return [
             subscription for subscription in self.subscriptions.values() if subscription.active
         ]
 
-    def holds(self, subscription: Subscription) -> bool:
+    def holds(self, subscription: ChannelSubscription) -> bool:
         """Whether a subscription was neither ended nor replaced."""
         return self.subscriptions.get(subscription.channel.name) is subscription
 
@@ -149,11 +149,11 @@ class SubscriptionRegistry:
             found.append(self._of_token.get(listener.tid))
         return [owner for owner in found if owner is not None]
 
-    def heard(self, listener: Listener) -> dict[str, tuple[Owner, Subscription]]:
+    def heard(self, listener: Listener) -> dict[str, tuple[Owner, ChannelSubscription]]:
         """Return the subscriptions that a connection hears, by channel."""
         own = self._of_listener.get(listener)
         muted = own.muted if own is not None else set()
-        heard: dict[str, tuple[Owner, Subscription]] = {}
+        heard: dict[str, tuple[Owner, ChannelSubscription]] = {}
         for owner in self.owners(listener):
             for name, subscription in owner.subscriptions.items():
                 if owner.kind == "connection" or name not in muted:

@@ -14,7 +14,7 @@ P = TypeVar("P", bound=Struct)
 R = TypeVar("R")
 
 
-class Session(Protocol):
+class TradingSession(Protocol):
     """The part of :class:`~ea_bridge.session.TerminalSession` that is used beyond the bridge."""
 
     @property

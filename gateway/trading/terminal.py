@@ -78,7 +78,7 @@ from .results import (
     nearest_symbols,
     refusal,
 )
-from .session import Session
+from .session import TradingSession
 
 # MQL's numbers of ERR_MARKET_NOT_SELECTED and ERR_MARKET_UNKNOWN_SYMBOL
 SYMBOL_NOT_SELECTED = 4302
@@ -141,7 +141,7 @@ class GuardedTerminal:
         self,
         name: str,
         *,
-        session: Callable[[], Session | None],
+        session: Callable[[], TradingSession | None],
         facts: Callable[[], TerminalFacts | None],
         clock: BrokerClock,
         journal: Journal,
@@ -187,7 +187,7 @@ class GuardedTerminal:
         return self._facts()
 
     @property
-    def session(self) -> Session | None:
+    def session(self) -> TradingSession | None:
         """The live link, for its round trip and capabilities; never for requests."""
         return self._session()
 
@@ -415,7 +415,7 @@ class GuardedTerminal:
         self._still_allowed(tier)
         self.switch.check(tier)
 
-    def check_tradable(self, tier: Tier = Tier.FULL) -> Session:
+    def check_tradable(self, tier: Tier = Tier.FULL) -> TradingSession:
         """Refuse at once what the terminal has told us that it cannot carry out; return its link.
 
         Raises:
@@ -466,7 +466,9 @@ class GuardedTerminal:
             raise blame(error, client_order_id, "not_sent") from None
         return await self._exchange(session, order, send)
 
-    def _command(self, session: Session, order: PreparedOrder, day: int | None) -> CommandRecord:
+    def _command(
+        self, session: TradingSession, order: PreparedOrder, day: int | None
+    ) -> CommandRecord:
         context = replace(order.context, day=day)
         # the marks by which the reconciler tells whether an order can be this command's
         if not self.is_paper:
@@ -489,7 +491,7 @@ class GuardedTerminal:
         )
 
     async def _exchange(
-        self, session: Session, order: PreparedOrder, send: CommandRecord
+        self, session: TradingSession, order: PreparedOrder, send: CommandRecord
     ) -> ExecutionResult:
         """Write the command, and note in the journal what becomes of it."""
         journal, deadline = self.journal, order.options.deadline

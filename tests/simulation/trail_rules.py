@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from gateway.audit import Head, Verdict, verify
+from gateway.audit import Head, TrailVerdict, verify
 from gateway.audit.checkpoint import FILE, BadCheckpoint, read_checkpoint, signatures
 from gateway.audit.table import begin_of
 from gateway.home.home import Home
@@ -76,7 +76,7 @@ class TrailRules:
             said = f"command {command_id} was sent, and is not in the audit trail"
             self._invariants.broken("audit order", said)
 
-    def _take(self, verdict: Verdict) -> None:
+    def _take(self, verdict: TrailVerdict) -> None:
         for fault in verdict.faults[:1]:
             self._invariants.broken("audit chain", f"{fault.kind}: {fault.text}")
         self._head = verdict.head

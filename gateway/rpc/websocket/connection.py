@@ -33,7 +33,7 @@ from gateway.rpc.websocket.login import (
     hello_of,
 )
 from gateway.rpc.websocket.sender import Sender
-from gateway.streams import Event
+from gateway.streams import StreamEvent
 from gateway.streams.outbox import Outbox, notification, text_frame
 
 log = logging.getLogger(__name__)
@@ -141,7 +141,7 @@ class WebSocketConnection:
         """Whether it is over; calls that it began may go on."""
         return self._ended
 
-    def deliver(self, events: Sequence[Event], joined: bytes) -> None:
+    def deliver(self, events: Sequence[StreamEvent], joined: bytes) -> None:
         """Send events: see :class:`gateway.streams.hub.Listener`."""
         self.last_sent = self._loop.time()
         self._sender.events(events, joined)

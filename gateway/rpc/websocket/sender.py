@@ -15,7 +15,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from gateway.http.connections import Connection
-from gateway.streams import Event
+from gateway.streams import StreamEvent
 from gateway.streams.outbox import STALLED_S, Outbox
 
 HIGH_WATER_BYTES = 16_384
@@ -70,7 +70,7 @@ class Sender:
         elif not self._outbox.put_answer(frame, self._loop.time()):
             self._on_slow()
 
-    def events(self, events: Sequence[Event], joined: bytes) -> None:
+    def events(self, events: Sequence[StreamEvent], joined: bytes) -> None:
         """Send events; ``joined`` is their frames in a row."""
         if self._finished:
             return

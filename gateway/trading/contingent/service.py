@@ -55,7 +55,7 @@ from gateway.trading.requests import (
     PreparedOrder,
     tag,
 )
-from gateway.trading.session import Session
+from gateway.trading.session import TradingSession
 from gateway.trading.state import (
     NullContingentOrders,
     StateOf,
@@ -152,7 +152,7 @@ class ContingentOrders(NullContingentOrders):
             self._tasks.begin("look", partial(self._look, tid))
             self.links.watch(tid)
 
-    def event(self, session: Session, event: Event) -> None:
+    def event(self, session: TradingSession, event: Event) -> None:
         """Take an event of the terminal's session."""
         hello = session.hello
         account = self._account or Account(hello.login, hello.server)
@@ -501,7 +501,7 @@ class ContingentService:
         terminal = self._terminals.terminal(name, unattended)
         self._orders[name].connected(account_of(terminal), tid)
 
-    def event(self, session: Session, event: Event) -> None:
+    def event(self, session: TradingSession, event: Event) -> None:
         """Take an event of a terminal's session: first who listens is told."""
         # who listens hears of a fill before what the gateway does about it
         self._streams.event(session, event)

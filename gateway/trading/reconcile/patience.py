@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable
 from ea_bridge import host
 
 from ..journal.intents import CommandRecord
-from ..session import Session
+from ..session import TradingSession
 
 DENSE_S = 600.0
 """For so long the pauses stay under a minute: histories lag by seconds, seldom by minutes."""
@@ -140,7 +140,7 @@ class Patience:
         for send in sends:
             self._heard_since_s.setdefault(send.command_id, now_s)
 
-    def is_over(self, session: Session, send: CommandRecord) -> bool:
+    def is_over(self, session: TradingSession, send: CommandRecord) -> bool:
         """Whether the terminal will not begin with a command any more."""
         if session.id != send.session or send.is_answered:
             return True
@@ -150,7 +150,7 @@ class Patience:
         # its time to begin runs from its arrival there
         return now_s - heard_s > send.ttl_ms / 1000 + SURE_S
 
-    def note_traceless(self, session: Session | None, send: CommandRecord) -> None:
+    def note_traceless(self, session: TradingSession | None, send: CommandRecord) -> None:
         """Note that nothing shows a command; its time begins if it can."""
         if session is None or session.broker is not True or not self.is_over(session, send):
             # a broker that is away takes its lists along: what they lack proves nothing

@@ -14,16 +14,16 @@ from gateway.rpc import catalogue as spine
 from gateway.rpc.catalogue import Call, Catalogue, method
 from gateway.rpc.methods.service import get_ws_ticket
 from gateway.storage.store import StoreError
-from gateway.streams import Event
+from gateway.streams import StreamEvent
 from gateway.streams.outbox import text_frame
 
 
-def event(key: str, number: int, *, latest: bool = False, size: int = 0) -> Event:
+def event(key: str, number: int, *, latest: bool = False, size: int = 0) -> StreamEvent:
     """Return an event that carries its number, and some ballast."""
     body = {"jsonrpc": "2.0", "method": "event", "params": {"channel": key, "seq": number}}
     if size:
         body["ballast"] = "x" * size
-    return Event(key, latest, text_frame(orjson.dumps(body)))
+    return StreamEvent(key, latest, text_frame(orjson.dumps(body)))
 
 
 class Doings:

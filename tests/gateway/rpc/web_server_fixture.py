@@ -20,7 +20,7 @@ from gateway.errors import Unauthorized
 from gateway.http.mount import LazyDocument
 from gateway.rpc.server import WebServer
 from gateway.runtime import RuntimeInfo
-from gateway.streams import Event, Listener
+from gateway.streams import Listener, StreamEvent
 from gateway.trading.kill_switch.service import Safeguards
 from gateway.trading.state import TradingState
 
@@ -91,7 +91,7 @@ class Streams:
     def detach(self, listener: Listener) -> None:
         self.listeners.remove(listener)
 
-    def publish(self, *events: Event) -> None:
+    def publish(self, *events: StreamEvent) -> None:
         joined = b"".join(event.frame for event in events)
         for listener in tuple(self.listeners):
             listener.deliver(events, joined)

@@ -31,7 +31,7 @@ from gateway.errors import (
     Timeout,
     did_you_mean,
 )
-from gateway.streams import Event, Listener, Outbox, Streams
+from gateway.streams import Listener, Outbox, StreamEvent, Streams
 from gateway.streams.channels import ChannelRequest, VendorRequest
 
 NAME = "mt5-a"
@@ -64,7 +64,7 @@ class Ear:
         self.ended: tuple[int, str] | None = None
         self.notices: list[dict[str, Any]] = []
 
-    def deliver(self, events: Sequence[Event], joined: bytes) -> None:
+    def deliver(self, events: Sequence[StreamEvent], joined: bytes) -> None:
         assert events
         assert joined == b"".join(event.frame for event in events)
         assert self.ended is None
@@ -120,6 +120,8 @@ class Wire:
         for message in self._end.receive_data(data):
             if isinstance(message, m.Cmd):
                 self._obey(self._end, message)
+
+    write_soon = write
 
     def unsent(self) -> int:
         return 0

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 import orjson
 import pytest
 
-from gateway.streams import Event
+from gateway.streams import StreamEvent
 from gateway.streams.hub import MAX_PENDING_EVENTS, Hub, Topic
 from gateway.streams.outbox import frame_payload, text_frame
 
 
 class Mic:
     def __init__(self) -> None:
-        self.turns: list[tuple[Sequence[Event], bytes]] = []
+        self.turns: list[tuple[Sequence[StreamEvent], bytes]] = []
         self.ended: tuple[int, str] | None = None
 
-    def deliver(self, events: Sequence[Event], joined: bytes) -> None:
+    def deliver(self, events: Sequence[StreamEvent], joined: bytes) -> None:
         self.turns.append((events, joined))
 
     def end(self, code: int, reason: str) -> None:
@@ -134,7 +134,7 @@ async def test_a_listener_that_fails_does_not_cost_the_others_their_events(
     """It hears no more and is told to come back; everybody else goes on."""
 
     class Broken(Mic):
-        def deliver(self, events: Sequence[Event], joined: bytes) -> None:
+        def deliver(self, events: Sequence[StreamEvent], joined: bytes) -> None:
             super().deliver(events, joined)
             raise RuntimeError("broken")
 
@@ -154,7 +154,7 @@ async def test_a_listener_that_leaves_while_others_are_served_hears_nothing() ->
     hub, one, mic = Hub(asyncio.get_running_loop()), topic(), Mic()
 
     class Closer(Mic):
-        def deliver(self, events: Sequence[Event], joined: bytes) -> None:
+        def deliver(self, events: Sequence[StreamEvent], joined: bytes) -> None:
             hub.listen(mic, ())
 
     hub.listen(Closer(), [one])

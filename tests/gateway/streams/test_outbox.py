@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.streams import Event
+from gateway.streams import StreamEvent
 from gateway.streams.outbox import (
     BACKLOG_MESSAGES,
     BACKLOG_S,
@@ -17,8 +17,8 @@ from gateway.streams.outbox import (
 )
 
 
-def event(key: str, n: int, *, latest: bool) -> Event:
-    return Event(key, latest, text_frame(f"{key}{n:06}".encode()))
+def event(key: str, n: int, *, latest: bool) -> StreamEvent:
+    return StreamEvent(key, latest, text_frame(f"{key}{n:06}".encode()))
 
 
 def outbox(max_bytes: int = 1_000_000, max_messages: int = 4096) -> Outbox:

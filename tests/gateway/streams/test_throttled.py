@@ -8,7 +8,7 @@ import orjson
 import pytest
 from stage import Ear
 
-from gateway.streams import Event
+from gateway.streams import StreamEvent
 from gateway.streams.context import Throttled
 from gateway.streams.hub import Heartbeats, Hub, Topic
 
@@ -62,7 +62,7 @@ class Mic:
     def __init__(self) -> None:
         self.heard: list[tuple[int, object]] = []
 
-    def deliver(self, events: Sequence[Event], joined: bytes) -> None:
+    def deliver(self, events: Sequence[StreamEvent], joined: bytes) -> None:
         for event in events:
             params = orjson.loads(event.payload)["params"]
             self.heard.append((params["seq"], params["data"]))

@@ -22,7 +22,7 @@ from gateway.errors import (
 )
 from gateway.rpc.catalogue import Call, Catalogue, result_adapter
 from gateway.rpc.methods import subscriptions
-from gateway.streams import Event, Outbox, Streams
+from gateway.streams import Outbox, StreamEvent, Streams
 from gateway.trading.kill_switch.service import Safeguards
 from gateway.trading.state import TradingState
 
@@ -52,7 +52,7 @@ class Ear:
         raise AssertionError(code)
 
     @staticmethod
-    def _params(event: Event) -> dict[str, Any]:
+    def _params(event: StreamEvent) -> dict[str, Any]:
         message = orjson.loads(event.payload)
         assert (message["jsonrpc"], message["method"]) == ("2.0", "event")
         return cast(dict[str, Any], message["params"])
