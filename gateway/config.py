@@ -335,8 +335,10 @@ def find(home: Path, named: Path | None) -> Path | None:
     if named is not None:
         return named
     own = home_file(home)
+    # a link that leads nowhere is a mistake to be told, not an absent file
     if not os.path.lexists(own):
         return None
+    # as in /tmp, where anybody may lay a file into a home that is about to be made
     if os.name == "posix" and home.stat().st_mode & stat.S_IWOTH:
         owner = own.lstat().st_uid
         if owner not in (os.geteuid(), 0):
@@ -385,6 +387,7 @@ def parse(content: dict[str, Any], *, source: str = "config.toml") -> Config:
     try:
         return Config.model_validate(content)
     except ValidationError as error:
+        # without the input: a password in the wrong line must not reach a log
         found = error.errors(include_url=False, include_context=False, include_input=False)
         raise ConfigError("\n".join(f"{source}: {_complaint(fault)}" for fault in found)) from None
 
@@ -412,6 +415,7 @@ def _complaint(error: ErrorDetails) -> str:
         return f"{where}: {_lower(error['msg'])}{_default(section, rest)}"
     if not rest:
         return f"{where}: there is no such section{_suggestion(section, Config.model_fields)}"
+    # other servers have it, so people look for it; another spelling is not what they need
     if rest[-1] in _BINDING:
         return (
             f"{where}: the gateway listens on 127.0.0.1 and ::1 only; take the line out, and "
@@ -452,6 +456,7 @@ def toml(value: Any) -> str:
     """Return a value in TOML."""
     if isinstance(value, tuple):
         return f"[{', '.join(toml(item) for item in value)}]"
+    # before numbers: True is an int to Python, and its text is no TOML
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:

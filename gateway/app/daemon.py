@@ -242,6 +242,7 @@ class Gateway:
             # terminals before callers: who calls at once finds those that are quick
             await stack.enter_async_context(self._bridge)
             await stack.enter_async_context(self.account_service.running())
+            # before it starts: one that starts half is stopped as well
             stack.push_async_callback(self._web.stop)
             await self._web.start()
             # before the web server lets all connections go: that is no disconnect of theirs

@@ -104,6 +104,7 @@ async def _run(
         conditions=options.conditions,
         kept=kept_in(options.home / TERMINAL_HOME, options.platform, options.seed),
     )
+    # before the gateway: its first question to the console finds all of it
     account = await prepare(console, home)
     peer = await prepare_peer(console, home)
     gateway = Gateway(home, await _config(options, console, url), made_by="demo")
@@ -153,6 +154,7 @@ async def prepare(console: Console, home: Home) -> DemoAccount:
     user = await console.users.by_email(EMAIL)
     if user is None:
         user = await console.users.create(EMAIL, "Demo", password, admin=True)
+    # somebody has changed it on the pages: what the demo prints must hold
     elif not await console.users.has_password(user.id, password):
         await console.users.set_password(user.id, password)
     return DemoAccount(password, await _token(console, home, user.id, TERMINAL, KEPT))
@@ -204,6 +206,7 @@ async def _new_token(console: Console, user_id: str, name: str, place: Place) ->
     token, _ = await console.tokens.create(user_id, name, scopes=(Scope.ADMIN,))
     async with console.db.begin() as session:
         sealed = console.box.seal(token.encode(), place)
+        # in the place of a token that a person has ended
         await session.merge(SealedValue(name=place.row, sealed=sealed))
     return token
 

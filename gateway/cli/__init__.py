@@ -13,6 +13,7 @@ def main() -> None:
     try:
         _run()
     except KeyboardInterrupt:  # at any moment, even while the command is still being imported
+        # 128 and the number of SIGINT, as shells have it
         sys.exit(130)
 
 

@@ -404,6 +404,7 @@ def testimony(home: Path, config_file: Path | None, trail: Store) -> Testimony |
     failures: tuple[type[Exception], ...] = (*known_failures(), ConsoleFailure)
     try:
         settings = load_for(home, config_file)
+        # before the secrets: a home without a console asks for no passphrase
         url = settings.console.url or _noted(home)
         if not url:
             return None

@@ -218,6 +218,7 @@ def _check_name(connection: sqlite3.Connection, terminal: str | None) -> None:
         return
     rows = connection.execute("SELECT terminal FROM terminal_accounts ORDER BY terminal")
     known = [row["terminal"] for row in rows]
+    # where none was yet any name may come; else it must be one of theirs
     if known and terminal not in known:
         raise CliError(f"there is no terminal {terminal}; there are: {', '.join(known)}", 2)
 

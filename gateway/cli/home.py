@@ -279,6 +279,7 @@ def running(home: Path) -> Running | None:
     """Return the gateway that runs in a home, if one does."""
     try:
         if not is_locked(home):
+            # asked before the file is read: pid and port may be another program's by now
             return None  # it died without taking its file away; another may have its port now
         facts = json.loads((home / RUN_FILE).read_text("utf-8"))
         found = Running(

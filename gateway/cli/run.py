@@ -123,6 +123,7 @@ def demo(
     async def main() -> None:
         from gateway.app.demo import run_demo
 
+        # the home first: a second demo gets one of its own, and a file in that
         with demo_home(home) as place, run_file(place) as file:
             options = DemoOptions(
                 home=place,
@@ -162,6 +163,7 @@ def serve(
     """Run the gateway for the EAs of real terminals, or for emulators."""
 
     options = ServeOptions(home=home or default_home(), config=config)
+    # around the loop: the file goes, whatever ends it
     with run_file(options.home) as file:
 
         def announce(ready: Ready) -> None:
@@ -329,6 +331,7 @@ def parse_speed(text: str) -> float:
         speed = math.inf if text == "max" else float(text)
     except ValueError:
         speed = math.nan
+    # not <=, since NaN compares false with everything
     if not speed > 0:
         raise CliError(f"--speed {text}: give a number above 0, or max", 2)
     return speed

@@ -81,6 +81,7 @@ async def _events(target: Target, channels: list[str], count: int | None) -> Asy
 async def _lines(target: Target, channels: list[str], count: int | None, as_json: bool) -> None:
     async for event in _events(target, channels, count):
         told = json.dumps(asdict(event), ensure_ascii=False) if as_json else line(event)
+        # flushed: the reader of a pipe sees each event when it happens
         sys.stdout.write(told + "\n")
         sys.stdout.flush()
 

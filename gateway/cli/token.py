@@ -113,6 +113,7 @@ def create(
             platform=platform,
             limits=TradeLimits(**given),
         )
+    # behind the block: the note opens the ledger by itself, and a failure leaves none
     _note(home, "token_created", record)
     _show_token(token, record, as_json=as_json)
 
@@ -146,6 +147,7 @@ def replace(
         max_lot, max_open_lots, max_orders_per_minute, max_daily_loss, collar_bps, allowed_symbols
     ).read()
     with _issuer(home, config) as issuer:
+        # no duration is 0 elsewhere: a token that lives for no time is a mistake
         overlap_s = 0 if overlap in ("0", "0s") else _seconds(overlap) or 0
         token, record = issuer.replace(
             which, overlap_s=overlap_s, lifetime_s=_seconds(expires), limits=given
@@ -216,6 +218,7 @@ def revoke(
     try:
         revoked = _revoked(which, home, config)
     except CliError as complaint:
+        # who revokes cannot wait until somebody has made room
         if not isinstance(complaint.__cause__, DiskFull):
             raise
         revoked = _revoked(which, home, config)  # the home had kept some room, and gave it up

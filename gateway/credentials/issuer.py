@@ -300,6 +300,7 @@ class Issuer:
         Done at every start; who runs for months does it once a day.
         """
         with self._store.transaction() as db:
+            # all signed anew: a signature counts no longer than its key
             if self._keys.renew(db, self._now_s()):
                 for record in self.list():
                     self._write(db, record)

@@ -185,6 +185,7 @@ def read_number(text: str) -> Lots:
             is one to some and a thousand to others.
 
     """
+    # refused rather than guessed: ten lots for one would be real money
     if _THOUSANDS.fullmatch(text.strip()):
         raise LimitsError("write a number such as 0.5, or 1000 without a comma")
     number = text.strip().replace(",", ".")
@@ -219,6 +220,7 @@ def checked_limits(limits: TradeLimits) -> TradeLimits:
 
     """
     try:
+        # model_copy checks nothing: limits that came that way are looked at here
         limits = TradeLimits.model_validate(limits.model_dump(warnings=False))
     except ValidationError:
         raise LimitsError("a limit is out of range") from None

@@ -183,6 +183,7 @@ class Store:
                 yield self._connection
                 self._commit()
             except BaseException:
+                # a second rollback fails, and would hide the error that is to be told
                 if self._connection.in_transaction:  # some errors have rolled back already
                     self._connection.execute("ROLLBACK")
                 raise
@@ -334,6 +335,7 @@ class Store:
                     f"this one knows {len(migrations)}); install that version or use another home"
                 )
             for script in migrations[version:]:
+                # one by one: executescript would commit before it begins
                 for statement in _statements(script):
                     connection.execute(statement)
             # within the transaction: who is killed leaves all tables of a version, or none

@@ -98,6 +98,7 @@ def scene(folder: Path, *, journal: bool) -> Iterator[dict[str, Any]]:
     with _running(("bench", "daemon", "--home", str(folder), *bare)) as daemon:
         # its market flows at a tenth of the pace: what is measured are orders, not ticks
         terminal = ("emulator", "--bridge", daemon["bridge"], "--netting", "--speed", "0.1")
+        # the token by the environment: arguments are seen by every user of the machine
         with _running((*terminal, "--json"), MT_GATEWAY_TOKEN=daemon["auth_token"]):
             yield daemon
 
@@ -135,6 +136,7 @@ def _running(arguments: tuple[str, ...], **environment: str) -> Iterator[dict[st
         gives_up.cancel()
         process.terminate()
         try:
+            # read to the end: a full pipe would keep it from ending
             process.communicate(timeout=ENDS_WITHIN_S)
         except subprocess.TimeoutExpired:
             process.kill()
@@ -184,6 +186,7 @@ def percentile(taken: Sequence[float], of: float) -> float:
 
 def added_ms(journaled: MeasuredPath, bare: MeasuredPath) -> float:
     """Return what the journal adds to the median order alone: the median over the rounds."""
+    # round by round: what else the machine does hits both paths of a round alike
     pairs = zip(journaled.alone_ms, bare.alone_ms, strict=True)
     return statistics.median(percentile(a, 50) - percentile(b, 50) for a, b in pairs)
 

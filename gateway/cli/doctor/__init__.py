@@ -137,6 +137,7 @@ async def _asked(
         listening = tasks.create_task(_heard(subject))
         asking = tasks.create_task(ask(url, trust.device, CONSOLE_S)) if url else None
     heard = listening.result()
+    # its console may be another one: what this home knows would not fit
     if _is_of_another_home(subject, heard):
         return heard, None
     if asking is not None:

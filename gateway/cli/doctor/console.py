@@ -86,10 +86,12 @@ async def ask(url: str, device: DeviceKey | None, within_s: float) -> ConsoleAns
         within_s: for all.
 
     """
+    # the client signs everything; keys are for anybody, so any signature will do
     signer = device or DeviceKey(Ed25519PrivateKey.generate())
     asked = ConsoleAnswers()
     try:
         async with asyncio.timeout(within_s), ConsoleHttp(url, signer, Clocks()) as http:
+            # first: keys are told even to a machine that the console has not met
             asked = await _keys(http)
             if device is not None:
                 open_requests = await http.get("/v1/daemon/requests", OpenRequests)

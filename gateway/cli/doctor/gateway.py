@@ -78,6 +78,7 @@ async def listen(url: str, token: str | None) -> GatewayAnswers:
                 async with GatewayClient(url, token, timeout_s=ANSWER_S) as client:
                     heard = await _ask(client, heard)
     except TimeoutError:
+        # what was heard by then is told all the same
         return replace(heard, silence=f"no answer within {ALL_S:g} s")
     return heard
 
@@ -95,6 +96,7 @@ async def _examined(client: GatewayClient, heard: GatewayAnswers) -> GatewayAnsw
     before_ms = time.time() * 1000
     server = await client.get_server_info()
     after_ms = time.time() * 1000
+    # beyond what the question took: within that the clocks may agree
     late_ms = max(before_ms - server["time"], server["time"] - after_ms, 0.0)
     ea = await client.get_ea_status()
     terminal, account, silence = None, None, None
@@ -114,6 +116,7 @@ async def _health(base: str) -> tuple[Finding, str | None]:
     name, timeout = "gateway", aiohttp.ClientTimeout(total=ANSWER_S)
     try:
         async with aiohttp.ClientSession(timeout=timeout) as session:
+            # any program may listen there: no redirect is followed, and no answer read without end
             async with session.get(f"{base}/healthz", allow_redirects=False) as answer:
                 healthy = answer.status == 200 and b'"ok"' in await answer.content.read(1024)
             if healthy:
@@ -234,6 +237,7 @@ def _worded(reason: str) -> str:
 def _record_of(given: str, tid: str, records: Sequence[Record]) -> Record | None:
     stored = derive_keys(given).stored_key.hex()
     for record in records:
+        # the id is public: the derived key alone tells that it is the same token
         if record.tid == tid and hmac.compare_digest(record.stored_key, stored):
             return record
     return None

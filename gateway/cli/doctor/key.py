@@ -47,6 +47,7 @@ def examine(known: KnownKey, settings: Secrets, home: Path) -> tuple[Finding, Se
     if hidden is not None:
         return hidden, None
     if isinstance(keys, Keyring):
+        # without a probe, which writes: to look must change nothing
         keys = Keyring(wait_s=WAIT_S, probe=False, options=keys.options)
     try:
         box = known_box(keys, known)
@@ -63,6 +64,7 @@ def foresee(settings: Secrets, home: Path) -> Finding:
         return none_yet
     try:
         looking = Keyring(wait_s=WAIT_S, probe=False, options=keys.options)
+        # an entry that nobody has: that it finds nothing shows that the keyring answers
         looking.find(os.urandom(SALT_BYTES), new=True)
     except SecretsError as error:
         return warning("key", *split(str(error)))

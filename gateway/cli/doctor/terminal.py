@@ -242,6 +242,7 @@ def last_refusal(home: Path, tid: str) -> TerminalRefusal | None:
     unknown = None
     for entry in _newest(home / DATABASE):
         event = entry.get("event")
+        # it was let in since: an older refusal says nothing any more
         if event == "terminal_linked" and entry.get("actor") == tid:
             break
         if event != "terminal_refused":
@@ -251,6 +252,7 @@ def last_refusal(home: Path, tid: str) -> TerminalRefusal | None:
         )
         if refusal.tid == tid:
             return refusal
+        # the newest of them: the trail is read from its end
         if unknown is None and refusal.reason == "unknown":
             unknown = refusal
     return unknown

@@ -88,6 +88,7 @@ def open_folder(path: Path, prefix: Path | None = None) -> DataFolder | None:
     if platform is None:
         return None
     prefix = prefix or prefix_of(path)
+    # portable, or not started since it was installed
     if any((path / name).is_file() for name in PROGRAMS):
         return DataFolder(platform, path, path, prefix=prefix)
     origin = _origin(path / ORIGIN)

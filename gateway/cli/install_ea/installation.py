@@ -67,6 +67,7 @@ def shipped(platform: Platform) -> Expert:
     parts = {path: text for path, text in sorted(found.items()) if INCLUDES in path.parents}
     version = version_in(parts[VERSION_FILE])
     assert version is not None  # a test reads it
+    # the main file last: until it is there nothing new can be compiled
     return Expert(platform, version, {**parts, main: found[main]})
 
 
@@ -196,9 +197,11 @@ def copy(installation: Installation) -> list[Path]:
         for change in installation.changes:
             if change.kind == "same":
                 continue
+            # the copy before the file: at no moment are somebody's edits gone
             if change.is_edited:
                 kept.append(_keep(folder, change.path))
             _write(folder, change.path, expert.files[change.path])
+        # last: an interrupted copy leaves the old digests, and what it replaced equals ours
         record = "".join(f"{_digest(text)}  {path}\n" for path, text in expert.files.items())
         if _read(folder, RECORD) != record.encode():
             _write(folder, RECORD, record.encode())
