@@ -81,7 +81,8 @@ class DisconnectWatcher(Watcher):
         if _FIRES not in str(record.msg) or LEAVING not in self.world.terminals:
             return
         orders = self.world.terminals[LEAVING].truth.broker.orders()
-        for firing in self.world.daemons.gateway.trading.kill_switch.disconnects._firing.values():
+        disconnects = self.world.daemons.gateway.trading.kill_switch.disconnects
+        for firing, _ in disconnects._firing.values():
             if firing.armed.terminal == LEAVING:
                 self.rules.fires(firing.armed.session, orders, self.world.loop.now)
 
