@@ -41,21 +41,21 @@ class NoAnswer(Exception):
 
 
 class Unreachable(NoAnswer):
-    """Nobody listens there: the gateway does not run, or the address is wrong."""
+    """Address at which nobody listens: the gateway does not run, or it is a wrong one."""
 
 
 class NotTheGateway(NoAnswer):
-    """Something answered that does not speak our protocol."""
+    """Answer of something that does not speak our protocol."""
 
     retryable = False
 
 
 class ConnectionLost(NoAnswer):
-    """The connection broke before the answer came."""
+    """Connection that broke before the answer came."""
 
 
 class CallTimedOut(NoAnswer):
-    """No answer came in time."""
+    """Call without an answer in time."""
 
 
 class StreamEnded(NoAnswer):

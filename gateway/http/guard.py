@@ -92,7 +92,7 @@ class Route:
 
 
 class Guard:
-    """Checks requests; holds no connection and does no I/O.
+    """Checker of requests that holds no connection and does no I/O.
 
     Args:
         routes: what each path takes; a function returns one route for each HTTP method.

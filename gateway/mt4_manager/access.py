@@ -152,7 +152,7 @@ class Admission:
 
 
 class TokenBook:
-    """Issues tokens and lets them in.
+    """Book of tokens: issues them and lets them in.
 
     Args:
         store: with the tables of :mod:`~.schema`.

@@ -1,4 +1,4 @@
-"""Finding out what became of changes that were sent and not answered.
+"""Finder of the outcomes of changes that were sent and not answered.
 
 The peer is asked first: it keeps what became of the last commands by their ids
 (``results_get``). Where it took a command and died over it, or is another peer than the one that
@@ -52,7 +52,7 @@ logger = logging.getLogger(__name__)
 
 
 class Finder:
-    """Works through the open rows of the journal while a peer is linked.
+    """Finder that works through the open rows of the journal while a peer is linked.
 
     Args:
         link: to the peer.

@@ -1,4 +1,4 @@
-"""Everything a caller can ask of the gateway.
+"""Catalogue of all that a caller can ask of the gateway.
 
 A method is written once, as a typed coroutine in :mod:`gateway.rpc.methods`: its name is its
 address, its schema is its signature, its documentation its docstring, its errors its ``raises``.

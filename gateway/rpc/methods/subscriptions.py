@@ -1,4 +1,4 @@
-"""Subscribing to what happens. The events arrive on ``/ws``; the channels are listed in
+"""Subscriptions to what happens. The events arrive on ``/ws``; the channels are listed in
 :mod:`gateway.streams.channels`.
 
 A subscription that is made on a ``/ws`` connection belongs to it and ends with it. One that is
