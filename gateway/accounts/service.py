@@ -18,7 +18,7 @@ from gateway.accounts.peers import Peers
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.auth.gate import Gate
-from gateway.background import background
+from gateway.background import background, next_look
 from gateway.credentials.lease import Tier
 from gateway.errors import GatewayError
 from gateway.storage.ledger import Ledger
@@ -109,7 +109,7 @@ class AccountsService:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_S)
+            await next_look(LOOK_S)
             try:
                 await self.look()
             except StoreError as error:

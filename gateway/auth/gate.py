@@ -20,6 +20,7 @@ from gateway.auth.caller import IMPLIED, Caller
 from gateway.auth.leases import EVERYTHING, Allowance, Leases
 from gateway.auth.records import RecordBook
 from gateway.auth.token_entry import TokenEntry, terminal_fp
+from gateway.background import next_look
 from gateway.credentials.lease import Tier
 from gateway.credentials.record import Scope, TradeLimits
 from gateway.credentials.secrets import SecretsError
@@ -288,7 +289,7 @@ class Gate:
         """
         renewed_s = self._monotonic_s()
         while True:
-            await asyncio.sleep(POLL_S)
+            await next_look(POLL_S)
             self._check_store()
             self.expire()
             if renew is not None and self._monotonic_s() - renewed_s >= RENEW_S:

@@ -11,7 +11,7 @@ import functools
 from bisect import bisect_right
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -20,7 +20,10 @@ ALWAYS_MS = 2**62
 """Further than any date, in both directions."""
 ZoneRule = Literal["new_york+7h", "eet"]
 
-_FIRST_YEAR, _LAST_YEAR = 1970, 2100
+_YEARS = 1970, 2100
+_STEP_S = 28 * 86_400
+_GRAIN_S = 900
+"""Clocks change at a quarter of an hour."""
 _ZONES: dict[ZoneRule, tuple[str, int]] = {
     "new_york+7h": ("America/New_York", 7 * 3600),
     "eet": ("Europe/Athens", 0),
@@ -127,23 +130,26 @@ def transitions_of(rule: ZoneRule) -> tuple[OffsetTransition, ...]:
 
 
 def _changes(zone: ZoneInfo) -> list[int]:
-    """Return when the zone's offset changed, in seconds, after the start of the first year."""
-    at = datetime(_FIRST_YEAR, 1, 1, tzinfo=UTC)
-    end = datetime(_LAST_YEAR, 1, 1, tzinfo=UTC)
-    week = timedelta(days=7)
-    found = [int(at.timestamp())]
-    while at < end:
-        low, high = int(at.timestamp()), int((at + week).timestamp())
-        if _zone_offset(zone, low) != _zone_offset(zone, high):
-            found.append(_change_between(zone, low, high))
-        at += week
+    """Return when the zone's offset changed, in seconds, after the start of the first year.
+
+    It is looked at every four weeks: no clock of a broker was put on and back in so short a time.
+    The event loop stands still meanwhile, so each look counts.
+    """
+    first, last = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in _YEARS)
+    found = [first]
+    before = _zone_offset(zone, first)
+    for low in range(first, last, _STEP_S):
+        after = _zone_offset(zone, low + _STEP_S)
+        if after != before:
+            found.append(_change_between(zone, low, low + _STEP_S))
+            before = after
     return found
 
 
 def _change_between(zone: ZoneInfo, low: int, high: int) -> int:
     before = _zone_offset(zone, low)
-    while high - low > 1:
-        middle = (low + high) // 2
+    while high - low > _GRAIN_S:
+        middle = low + (high - low) // _GRAIN_S // 2 * _GRAIN_S
         if _zone_offset(zone, middle) == before:
             low = middle
         else:

@@ -22,7 +22,7 @@ from ea_bridge.registry import (
 from ea_bridge.session import TerminalSession
 from gateway.accounts import RegisteredAccount
 from gateway.audit import Audit
-from gateway.background import background
+from gateway.background import background, next_look
 from gateway.broker_time.clock import BrokerClock
 from gateway.credentials.lease import Tier
 from gateway.paper import BookKey, PaperAccount, PaperSession, paper_hello
@@ -94,7 +94,7 @@ class PaperService:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_S)
+            await next_look(LOOK_S)
             for session in self._registry.sessions():
                 self.is_on(session.terminal)
 

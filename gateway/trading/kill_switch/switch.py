@@ -17,6 +17,7 @@ from functools import partial
 from typing import Literal
 
 from gateway.audit import Audit
+from gateway.background import next_look
 from gateway.credentials.lease import Tier
 from gateway.errors import KillSwitchActive
 from gateway.storage.ledger import Ledger
@@ -25,7 +26,7 @@ from gateway.storage.store import StoreError, Version
 from . import halts
 from .halts import EVERYWHERE, Halt, stricter
 
-WATCH_S = 0.02
+WATCH_S = 0.25
 """How often halts of other processes are looked for while nobody trades: those who listen hear of
 them by then. An order meets them at once."""
 BY_HAND = "cli"
@@ -187,7 +188,7 @@ class KillSwitch:
     async def watch(self) -> None:
         """Notice, until cancelled, what others turn while nobody trades."""
         while True:
-            await asyncio.sleep(WATCH_S)
+            await next_look(WATCH_S)
             self.refresh()
 
     @property
