@@ -193,6 +193,7 @@ class CommandHandler:
             tick.time_msc for name in self.market.selected if (tick := self.market.tick(name))
         ]
         return model.Clock(
+            # TimeCurrent stands still while nobody quotes
             tcur=max(stamps, default=0) // 1000,
             tgmt=utc_s,
             tlocal=utc_s,
@@ -276,6 +277,7 @@ class CommandHandler:
         busy = self.broker.positions(params.symbol) or self.broker.orders(params.symbol)
         if params.enable:
             self.market.select(params.symbol)
+        # MetaTrader keeps a symbol in Market Watch while anything is open in it
         elif not busy:
             self.market.select(params.symbol, enable=False)
         return commands.Selected(
@@ -314,6 +316,7 @@ class CommandHandler:
         # MetaTrader 4 has nine of the twenty-one
         if self.platform == "mt4" and timeframe not in MT4_TIMEFRAMES:
             raise Failed(INVALID_PARAMETER, f"MetaTrader 4 has no {timeframe.name}")
+        # the forming bar is among them, as CopyRates has it
         bars = self.market.bars(
             params.symbol,
             timeframe,

@@ -90,6 +90,7 @@ class LeaseGuard:
     def renew(self, lease_ms: int) -> None:
         """Renew the lease: a heartbeat of the daemon has come; 0 renews nothing."""
         if lease_ms:
+            # by a clock that nobody sets: mending the PC's time must not end a lease
             self._due_s = self._monotonic_s() + lease_ms / 1000
 
     def reset(self) -> None:
@@ -103,6 +104,7 @@ class LeaseGuard:
         for ticket in (result.order, result.position):
             if ticket:
                 self._sent[ticket] = None
+        # the oldest first: their orders are the likeliest to be gone
         while len(self._sent) > MAX_SENT:
             self._sent.popitem(last=False)
 

@@ -79,6 +79,7 @@ class TerminalConversation(PeerConversation):
     def _answer_challenge(self, hello: Hello, challenge: Challenge) -> Auth:
         auth = super()._answer_challenge(hello, challenge)
         return (
+            # of the right length, so that it is the proof that fails and not the line
             Auth(proof=host.token_hex(NONCE_BYTES))
             if self._terminal.faults.take("wrong_proof")
             else auth
@@ -181,6 +182,7 @@ class TerminalConversation(PeerConversation):
     def _heartbeat(self) -> None:
         super()._heartbeat()
         if self._terminal.faults.take("garbage") and self._transport is not None:
+            # past the connection, which would refuse to say it
             self._transport.write(b"\x00garbage\n")
 
     def _pulse(self, n: int) -> Hb | None:

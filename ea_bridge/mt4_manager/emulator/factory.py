@@ -139,6 +139,7 @@ def populate(
     draw = random.Random(seed)  # noqa: S311 - draws people that there are not
     for place in range(population.users):
         account = books.add_user(_user(draw, place, population, now_s))
+        # in cents: 250 to 10,000 of the currency
         paid_in = (place % 40 + 1) * 25_000
         books.operate(account, TradeCommand.BALANCE, paid_in, "deposit", account.user.regdate)
         if draw.random() < population.closed:

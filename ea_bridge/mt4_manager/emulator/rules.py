@@ -195,4 +195,5 @@ def bounds(total: int, offset: int, limit: int | None) -> slice:
 
 def cut(rows: list[T], offset: int, limit: int | None) -> Page[T]:
     """Return the rows from ``offset`` on, at most ``limit``."""
+    # the total is of all that fit: a reader of pages learns from it when he is at the end
     return Page(total=len(rows), rows=rows[bounds(len(rows), offset, limit)])

@@ -226,6 +226,7 @@ class Library:
                 f"{path} is version {main}, build {self.build}; the methods are known of version "
                 f"{MAIN_VERSION} from build {FIRST_BUILD} on"
             )
+        # a warning alone: the deep look after each login tells whether the records still fit
         if self.build > LAST_BUILD:
             _log.warning(
                 "build %d of %s is newer than %d, the last whose methods were compared",

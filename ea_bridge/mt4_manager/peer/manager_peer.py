@@ -186,6 +186,7 @@ class ManagerPeer:
     async def supervise(self) -> None:
         """Keep the connection to the trade server, until cancelled."""
         while True:
+            # the API tells nothing of a server that is lost: somebody has to look
             await asyncio.sleep(SUPERVISION_S)
             try:
                 await self._in_turn(self._poll)
@@ -200,6 +201,7 @@ class ManagerPeer:
         """Finish what was taken, and log out."""
         # in its turn: what was taken is carried out before
         await self._in_turn(self._connection.disconnect)
+        # after the last command: nothing is cut off in the middle of a booking
         self._pool.shutdown()
 
     def _in_turn(self, work: Callable[[], T]) -> asyncio.Future[T]:

@@ -92,6 +92,7 @@ def load_demo(
     if waiting is not None:
         ticket = _FIRST_ORDER + len(orders)
         orders += _pendings(*waiting, ticket, now_msc - DAY_MS)
+    # as a past, not as trades: no margin is checked, and nobody is told of events
     broker.load(orders, [_deposit(deposit, start), *deals])
 
 

@@ -138,6 +138,7 @@ class Accounting(ABC):
         self.ledger.change_position(self._remainder(holding, volume), now_msc)
 
     def _remainder(self, holding: Holding, volume: Decimal) -> Holding:
+        # what was charged goes out with the volume: the rest keeps its own part, to the cent
         swap = exact(holding.position.swap) - self._swap_share(holding, volume)
         position = replace(
             holding.position, volume=float(holding.volume - volume), swap=float(swap)

@@ -168,6 +168,7 @@ def forth_and_mirrored(rows: Sequence[RecordedTick], first_msc: int) -> Iterator
     reached = [0, *accumulate((*pauses, LONGEST_PAUSE_MS))]
     half_ms = _half_ms(reached[-1])
     mirror = rows[-1].bid + rows[0].ask
+    # flags of the mirror's ticks are made anew: what rose in the recording falls in it
     before: RecordedTick | None = None
     for turn, at_msc in enumerate((first_msc, first_msc + half_ms)):
         for row, past in zip(rows, reached, strict=False):
