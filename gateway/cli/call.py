@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import json  # not orjson: it writes numbers in another form, 1e-05 as 0.00001
 import sys
 from typing import Annotated, Any
 

@@ -13,7 +13,7 @@ writes a token.
 
 from __future__ import annotations
 
-import json
+import json  # not orjson: that loads json as well, and a look must start fast
 import os
 import socket
 import sqlite3

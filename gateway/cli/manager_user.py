@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import json  # not orjson: escapes keep the output ASCII, whatever the encoding of the screen
 import sys
 import time
 from collections.abc import Coroutine, Iterator

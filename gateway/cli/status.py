@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import json  # not orjson: escapes keep the output ASCII, whatever the encoding of the screen
 import sqlite3
 import sys
 import time

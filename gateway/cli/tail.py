@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import json  # not orjson: it writes numbers in another form, 1e-05 as 0.00001
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import asdict

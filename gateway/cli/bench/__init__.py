@@ -7,7 +7,7 @@ lines of one run: rounds of one path and the other take turns.
 from __future__ import annotations
 
 import asyncio
-import json
+import json  # not orjson: escapes keep the output ASCII, whatever the encoding of the screen
 import os
 import statistics
 import subprocess
