@@ -39,7 +39,7 @@ def test_every_sealed_column_is_listed() -> None:
 
 def test_secrets_are_sealed_for_listed_columns_alone() -> None:
     """No place is made by hand, so that nothing is sealed for another table."""
-    assert {path.name for path, _ in calls("Place")} == {"sealed.py"}
+    assert {path.name for path, _ in calls("Place")} == {"secrets.py"}
 
 
 @pytest.mark.parametrize("one", SEALED, ids=lambda one: f"{one.table}.{one.column}")
