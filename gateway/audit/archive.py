@@ -90,11 +90,14 @@ def write_file(store: Store, file: Path, last: int) -> Part:
                     break
                 opened.write(line_of(row["n"], row["hash"], row["entry"]))
             opened.flush()
+            # on the disk before the trail may do without these rows
             os.fsync(opened.fileno())
+        # read back: what was written is what is verified, not what was meant
         end = read_file(fresh, begin)
         if end.n != last:
             raise ArchiveError(f"the trail ends at row {end.n}, not at {last}")
         os.close(os.open(file, os.O_CREAT | os.O_EXCL, 0o600))  # what is there is not written over
+        # under its name only once it is whole: a crash leaves no half file that looks like one
         fresh.replace(file)
         _sync(file.parent)
     except FileExistsError:
@@ -177,6 +180,7 @@ def mark(store: Store, part: Part, signed: str, entry: bytes) -> None:
 
     """
     with store.transaction() as connection:
+        # compared within the transaction: two archives at once would both take the same rows out
         if begin_of(store) != part.begin:
             raise ArchiveError("the trail was archived by somebody else meanwhile")
         values = (part.end.n, part.end.hash, signed)
@@ -229,6 +233,7 @@ def take_out(store: Store) -> int:
     while row := store.one("SELECT min(n) AS n FROM audit WHERE n <= ?", begin):
         if row["n"] is None:
             break
+        # as long as the last delete took: the daemon's orders need the database as well
         host.sleep(pause_s)
         begun_s = host.monotonic_s()
         upto = min(begin, row["n"] + AT_ONCE - 1)

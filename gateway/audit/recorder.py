@@ -59,6 +59,7 @@ def encode(entry: Mapping[str, Any]) -> bytes:
     body = _json({name: _cleaned(name, value) for name, value in entry.items()})
     if len(body) <= MAX_ENTRY:
         return body
+    # what it was and who did it fits always; how much was left out is said
     head = {name: _cleaned(name, entry[name]) for name in _HEAD if name in entry}
     return _json({**head, "left_out_bytes": len(body)})
 

@@ -109,9 +109,11 @@ class AuditService:
         try:
             yield
         finally:
+            # first the watch, then the last row: nothing else may be signed behind it
             watching.cancel()
             with suppress(asyncio.CancelledError):
                 await watching
+            # events that came too often are in the trail as a number, the last of them as well
             self.audit.count_left_out(at_end=True)
             self.audit.record("daemon_stopped", actor="daemon")
             try:
@@ -128,6 +130,7 @@ class AuditService:
         nothing is signed before the note is on the disk: what was signed over shows it for ever.
         """
         if faults := self._faults():
+            # before the next one is written: it is the evidence
             kept = self._keep_checkpoint()
             for fault in faults:
                 logger.critical("the audit trail is not as it was left: %s", fault.text)
@@ -142,6 +145,7 @@ class AuditService:
             except StoreError as error:
                 logger.critical("the audit trail is not signed in this run: %s", error)
                 return
+        # only now: what was signed over a trail that does not fit would say that it does
         self._may_sign = True
         self.make()  # before the first row: from now on a trail without a checkpoint is a finding
 
@@ -154,6 +158,7 @@ class AuditService:
             copy = copied_checkpoint(self._store, did)
             faults += check_end(reader, None if found is None else found.head)
             if copy is not None:
+                # two copies in two databases: who changes one has to change the other
                 faults += [fault for fault in check_end(reader, copy.head) if fault not in faults]
             if found is None and (problem := missing(reader, copy)):
                 faults.append(TrailFault(0, "missing", problem))
@@ -180,9 +185,12 @@ class AuditService:
         while True:
             self.audit.count_left_out()
             try:
+                # a home that was moved or deleted under the daemon goes on being written to
+                # nowhere
                 self._ledger.reader.check_place()
                 head, now_s = head_of(self._ledger.reader), host.monotonic_s()
                 fresh = head.n - self._signed_n
+                # by time or by number, whichever comes first: a busy trail is signed more often
                 if fresh >= (1 if now_s - self._signed_s >= SIGN_S else CHECKPOINT_ENTRIES):
                     await self.sign_within()
                     head = head_of(self._ledger.reader)

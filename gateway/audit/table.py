@@ -97,6 +97,7 @@ def append(connection: Connection, entry: bytes) -> Head:
         The new head.
 
     """
+    # within the transaction: another process may have added rows since
     last = head_within(connection)
     n = last.n + 1
     hashed = chained(last.hash, n, entry)

@@ -93,6 +93,7 @@ def _looked_at(
     store: Store, checkpoint: Head | None, start: int, begin: int, signatures: Signatures | None
 ) -> TrailVerdict:
     faults = _Faults()
+    # without its triggers a table can be changed unseen; so they are looked at first
     for fault in _unprotected(store):
         faults.add(fault)
     is_whole, start = start <= begin + 1, max(start, begin + 1)

@@ -116,6 +116,7 @@ class BrokerClock:
         if before is None:
             return False
         if before[1] == server:
+            # one clock, but the newest quote may be of the account before
             self._last = self._quoted_ms = None
             return False
         self._begin()
@@ -132,9 +133,11 @@ class BrokerClock:
             return False
         turned = self._pass(tgmt)
         self._see_quote(tcur, tgmt, last)
+        # without a fresh quote the difference is its age, and says nothing of the offset
         if last is None or tcur <= last[0] or not 0 <= tgmt - last[1] <= MAX_GAP_S:
             return turned
         offset = round((tcur - tgmt) / GRID_S) * GRID_S
+        # no time zone lies there: the PC's clock is wrong, or the quote is old
         if abs(tcur - tgmt - offset) > MAX_RESIDUE_S or abs(offset) > MAX_OFFSET_S:
             return turned
         return self._count(offset, tcur - offset) or turned
@@ -150,6 +153,7 @@ class BrokerClock:
         before = self._quoted_ms
         if tcur >= EARLIEST_S and (before is None or before[0] != tcur * 1000):
             self._quoted_ms = tcur * 1000, boot_ms
+            # the first quote that we see may be days old
             self._is_fresh = before is not None and boot_ms - self._heard_ms <= FRESH_MS
         self._heard_ms = boot_ms
 
@@ -194,6 +198,7 @@ class BrokerClock:
         if offset != self._candidate_s or not self._agreeing:
             self._agreeing, self._candidate_s, self._candidate_since_s = 0, offset, at_s
         self._agreeing += 1
+        # one measurement may be an old quote; several in a row are a clock
         if self._agreeing < AGREEING:
             return False
         if offset == self._measured_s and offset == self.offset_at(at_s * 1000) // 1000:
@@ -214,6 +219,7 @@ class BrokerClock:
         exact = [rule for rule in self._rules if _offset_at(transitions_of(rule), at_s) == offset]
         self._rules = [rule for rule in self._rules if self._fits(rule, offset, at_s)]
         chosen = next(iter(exact or self._rules), None)
+        # the rule that held so far, if it fits: two rules agree for most of the year
         chosen = next((rule for rule in exact if rule == self._rule), chosen)
         if chosen is not None:
             self._use(chosen, self._transitions_as_made(chosen))
@@ -325,6 +331,7 @@ class BrokerClock:
             boot_ms: see :meth:`see`.
 
         """
+        # quotes before our own clock: that may have been set, and a broker's stamps go on
         if self._quoted_ms is not None and self._is_fresh:
             stamp_ms, seen_ms = self._quoted_ms
             if boot_ms - seen_ms <= SHOWN_MS:

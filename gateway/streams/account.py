@@ -86,10 +86,12 @@ class Replica(Generic[T]):
     def change(self, op: str, item: T) -> None:
         """Apply ``add``, ``change`` or ``remove``."""
         kept = None if op == "remove" else item
+        # noted as well while the list is on its way: nobody knows which of both is the newer
         if self._changes is not None and len(self._changes) <= MAX_CHANGES:
             self._changes.append((item.ticket, kept))
         if self._items is not None:
             _apply(self._items, item.ticket, kept)
+            # too many to be held: the list counts as not known, and is asked for when it is needed
             if len(self._items) > MAX_ITEMS:
                 self._items = None
 
@@ -106,6 +108,8 @@ class Replica(Generic[T]):
             items = {item.ticket: item for item in await self._fetch()}
             if len(self._changes) > MAX_CHANGES:
                 raise Overloaded("The terminal changes too fast to be copied", retry_after_ms=1000)
+            # once more on top of the answer: each names the whole object, so doing it twice is
+            # harmless
             for ticket, kept in self._changes:
                 _apply(items, ticket, kept)
             return items

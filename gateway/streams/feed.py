@@ -119,6 +119,8 @@ class TerminalFeed:
         quotes.release(channel)
         push = quotes.push
         if self.connected and (push.settle.running or push.wanted != push.pushed):
+            # kept until the terminal pushes it no more: its ticks would else be for nobody that is
+            # known
             push.settle.begin().add_done_callback(lambda _: self._discard_idle(quotes))
         else:
             self._discard_idle(quotes)
@@ -140,6 +142,7 @@ class TerminalFeed:
                     await quotes.ready(channel)
             else:
                 await self._account.ready(channel)
+        # it is subscribed all the same: the next link brings it to life
         except TerminalDisconnected:
             return
 
@@ -187,6 +190,8 @@ class TerminalFeed:
             case Pnl():
                 self._account.take_pnl(event, ts)
             case Lost():
+                # the EA's buffer was full: what is open is asked for anew, and who listens is told
+                # of the hole
                 self._account.interrupt("events_lost", _count(event))
                 self._recover_soon()
 
@@ -250,6 +255,7 @@ class TerminalFeed:
     def _take_ticks(self, session: SymbolTable, ticks: Ticks, ts: int) -> None:
         sym, quotes = -1, None
         for row in ticks.d:
+            # rows of one symbol come together: one look-up for all of them
             if row[0] != sym:
                 sym = row[0]
                 quotes = self._quotes_of(session, sym)
@@ -290,6 +296,7 @@ class TerminalFeed:
     async def _recover(self) -> None:
         works: list[Callable[[], Awaitable[None]]] = [self._account.recover]
         works += [partial(self._recover_quotes, quotes) for quotes in self._quotes.values()]
+        # side by side: a symbol that the terminal cannot push must not hold up the others
         await asyncio.gather(*(_persist(work) for work in works))
 
     async def _recover_quotes(self, quotes: Quotes) -> None:
@@ -304,6 +311,7 @@ class TerminalFeed:
                 self._on_end(channel, error)
 
     def _discard_idle(self, quotes: Quotes) -> None:
+        # somebody may have subscribed again while the terminal was told
         if quotes.push.idle and self._quotes.get(quotes.symbol) is quotes:
             quotes.stop()
             del self._quotes[quotes.symbol]

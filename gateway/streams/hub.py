@@ -305,10 +305,12 @@ class Hub:
                 self._dirty.append(group)
             pending.append(event)
         self._pending += 1
+        # a turn that publishes without end must not hold all of it in memory
         if self._pending >= MAX_PENDING_EVENTS:
             self.flush()
         elif not self._scheduled:
             self._scheduled = True
+            # once a turn: a burst of ticks costs each connection one write
             self._clock.call_soon(self.flush)
 
     def _join(self, sink: Sink, topics: frozenset[Topic]) -> None:
@@ -317,6 +319,7 @@ class Hub:
             group = self._groups[topics] = _Group(topics)
             for topic in topics:
                 topic.groups += (group,)
+        # tuples, made anew: a flush that is under way goes on with the one that it has begun
         group.sinks += (sink,)
         self._of[sink] = group
 

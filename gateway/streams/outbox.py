@@ -149,6 +149,7 @@ class Outbox:
         """
         for event in events:
             self._note_backlog(now)
+            # only who is far behind loses prices between: in a burst everybody gets all of them
             if event.latest and self._merging:
                 self._merge(event)
             else:
@@ -161,12 +162,15 @@ class Outbox:
         """Remove and return the next frames, joined: at most ``max_bytes``, at least one frame."""
         frames: list[bytes] = []
         room = max_bytes
+        # one frame at least, however large: else it would wait for ever
         while self and (not frames or len(self._next()) <= room):
             frame = self._pop()
             frames.append(frame)
             room -= len(frame)
+        # something was taken, so the connection is alive: its time begins anew
         self._waiting_since = now if self else None
         if not self:
+            # caught up: nothing is merged any more
             self._behind_since, self._merging = None, False
         self._within(now)
         return b"".join(frames)
@@ -223,6 +227,7 @@ class Outbox:
 
     def _within(self, now: float) -> bool:
         counted = len(self._answers) + len(self._lossless)
+        # a short peak is no slow consumer: only a long one is closed
         if counted <= BACKLOG_MESSAGES:
             self._long_since = None
         elif self._long_since is None:

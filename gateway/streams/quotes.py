@@ -101,9 +101,11 @@ class PushSubscription:
         """Note a new link: the terminal starts without watches on every one."""
         self._links += 1
         self._note(NOTHING)
+        # another account, or another EA, may have what this one lacked
         self.refused.clear()
 
     async def _settle(self) -> None:
+        # what was wanted while a command was on its way goes out with the next one
         while (target := self.wanted) != self._pushed:
             await self._send_watch(target)
         self._on_pushed(self.pushed)
@@ -115,11 +117,13 @@ class PushSubscription:
         try:
             await self._query(WATCH, self._params(target))
         except SymbolNotFound as error:
+            # the broker has no such symbol: all that was wanted of it is refused
             self.refused |= dict.fromkeys(target, error)
             self._note(NOTHING)
         except NoMarketDepth as error:
             if BOOK not in target:
                 raise
+            # the rest is asked for again, without the book
             self.refused[BOOK] = error
         except GatewayError:
             if link == self._links:
@@ -136,6 +140,7 @@ class PushSubscription:
             self._pumping, self._asked_from = TICKS in pushed, None
 
     def _params(self, target: frozenset[Part]) -> WatchParams:
+        # a terminal that pushes goes on by itself: told a cursor of ours it would send ticks twice
         last_msc, n_same_msc = (0, 0) if self._pumps() else self._cursor()
         return WatchParams(
             symbol=self.symbol,

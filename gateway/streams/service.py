@@ -267,6 +267,7 @@ class Streams:
         self, owner: Owner, request: RequestedChannel, failed: list[NotSubscribed]
     ) -> _Reservation | None:
         name = request.channel.name
+        # who asks again wants to hear it, also what the token has subscribed to over /rpc
         owner.muted.discard(name)
         existing = owner.subscriptions.get(name)
         if existing is not None:
@@ -274,6 +275,7 @@ class Streams:
         feed = self._feed(owner.terminal)
         error = feed.lacks(request.channel)
         if len(owner.subscriptions) >= self._max_channels:
+            # after the look at what is there: to ask for it again is never over the limit
             error = ChannelLimit(
                 f"At most {self._max_channels} channels", limit=self._max_channels
             )
@@ -291,6 +293,7 @@ class Streams:
             entry.subscription.topic for entry in reserved if entry.request.channel.is_every_tick
         )
         pending.starts = {topic: topic.position for topic in topics}
+        # before anything is asked: the first tick may come with the terminal's answer
         self._hub.listen(pending, pending.starts)
         try:
             await self._ready(owner, reserved)
@@ -398,6 +401,7 @@ class Streams:
         data = orjson.dumps({"code": error.code, "name": error.name()}).decode()
         owners = [o for o in self._registry.all() if o.terminal == terminal]
         held = [(o, s) for o in owners if (s := o.subscriptions.get(channel.name)) is not None]
+        # once a topic, and before the ends: whoever hears it must still be listening
         for topic in {subscription.topic for _, subscription in held}:
             self._hub.publish(topic, data, self._now_ms(), kind="end", latest=False)
         for owner, subscription in held:

@@ -77,6 +77,7 @@ class TickStream:
         if not self.accepting:
             return
         _, msc, bid, ask, last, volume, flags = row
+        # several ticks may have one stamp: the cursor counts them, so that none comes twice
         if msc == self.last_msc:
             self.n_same_msc += 1
         else:
@@ -87,6 +88,7 @@ class TickStream:
         if ask < "1" and not float(ask):
             ask = "null"
         time = self._context.broker_clock.to_utc_ms(msc)
+        # spliced as text: no tick is parsed and printed again, whatever the number of listeners
         deal = f'{last!r},"volume":{volume}' if last else 'null,"volume":null'
         self._data = data = (
             f'{self._head}{bid},"ask":{ask},"last":{deal},"flags":{flags}'
@@ -108,6 +110,7 @@ class TickStream:
         if self._data is not None:
             return
         tick = await self._context.ask(TICK_GET, SymbolParams(symbol=self._symbol))
+        # a tick that came meanwhile is newer than the answer
         if self._data is None and tick.time_msc:
             data = convert.tick(self._symbol, tick, self._context.broker_clock)
             self._data = orjson.dumps(data).decode()
@@ -118,6 +121,7 @@ class TickStream:
             return
         ts = self._context.now_ms()
         for topic in (*self._direct, *(throttled.topic for throttled in self._throttled)):
+            # tick.all has every tick: a snapshot in between would look like one more
             if topic.latest:
                 self._context.hub.republish(topic, self._data, ts)
 
