@@ -185,8 +185,7 @@ class AuditService:
         while True:
             self.audit.count_left_out()
             try:
-                # a home that was moved or deleted under the daemon goes on being written to
-                # nowhere
+                # a file that was exchanged by a restore would be read as before, and signed
                 self._ledger.reader.check_place()
                 head, now_s = head_of(self._ledger.reader), host.monotonic_s()
                 fresh = head.n - self._signed_n

@@ -113,6 +113,7 @@ async def cancel_orders(
     async def listed() -> list[Order]:
         orders = await terminal.request(commands.ORDERS_GET, _filter(selection))
         _still_in(terminal, account)
+        # also those that the gateway keeps: they would trade later
         return orders + state.contingent.orders(selection.symbol)
 
     async def cancel_order(ticket: int) -> bool:
@@ -148,6 +149,7 @@ async def close_positions(
     async def close_position(ticket: int) -> bool:
         way_out = CloseRequest(ticket=ticket, deviation=deviation)
         receipt = await close(terminal, state, way_out, _options(terminal))
+        # a part may have been closed: what is left is tried again
         return receipt["order"]["state"] == "filled"
 
     result.paper = terminal.is_paper
@@ -168,6 +170,7 @@ async def flatten(
         GatewayError: the terminal did not say what there is.
 
     """
+    # orders first: one that is filled during the sweep would open a position after the closing
     await cancel_orders(terminal, state, selection, result)
     if action == "cancel_and_close":
         await close_positions(terminal, state, selection, result)
@@ -196,6 +199,7 @@ class _Sweep:
             if not left:
                 break
             self._last, self._in_part = {}, []
+            # side by side: one that hangs at the broker must not keep the others open
             await asyncio.gather(*(self._try(ticket, gate) for ticket in left))
             # looked at again: an order may have been filled while it was being cancelled
             try:
@@ -258,6 +262,7 @@ def _filter(selection: OrderFilter) -> commands.FilterParams:
 
 def _options(terminal: GuardedTerminal) -> ExecutionOptions:
     return ExecutionOptions(
+        # a new id for each try: the one before has its end, and would be answered with it
         client_order_id=new_client_order_id(terminal.now_ms()),
         deadline=Deadline.of(terminal.now_ms, TTL_MS, None),
     )

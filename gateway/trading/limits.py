@@ -105,9 +105,11 @@ def strictest(*limits: TradingLimits) -> TradingLimits:
 def _strictest(name: str, given: list[Any]) -> Any:
     first = given[0]
     if isinstance(first, bool):
+        # a permission needs all hands, a demand only one
         return all(given) if name in _PERMISSIONS else any(given)
     if isinstance(first, frozenset):
         return first.intersection(*given)
+    # the longer window counts more orders, so it is the stricter one
     return max(given) if name == "symbol_window_s" else min(given)
 
 

@@ -67,6 +67,7 @@ class PriceGrid:
         if self.normalize:
             volume = min(nearest(given, step, ROUND_FLOOR), most or given)
         too_much = at_most is not None and volume > at_most
+        # a maximum of 0 is none: some brokers tell no limit
         if volume < least or (most and volume > most) or not is_on(volume, step) or too_much:
             numbers = {**volume_grid(info), **_closable(at_most), "volume": float(given)}
             raise InvalidVolume(**numbers)
@@ -80,6 +81,7 @@ class PriceGrid:
 
         """
         size = tick_size(self.info)
+        # to the nearest: for a stop loss no direction is right for all, and half a tick is little
         price = nearest(given, size) if self.normalize else given
         if not is_on(price, size) or (given and not price):
             raise InvalidPrice(
@@ -142,6 +144,7 @@ def misplaced(request: TradeRequest, info: SymbolInfo) -> Misplaced | None:
     MetaTrader's own refusal names neither side nor market.
     """
     way = _WAYS.get(request.type)
+    # without a quote nobody can tell, and the broker decides
     if way is None or request.action not in _WAITING or not (info.bid > 0 and info.ask > 0):
         return None
     price = exact(request.price)
@@ -153,6 +156,7 @@ def misplaced(request: TradeRequest, info: SymbolInfo) -> Misplaced | None:
     kind, fits = word(enums.ORDER_TYPE, request.type), word(enums.ORDER_TYPE, way.fits)
     side = "below" if way.below else "above"
     apart = f" by {info.trade_stops_level} points at least" if least else ""
+    # the usual mistake is the wrong kind of order: the message names the right one
     other = f"; there a {_said(fits)} waits" if gap < 0 else ""
     shown = {name: f"{getattr(info, name):.{info.digits}f}" for name in ("bid", "ask")}
     return Misplaced(

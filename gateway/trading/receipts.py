@@ -56,6 +56,7 @@ async def receipt_for(
     result, request = sent.result, prepared.request
     deals: list[Deal] = []
     fills = request.action in _FILLING_ACTIONS and result.retcode in _FILLED
+    # MetaTrader 5 mostly tells both: then no deal is asked for, and the answer is there sooner
     if fills and not (result.price and result.position):
         deals = told_deals(
             request, prepared.closes, await find_deals(terminal, result, can_wait=can_wait)

@@ -306,6 +306,7 @@ async def explain(look: Look, retcode: int, evidence: Evidence) -> Evidence:
 
 async def _with_prices(look: Look, evidence: Evidence) -> Evidence:
     result = evidence.result
+    # the broker's own prices of that moment tell more than those of now
     if result is not None and result.bid and result.ask:
         return replace(evidence, bid=result.bid, ask=result.ask)
     symbol = evidence.request.symbol
@@ -317,6 +318,7 @@ async def _with_money(look: Look, evidence: Evidence) -> Evidence:
     request = evidence.request
     account: Account | None = await look(commands.ACCOUNT_GET, commands.NoParams())
     free = None if account is None else account.margin_free
+    # an order at market has no price, and the margin depends on one
     price = request.price or await _market_price(look, request)
     required: commands.CalculatedAmount | None = None
     if request.symbol and price:
@@ -385,4 +387,5 @@ def _is_price(request: TradeRequest, price: float) -> bool:
         return False
     if request.action != TradeAction.DEAL or not price or request.price <= 0:
         return True
+    # wide on purpose: a true fill that is doubted costs more than a false one that passes
     return request.price / MAX_FACTOR < price < request.price * MAX_FACTOR

@@ -126,6 +126,7 @@ class SymbolNames:
         try:
             return await terminal.symbol(name)
         except SymbolNotFound:
+            # the whole list only now: it is long, and mostly the name is right
             listed = await terminal.request(commands.SYMBOLS_GET, commands.SymbolsParams())
             found = candidates(name, [symbol.name for symbol in listed])
             if not found:
@@ -147,6 +148,7 @@ def candidates(name: str, listed: Iterable[str]) -> list[str]:
     """
     names = list(listed)
     wanted = name.casefold()
+    # another case first: a name with an affix is another symbol where the bare one is listed
     same = [name for name in names if name.casefold() == wanted]
     if same:
         return same
@@ -162,6 +164,7 @@ def affixes(names: Iterable[str]) -> set[tuple[str, str]]:
         if pair is None:
             continue
         before, after = name[: pair.start()], name[pair.end() :]
+        # longer than that it is no affix, but another product that has a pair in its name
         if (before or after) and len(before) <= MAX_AFFIX and len(after) <= MAX_AFFIX:
             found.add((before, after))
     return found

@@ -47,6 +47,7 @@ class Week:
         )
         spans: list[tuple[int, int]] = []
         for start, end in given:
+            # at midnight two sessions touch: as one, the market is not closed for a moment
             if spans and start <= spans[-1][1]:
                 spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
             else:
@@ -147,6 +148,7 @@ class SessionTables:
         params = commands.SymbolParams(symbol=symbol)
         sessions = await terminal.request(commands.SESSIONS_GET, params)
         kept = _Kept(Week.of(sessions), sessions, self.monotonic_s() + KEPT_S)
+        # what is discarded costs one question
         if len(self._kept) >= MAX_TABLES:
             self._kept.clear()
         self._kept[key] = kept
