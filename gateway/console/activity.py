@@ -151,7 +151,7 @@ class ActivityLog:
                 for r in rows
             ]
 
-    async def tidy(self, session: AsyncSession) -> None:
+    async def cleanup(self, session: AsyncSession) -> None:
         """Forget what is older than :data:`KEEP_S` or :data:`KEEP_STRANGERS_S`."""
         now_s = self._now_s()
         # strangers make these as fast as they like: they must not fill the table for a year

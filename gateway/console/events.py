@@ -318,7 +318,7 @@ class Events:
         """
         return self._waking.subscribe(did, callback)
 
-    async def tidy(self, session: AsyncSession) -> None:
+    async def cleanup(self, session: AsyncSession) -> None:
         """Forget what was acknowledged long ago."""
         # what was not acknowledged stays for ever: the machine may be switched on in a year
         old = DeviceEvent.iat < self._now_s() - KEEP_S

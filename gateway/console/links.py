@@ -206,7 +206,7 @@ class Links:
         same = (Row.user_id == user_id) if user_id is not None else Row.user_id.is_(None)
         await session.execute(delete(Row).where(Row.purpose == purpose, same))
 
-    async def tidy(self, session: AsyncSession) -> None:
+    async def cleanup(self, session: AsyncSession) -> None:
         """Forget those that are over."""
         # a day longer than they work, so that a clock set back does not bring one to life unseen
         await session.execute(delete(Row).where(Row.exp < self._now_s() - 86_400))

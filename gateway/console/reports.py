@@ -123,7 +123,7 @@ class LoginHistory:
             rows = await session.execute(wanted.limit(max(1, min(limit, MAX_PAGE))))
             return [_login_info(*row) for row in rows]
 
-    async def tidy(self, session: AsyncSession) -> None:
+    async def cleanup(self, session: AsyncSession) -> None:
         """Forget what is old, and what is too much."""
         now_s = self._now_s()
         is_old = (Login.reason != "") & (Login.last_at < now_s - KEEP_REFUSED_S)
@@ -303,7 +303,7 @@ class TerminalReports:
             rows = (await session.execute(wanted.limit(max(1, min(limit, MAX_PAGE))))).all()
         return [self._info(*row) for row in rows]
 
-    async def tidy(self, session: AsyncSession) -> None:
+    async def cleanup(self, session: AsyncSession) -> None:
         """Forget what ended long ago, and what is too much."""
         await session.execute(delete(Run).where(Run.ended_at < self._now_s() - KEEP_S))
         for user_id in await session.scalars(select(Run.user_id).distinct()):

@@ -43,7 +43,7 @@ from .users import Invitations, Users, hashing_pool
 
 logger = logging.getLogger(__name__)
 
-TIDY_S = 3600
+CLEANUP_S = 3600
 KEY_CHECK_S = 60
 """How soon new keys are made once a clock that was wrong has been put right: those of tomorrow do
 not count today, and without them no lease is given."""
@@ -179,16 +179,16 @@ class Console:
             await self.events.append(session, [PendingEvent(did, "keys.rotated") for did in dids])
             return await self.signing.rotate_in(session, remove_old=remove_old)
 
-    async def tidy(self) -> None:
+    async def cleanup(self) -> None:
         """Renew keys that run out and forget what is over; done once an hour."""
         # by `rotate_keys`, which tells the devices: none believes a key unheard of
         if await self.signing.needs_renewal():
             await self.rotate_keys()
         async with self.db.begin() as session:
             for part in (self.throttle, self.links, self.sessions, self.activity, self.events):
-                await part.tidy(session)
-            await self.reports.tidy(session)
-            await self.logins.tidy(session)
+                await part.cleanup(session)
+            await self.reports.cleanup(session)
+            await self.logins.cleanup(session)
             now_s = self.now_s()
             # past their end the clock refuses the request, so that its nonce need not be known
             await session.execute(delete(RequestNonce).where(RequestNonce.exp < now_s))
@@ -246,7 +246,7 @@ async def open_console(
             )
             # before anybody is served: a daemon pins the root that it is told first
             await console.signing.prepare()
-            async with console.notifier.listening(), console.resets.working(), _tidying(console):
+            async with console.notifier.listening(), console.resets.working(), _cleaning(console):
                 yield console
         finally:
             # in a thread: it waits for the hash that is being computed
@@ -254,12 +254,12 @@ async def open_console(
 
 
 @asynccontextmanager
-async def _tidying(console: Console) -> AsyncIterator[None]:
+async def _cleaning(console: Console) -> AsyncIterator[None]:
     async def hourly() -> None:
         while True:
-            await asyncio.sleep(TIDY_S)
+            await asyncio.sleep(CLEANUP_S)
             try:
-                await console.tidy()
+                await console.cleanup()
             except Exception:  # the next hour is another try
                 logger.exception("what is over could not be forgotten")
 

@@ -205,7 +205,7 @@ class Sessions:
             rows = await session.execute(wanted.order_by(Row.seen_at.desc()))
             return [self._info(row, user) for row, user in rows if self._is_valid(row)]
 
-    async def tidy(self, session: AsyncSession) -> None:
+    async def cleanup(self, session: AsyncSession) -> None:
         """Forget those that have ended by themselves."""
         now_s = self._now_s()
         ended = (Row.seen_at <= now_s - IDLE_S) | (Row.created_at <= now_s - ABSOLUTE_S)

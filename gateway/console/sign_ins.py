@@ -74,13 +74,13 @@ class SignInThrottle:
     async def succeeded(self, account: str) -> None:
         """Forget the failures of an account: its password was given."""
         async with self._db.begin() as session:
-            await self.forget(session, account)
+            await self.discard(session, account)
 
-    async def forget(self, session: AsyncSession, account: str, lane: str = "") -> None:
+    async def discard(self, session: AsyncSession, account: str, lane: str = "") -> None:
         """Forget them within the transaction of a sign-in; those of the other lanes stay."""
         await session.execute(delete(Row).where(Row.key == _account_key(account, lane)))
 
-    async def forget_all(self, session: AsyncSession, account: str) -> None:
+    async def discard_all(self, session: AsyncSession, account: str) -> None:
         """Forget them within the transaction of a password reset, in all lanes."""
         key = _account_key(account)
         # a new password ends what strangers have done to each lane, those of lost browsers too
@@ -100,7 +100,7 @@ class SignInThrottle:
             row = await session.get(Row, _account_key(account))
             return 0 if row is None else row.count
 
-    async def tidy(self, session: AsyncSession) -> None:
+    async def cleanup(self, session: AsyncSession) -> None:
         """Forget what is a day old, except accounts that are shut."""
         old = Row.at < self._now_s() - _KEEP_S
         await session.execute(delete(Row).where(old, Row.count < MAX_FAILURES))
@@ -174,7 +174,7 @@ class SignIns:
         self._url = url
         self._now_s = now_s
 
-    async def look(self, session: AsyncSession, user: User, ip: str, agent: str) -> None:
+    async def notify_if_new(self, session: AsyncSession, user: User, ip: str, agent: str) -> None:
         """Queue a mail if a sign-in that succeeds now comes from a new address.
 
         The first sign-in of an account is nobody's surprise. One mail a day for an address.
@@ -212,7 +212,7 @@ class SignIns:
         )
         return await session.scalar(here.limit(1)) is not None
 
-    async def tell_of_password(self, session: AsyncSession, user: User) -> None:
+    async def notify_of_password(self, session: AsyncSession, user: User) -> None:
         """Queue a mail that tells of a new password.
 
         Args:

@@ -399,12 +399,12 @@ class Users:
             if row.status != "active" or row.password_hash != seen.password_hash:
                 raise SignInRefused
             # only this lane: a stranger's failures go on counting against strangers
-            await self._throttle.forget(session, tries_name(row.email, event), lane)
+            await self._throttle.discard(session, tries_name(row.email, event), lane)
             if fresh is not None:
                 row.password_hash = fresh
             if event == LOGIN:
                 row.last_login_at = self._now_s()
-                await self._sign_ins.look(session, row, ip, agent)
+                await self._sign_ins.notify_if_new(session, row, ip, agent)
             self._activity.note(session, event, user_id=row.id, ip=ip, agent=agent)
         return user_info(row)
 
@@ -427,11 +427,11 @@ class Users:
             await self._drop_links(session, user.id)
             # who has proved to be the owner by mail or password starts with a clean count in both
             for event in (LOGIN, AGAIN):
-                await self._throttle.forget_all(session, tries_name(row.email, event))
+                await self._throttle.discard_all(session, tries_name(row.email, event))
             what = "password.chosen" if is_first else "password.changed"
             self._activity.note(session, what, user_id=user.id)
             if not is_first:  # nobody is surprised by the password that he has just begun with
-                await self._sign_ins.tell_of_password(session, row)
+                await self._sign_ins.notify_of_password(session, row)
 
     async def _drop_links(self, session: AsyncSession, user_id: str) -> None:
         for purpose in (RESET, INVITATION):

@@ -79,7 +79,7 @@ class FirstContacts:
     def __init__(self, services: ApprovalServices, admission: ContactAdmission) -> None:
         self._services = services
         self._admission = admission
-        self._tidied_at = 0
+        self._cleaned_at = 0
         # opened for unknown tokens, so that they cost what known ones cost
         self._nobody = services.box.seal(bytes(32), _NOBODY)
 
@@ -98,7 +98,7 @@ class FirstContacts:
             eid = new_id() + new_id()[:8]
             # for unknown tokens, too: else the time of the answer would tell them
             session.add(self._row(eid, did, body, ip))
-            await self._tidy(session)
+            await self._cleanup(session)
         message = _message(body.tid, body.cnonce, body.snonce, did)
         return ContactAnswer(
             eid=eid, proof=server_proof(self._key(known, body.tid), message).hex()
@@ -147,11 +147,11 @@ class FirstContacts:
         )
         return (await session.scalars(mine.returning(Contact))).one_or_none()
 
-    async def _tidy(self, session: AsyncSession) -> None:
+    async def _cleanup(self, session: AsyncSession) -> None:
         """Forget contacts that are over, now and then."""
         now_s = self._services.now_s()
-        if not 0 <= now_s - self._tidied_at < CONTACT_S:
-            self._tidied_at = now_s
+        if not 0 <= now_s - self._cleaned_at < CONTACT_S:
+            self._cleaned_at = now_s
             await session.execute(delete(Contact).where(Contact.exp <= now_s))
 
     def _row(self, eid: str, did: str, body: ContactBody, ip: str) -> Contact:

@@ -202,7 +202,7 @@ class Decisions:
         row.revoke_hash = link_hash(revoke)
         view = await self._view(session, row.rid)
         # told even so: who has stolen mail and code is found by the owner who did not approve
-        await self._tell(session, user, view, revoke)
+        await self._notify_approved(session, user, view, revoke)
         for other in waiting:
             await self._let_in(session, user, tokens[other.tid], other)
         return view
@@ -280,7 +280,7 @@ class Decisions:
 
     # --- what follows ------------------------------------------------------------------------
 
-    async def _tell(
+    async def _notify_approved(
         self, session: AsyncSession, user: User, view: RequestView, revoke: str
     ) -> None:
         services, url = self._services, self._services.url()

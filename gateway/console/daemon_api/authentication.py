@@ -128,7 +128,7 @@ class DeviceAuthenticator:
         self._address = address
         # bounded by address only for what is not signed: many daemons share one behind a proxy
         self._addresses = RateLimiter(BURST_OF_ADDRESS, PER_S_OF_ADDRESS)
-        self._tidied_at = 0
+        self._cleaned_at = 0
         self._devices = RateLimiter(BURST_OF_DEVICE, PER_S_OF_DEVICE)
 
     def count_unsigned(self, request: web.Request) -> str:
@@ -212,8 +212,8 @@ class DeviceAuthenticator:
             async with self._console.db.begin() as session:
                 session.add(nonce)
                 # a set-back clock gives a negative age, and would keep old nonces for ever
-                if not 0 <= now_s - self._tidied_at < NONCE_S:
-                    self._tidied_at = now_s
+                if not 0 <= now_s - self._cleaned_at < NONCE_S:
+                    self._cleaned_at = now_s
                     await session.execute(delete(RequestNonce).where(RequestNonce.exp <= now_s))
         # the key of the table decides, so that two processes on one database let one in
         except IntegrityError:

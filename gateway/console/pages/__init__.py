@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from .account import AccountPages, SigningIn, UserPages
+from .account import AccountPages, SignInPages, UserPages
 from .context import PageContext, StaticFiles, Templates
 from .devices import ApprovalPages, DevicePages
-from .terminals import HistoryPages, Overview
+from .terminals import HistoryPages, OverviewPages
 from .tokens import TokenPages
 
 __all__ = ["PageContext", "StaticFiles", "Templates", "page_routes"]
@@ -16,7 +16,7 @@ __all__ = ["PageContext", "StaticFiles", "Templates", "page_routes"]
 def page_routes(context: PageContext) -> list[web.RouteDef]:
     """Return the routes of all pages."""
     pages = (
-        *(SigningIn, Overview, TokenPages, DevicePages, ApprovalPages),
+        *(SignInPages, OverviewPages, TokenPages, DevicePages, ApprovalPages),
         *(HistoryPages, AccountPages, UserPages),
     )
     return [route for page in pages for route in page(context).routes()]

@@ -36,7 +36,7 @@ _SIGN_IN_SAID: Final = {
 _DIFFERENT: Final = "The two are not the same."
 
 
-class SigningIn:
+class SignInPages:
     """The pages for people without a session."""
 
     def __init__(self, context: PageContext) -> None:

@@ -105,7 +105,7 @@ def _older(
     return {name: text for name, text in kept.items() if text} | {"before": str(found[-1].id)}
 
 
-class Overview:
+class OverviewPages:
     """Terminals and what they are doing."""
 
     def __init__(self, context: PageContext) -> None:

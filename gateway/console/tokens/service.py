@@ -318,7 +318,7 @@ class Tokens:
                 # no second overlap for one that is on its way out: replacing twice ends it
                 at_once = overlap_s == 0 or other.status == "superseded"
                 news += await self._supersede(session, other, 0 if at_once else overlap_s)
-            await self._tell(session, news)
+            await self._append(session, news)
             self._activity.note(
                 session, "token.replaced", user_id=user_id, tid=fresh.tid, detail=old.label
             )
@@ -336,7 +336,7 @@ class Tokens:
             user, row = await self._mine(session, user_id, tid)
             # revoked twice is no error, and tells the machines nothing a second time
             if row.status != "revoked":
-                await self._tell(session, await self._end(session, row))
+                await self._append(session, await self._end(session, row))
                 self._activity.note(
                     session, "token.revoked", user_id=user_id, tid=tid, detail=row.label
                 )
@@ -359,7 +359,7 @@ class Tokens:
         if row.status in ("active", "superseded"):
             # one that was superseded must not come back as active: its end would be gone with it
             row.suspended_from, row.status = row.status, "disabled"
-            await self._tell(session, await self.changed(session, row, takes_away=True))
+            await self._append(session, await self.changed(session, row, takes_away=True))
             self._activity.note(
                 session, "token.suspended", user_id=row.user_id, tid=row.tid, detail=row.label
             )
@@ -379,7 +379,7 @@ class Tokens:
                 if row.suspended_from != "superseded":
                     await demand_room(session, user, row.label, self._now_s(), tid=tid)
                 row.status, row.suspended_from = row.suspended_from or "active", None
-                await self._tell(session, await self.changed(session, row))
+                await self._append(session, await self.changed(session, row))
                 self._activity.note(
                     session, "token.resumed", user_id=user_id, tid=tid, detail=row.label
                 )
@@ -426,7 +426,7 @@ class Tokens:
                 self._activity.note(
                     session, "token.limits", user_id=user_id, tid=related.tid, detail=text
                 )
-            await self._tell(session, news)
+            await self._append(session, news)
             return token_info(row, user, self._now_s())
 
     # --- within a transaction --------------------------------------------------------------
@@ -476,7 +476,7 @@ class Tokens:
             raise NotFound(_UNKNOWN)
         return user, row
 
-    async def _tell(self, session: AsyncSession, news: tuple[PendingEvent, ...]) -> None:
+    async def _append(self, session: AsyncSession, news: tuple[PendingEvent, ...]) -> None:
         await self._events.append(session, news)
 
     async def _end(self, session: AsyncSession, row: Token) -> tuple[PendingEvent, ...]:

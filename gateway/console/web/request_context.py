@@ -210,7 +210,7 @@ class RequestContext:
         self.secret, self.session = "", None
         self._news = {SESSION_COOKIE: None, VISITOR_COOKIE: None}
 
-    def tell(self, response: web.StreamResponse) -> None:
+    def set_cookies(self, response: web.StreamResponse) -> None:
         """Put what the browser has to keep or forget on an answer."""
         for name, value in self._news.items():
             if value is None:

@@ -297,7 +297,7 @@ class SecurityMiddleware:
         visitor = request.get(VISITOR)
         # a stream has sent its head by now: cookies cannot be added any more
         if visitor is not None and not response.prepared:
-            visitor.tell(response)
+            visitor.set_cookies(response)
         return response
 
     async def _pass(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -25,11 +25,11 @@ async def test_what_strangers_tried_is_forgotten_after_a_month(console: Console,
         with pytest.raises(SignInRefused):
             await console.users.authenticate(email, "wrong", IP)
     clock.forward(KEEP_STRANGERS_S)
-    await console.tidy()
+    await console.cleanup()
     assert await kept() == [("user.created", ann.id), ("login", None), ("login", ann.id)]
     clock.forward(1)
-    await console.tidy()
+    await console.cleanup()
     assert await kept() == [("user.created", ann.id), ("login", ann.id)]
     clock.forward(KEEP_S - KEEP_STRANGERS_S)
-    await console.tidy()
+    await console.cleanup()
     assert await kept() == []

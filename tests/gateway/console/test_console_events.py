@@ -184,7 +184,7 @@ async def test_old_events_are_forgotten_once_they_are_obeyed(console: Console, c
     await console.events.acknowledge(machine.did, [EventAck(seq=2, at_ms=1)])
     clock.forward(31 * 86_400)
     async with console.db.begin() as session:
-        await console.events.tidy(session)
+        await console.events.cleanup(session)
         await console.events.append(session, [PendingEvent(machine.did, "keys.rotated")])
 
     assert [event.seq for event in await events(console, machine)] == [3, 4]

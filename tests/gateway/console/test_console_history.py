@@ -176,7 +176,7 @@ async def test_the_history_is_bounded(
     await console.logins.note(machine.did, lines)
     sessions = [run(token, f"b.s-{n}", now - 100 + n, now - 99 + n) for n in range(5)]
     await console.reports.history(machine.did, "b", sessions)
-    await console.tidy()
+    await console.cleanup()
     kept = await console.logins.list(token.user_id)
     assert [line.outcome for line in kept] == ["refused"] * 3 + ["ok"] * 2
     assert [entry.started_at for entry in await console.reports.list(token.user_id)] == [
@@ -185,10 +185,10 @@ async def test_the_history_is_bounded(
         now - 98,
     ]
     clock.forward(31 * DAY_S)
-    await console.tidy()
+    await console.cleanup()
     assert {login.outcome for login in await console.logins.list(token.user_id)} == {"ok"}
     clock.forward(60 * DAY_S)
-    await console.tidy()
+    await console.cleanup()
     assert await console.logins.list(token.user_id) == []
     assert await console.reports.list(token.user_id) == []
 

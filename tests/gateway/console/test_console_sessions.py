@@ -195,7 +195,7 @@ async def test_sessions_that_are_over_are_forgotten(console: Console, clock: Clo
     await console.sessions.create(ann, IP, "x")
     clock.forward(IDLE_S)
     live = await console.sessions.create(ann, IP, "x")
-    await console.tidy()
+    await console.cleanup()
     async with console.db.session() as session:
         kept = (await session.scalars(select(Row))).all()
 

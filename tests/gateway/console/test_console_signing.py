@@ -38,10 +38,10 @@ async def test_a_key_is_renewed_before_it_ends(console: Console, clock: Clock):
     root = await console.signing.root()
     first = await published(console)
     clock.forward((KEY_DAYS - OVERLAP_DAYS) * DAY_S)
-    await console.tidy()
+    await console.cleanup()
     unchanged = await published(console)
     clock.forward(1)
-    await console.tidy()
+    await console.cleanup()
     both = await published(console)
     clock.forward(OVERLAP_DAYS * DAY_S)
     await console.rotate_keys()
@@ -84,7 +84,7 @@ async def test_a_removed_key_counts_no_more(console: Console, clock: Clock):
 async def test_a_key_made_by_a_wrong_clock_is_replaced(console: Console, clock: Clock):
     """It would begin in the future for everybody else."""
     clock.forward(-365 * DAY_S)
-    await console.tidy()
+    await console.cleanup()
     keys = (await published(console)).keys_for("state", clock.now)
 
     envelope = await console.signing.sign("state", {"v": 1})

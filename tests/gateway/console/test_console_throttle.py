@@ -58,11 +58,11 @@ async def test_after_a_hundred_failures_only_a_reset_helps(console: Console, clo
     for wait_s in (0, 86_400, 400 * 86_400):
         clock.forward(wait_s)
         async with console.db.begin() as session:
-            await console.throttle.tidy(session)
+            await console.throttle.cleanup(session)
         with pytest.raises(SignInRefused):
             await console.throttle.count(ANN, IP)
     async with console.db.begin() as session:
-        await console.throttle.forget(session, ANN)
+        await console.throttle.discard(session, ANN)
 
     await console.throttle.count(ANN, IP)
 
@@ -121,6 +121,6 @@ async def test_old_counts_are_forgotten(console: Console, clock: Clock):
     await console.throttle.count(ANN, IP)
     clock.forward(86_401)
     async with console.db.begin() as session:
-        await console.throttle.tidy(session)
+        await console.throttle.cleanup(session)
 
     assert await console.throttle.failures(ANN) == 0

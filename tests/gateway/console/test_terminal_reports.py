@@ -113,7 +113,7 @@ async def test_old_runs_are_forgotten(console: Console, machine: Machine, clock:
     await console.reports.report(machine.did, [report(token, "offline", clock.now)])
     await console.reports.report(machine.did, [report(token, "pending", clock.now)])
     clock.forward(91 * 86_400)
-    await console.tidy()
+    await console.cleanup()
 
     assert [run.ended_at for run in await console.reports.list(token.user_id)] == [None]
 
@@ -130,5 +130,5 @@ async def test_the_log_is_read_in_pages(console: Console, clock: Clock):
     assert [entry.event for entry in await console.activity.list(bob.id)] == ["user.created"]
     assert len(await console.activity.list(ann.id, event="token")) == 5
     clock.forward(401 * 86_400)
-    await console.tidy()
+    await console.cleanup()
     assert await console.activity.list(ann.id, event="token") == []
