@@ -23,7 +23,7 @@ from gateway.storage.store import Store, Version
 logger = logging.getLogger(__name__)
 
 
-class Source(Protocol):
+class RecordSource(Protocol):
     """Source that a book reads; nothing in it is verified."""
 
     def root(self) -> Ed25519PublicKey | None:
@@ -72,7 +72,7 @@ class RecordBook:
     """
 
     def __init__(
-        self, store: Store, box: SecretBox, source: Source, twin: Tombstones | None = None
+        self, store: Store, box: SecretBox, source: RecordSource, twin: Tombstones | None = None
     ) -> None:
         self._store = store
         self._box = box

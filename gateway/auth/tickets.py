@@ -28,7 +28,7 @@ MAX_IN_ALL = 256
 _FORM = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
-class Pending(NamedTuple):
+class PendingTicket(NamedTuple):
     """A ticket that was given out and not used."""
 
     caller: Caller
@@ -53,7 +53,7 @@ class Tickets:
     ) -> None:
         self._recheck = recheck
         self._monotonic_s = monotonic_s
-        self._pending: dict[bytes, Pending] = {}
+        self._pending: dict[bytes, PendingTicket] = {}
         """By digest, the oldest first."""
 
     def __len__(self) -> int:
@@ -84,7 +84,7 @@ class Tickets:
         if len(self._pending) >= MAX_IN_ALL:
             del self._pending[next(iter(self._pending))]  # the oldest, and not all are usable
         ticket = host.token_urlsafe(TICKET_BYTES)
-        self._pending[_digest(ticket)] = Pending(caller, origin, now + LIFETIME_S)
+        self._pending[_digest(ticket)] = PendingTicket(caller, origin, now + LIFETIME_S)
         return ticket
 
     def take(self, ticket: str, origin: str | None) -> Caller:
@@ -120,5 +120,5 @@ def _digest(ticket: str) -> bytes:
     return hashlib.sha256(ticket.encode()).digest()
 
 
-def _wait_ms(oldest: Pending, now: float) -> int:
+def _wait_ms(oldest: PendingTicket, now: float) -> int:
     return max(1, round((oldest.until_s - now) * 1000))

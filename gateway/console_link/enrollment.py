@@ -12,7 +12,13 @@ from typing import TypeVar
 from ea_bridge.protocol.messages import Auth, Hello
 from ea_bridge.server import Admitted, CodeRejected, ConsoleChallenge, NotAdmitted, Relay, Waiting
 from gateway.auth.gate import Gate
-from gateway.credentials.daemon_api import Confirm, Contact, ContactAnswer, ContactProof, Verdict
+from gateway.credentials.daemon_api import (
+    ApprovalVerdict,
+    Confirm,
+    Contact,
+    ContactAnswer,
+    ContactProof,
+)
 
 from .http import ConsoleFailure, ConsoleHttp, ConsoleRefused
 from .status import PendingApproval, facts_of
@@ -117,7 +123,7 @@ class ConsoleEnroller:
         body = ContactProof(client_proof=auth.proof.lower())
         path = f"/v1/daemon/contact/{challenge.id}"
         try:
-            verdict = await self._http.post(path, body, Verdict)
+            verdict = await self._http.post(path, body, ApprovalVerdict)
         except ConsoleFailure as failure:
             return _no_way(failure)
         if verdict.status == "pending":
@@ -164,7 +170,7 @@ class ConsoleEnroller:
         hello, request = self._requests[rid]
         try:
             path = f"/v1/daemon/requests/{rid}/confirm"
-            verdict = await self._http.post(path, Confirm(ecode=code), Verdict)
+            verdict = await self._http.post(path, Confirm(ecode=code), ApprovalVerdict)
         except ConsoleRefused as refused:
             return _wrong(refused)
         except ConsoleFailure as failure:
@@ -173,7 +179,7 @@ class ConsoleEnroller:
 
     # --- verdicts ----------------------------------------------------------------------------
 
-    def _wait(self, hello: Hello, verdict: Verdict) -> Waiting | NotAdmitted:
+    def _wait(self, hello: Hello, verdict: ApprovalVerdict) -> Waiting | NotAdmitted:
         rid, code, url = verdict.rid, verdict.user_code, verdict.url
         if rid is None or code is None or url is None or verdict.expires_s is None:
             return NotAdmitted(code="busy", reason="the console does not say how to approve")
@@ -190,19 +196,19 @@ class ConsoleEnroller:
         _keep(self._requests, rid, (hello, request))
         return Waiting(id=rid, user_code=code, url=url, expires_s=verdict.expires_s)
 
-    async def _ask(self, rid: str) -> Verdict | None:
+    async def _ask(self, rid: str) -> ApprovalVerdict | None:
         try:
-            return await self._http.get(f"/v1/daemon/requests/{rid}", Verdict)
+            return await self._http.get(f"/v1/daemon/requests/{rid}", ApprovalVerdict)
         except ConsoleRefused as refused:
             if refused.status in (404, 410):
-                return Verdict(status="denied", code="refused")
+                return ApprovalVerdict(status="denied", code="refused")
             logger.warning("%s", refused)
         except ConsoleFailure as failure:
             logger.warning("%s", failure)
         return None
 
     async def _decided(
-        self, hello: Hello, verdict: Verdict, request: PendingApproval | None = None
+        self, hello: Hello, verdict: ApprovalVerdict, request: PendingApproval | None = None
     ) -> Admitted | NotAdmitted:
         if verdict.status == "approved":
             return await self._fetched(hello)

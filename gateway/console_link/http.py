@@ -27,7 +27,7 @@ from yarl import URL
 from ea_bridge.host import new_socket
 from ea_bridge.server import CodeRejected
 from gateway.auth.console_clock import Clocks
-from gateway.credentials.daemon_api import Confirm, OpenRequest, OpenRequests, Verdict
+from gateway.credentials.daemon_api import ApprovalVerdict, Confirm, OpenRequest, OpenRequests
 from gateway.credentials.device import DeviceKey
 
 
@@ -273,7 +273,7 @@ class ApprovalClient:
         """
         path = f"/v1/daemon/requests/{rid}/confirm"
         try:
-            await self._http.post(path, Confirm(ecode=code), Verdict)
+            await self._http.post(path, Confirm(ecode=code), ApprovalVerdict)
         except ConsoleRefused as refused:
             if refused.word == "wrong_code":
                 left = refused.body.get("tries_left")

@@ -6,10 +6,10 @@ daemon claims of its terminals is for people to look at.
 
 ========================================== ======================= ==================
 ``POST /v1/daemon/contact``                 :class:`Contact`        :class:`ContactAnswer`
-``POST /v1/daemon/contact/{eid}``           :class:`ContactProof`   :class:`Verdict`
+``POST /v1/daemon/contact/{eid}``           :class:`ContactProof`   :class:`ApprovalVerdict`
 ``GET  /v1/daemon/requests``                                        :class:`OpenRequests`
-``GET  /v1/daemon/requests/{rid}``                                  :class:`Verdict`
-``POST /v1/daemon/requests/{rid}/confirm``  :class:`Confirm`        :class:`Verdict`
+``GET  /v1/daemon/requests/{rid}``                                  :class:`ApprovalVerdict`
+``POST /v1/daemon/requests/{rid}/confirm``  :class:`Confirm`        :class:`ApprovalVerdict`
 ``POST /v1/daemon/sync``                    :class:`Sync`           :class:`Synced`
 ``POST /v1/daemon/history``                 :class:`History`        :class:`Noted`
 ``GET  /v1/daemon/trail``                                           :class:`TrailTold`
@@ -111,7 +111,7 @@ DeniedCode = Literal[
 ]
 
 
-class Verdict(Body):
+class ApprovalVerdict(Body):
     """Verdict on a contact or an approval request.
 
     ``pending`` has the members from ``rid`` to ``expires_s``; ``denied`` has ``code``:

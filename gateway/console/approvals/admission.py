@@ -38,8 +38,13 @@ from gateway.console.database.model import (
 from gateway.console.ids import new_id
 from gateway.console.mail import templates
 from gateway.console.user_info import locked_user
+from gateway.credentials.daemon_api import (
+    ApprovalVerdict,
+    ContactAnswer,
+    DeniedCode,
+    TerminalFacts,
+)
 from gateway.credentials.daemon_api import Contact as ContactBody
-from gateway.credentials.daemon_api import ContactAnswer, DeniedCode, TerminalFacts, Verdict
 from gateway.credentials.secrets import Place
 
 from .requests import (
@@ -109,7 +114,7 @@ class FirstContacts:
         async with self._services.db.session() as session:
             return await session.scalar(select(Contact.pub).where(Contact.eid == eid))
 
-    async def prove(self, did: str, eid: str, client_proof: str) -> Verdict:
+    async def prove(self, did: str, eid: str, client_proof: str) -> ApprovalVerdict:
         """Take the second half and say what becomes of it. Each contact is proved once.
 
         Raises:
@@ -128,7 +133,7 @@ class FirstContacts:
         is_proved = is_client_proof(stored, message, bytes.fromhex(client_proof))
         # one answer for all three: nobody learns whether there is such a token
         if contact is None or known is None or not is_proved:
-            return Verdict(status="denied", code="unknown")
+            return ApprovalVerdict(status="denied", code="unknown")
         return await self._admission.admit(contact, known.user.id)
 
     async def _find(self, session: AsyncSession, tid: str) -> _TokenOwner | None:
@@ -200,7 +205,7 @@ MAX_OPEN = 3
 
 @dataclass(frozen=True)
 class _Ask:
-    """Verdict that a request is to be made."""
+    """ApprovalVerdict that a request is to be made."""
 
 
 class ContactAdmission:
@@ -209,7 +214,7 @@ class ContactAdmission:
     def __init__(self, services: ApprovalServices) -> None:
         self._services = services
 
-    async def admit(self, contact: Contact, user_id: str) -> Verdict:
+    async def admit(self, contact: Contact, user_id: str) -> ApprovalVerdict:
         """Return the verdict; a pending one carries the code for the terminal to show.
 
         Nothing is kept of a device that gets nothing: who makes new keys makes no new rows.
@@ -222,7 +227,7 @@ class ContactAdmission:
             # judged once before anything is hashed, as hashing is dear, and again after it, as it
             # is slow
             verdict = await self._judge(session, contact, user_id)
-        if isinstance(verdict, Verdict) and verdict.status == "denied":
+        if isinstance(verdict, ApprovalVerdict) and verdict.status == "denied":
             return verdict
         # a device that is denied leaves no row: whoever makes new keys would fill the table
         await self._services.devices.seen(
@@ -246,7 +251,7 @@ class ContactAdmission:
 
     async def _judge(
         self, session: AsyncSession, contact: Contact, user_id: str
-    ) -> Verdict | _Ask:
+    ) -> ApprovalVerdict | _Ask:
         user = await locked_user(session, user_id)
         token = await session.get_one(Token, contact.tid, with_for_update=True)
         status = await self._services.devices.status(session, user_id, contact.did)
@@ -255,7 +260,7 @@ class ContactAdmission:
             return _denied(refusal or "device_revoked")
         if status == "approved" and not await self._has_to_ask(session, contact, token):
             await self._let_in(session, contact, user, token)
-            return Verdict(status="approved")
+            return ApprovalVerdict(status="approved")
         # bounded: who has a token could else fill its owner's mailbox
         is_free = await self._is_free(session, contact, user_id)
         return _Ask() if is_free else _denied("busy")
@@ -326,7 +331,7 @@ class ContactAdmission:
         rid: str,
         codes: NewCodes,
         hashes: Hashes,
-    ) -> Verdict:
+    ) -> ApprovalVerdict:
         services, now_s = self._services, self._services.now_s()
         # the terminal shows only the newest code: an older request could no longer be approved
         await self._end_older(session, contact)
@@ -364,9 +369,9 @@ class ContactAdmission:
         )
 
 
-def pending(rid: str, user_code: str | None, url: str, expires_s: int) -> Verdict:
+def pending(rid: str, user_code: str | None, url: str, expires_s: int) -> ApprovalVerdict:
     """Return the verdict of a request that waits."""
-    return Verdict(
+    return ApprovalVerdict(
         status="pending",
         rid=rid,
         user_code=user_code,
@@ -395,5 +400,5 @@ def _row(contact: Contact, user_id: str, rid: str, hashes: Hashes, now_s: int) -
     )
 
 
-def _denied(code: DeniedCode) -> Verdict:
-    return Verdict(status="denied", code=code)
+def _denied(code: DeniedCode) -> ApprovalVerdict:
+    return ApprovalVerdict(status="denied", code=code)

@@ -6,12 +6,12 @@ from sqlalchemy import ColumnElement, select
 
 from gateway.console.database.model import ApprovalRequest
 from gateway.credentials.daemon_api import (
+    ApprovalVerdict,
     Contact,
     ContactAnswer,
     OpenRequest,
     OpenRequests,
     TerminalFacts,
-    Verdict,
 )
 
 from .admission import ContactAdmission, FirstContacts, pending
@@ -80,7 +80,7 @@ class Approvals:
         """Return the public key of a contact's device; see :meth:`FirstContacts.key`."""
         return await self._contacts.key(eid)
 
-    async def prove(self, did: str, eid: str, client_proof: str) -> Verdict:
+    async def prove(self, did: str, eid: str, client_proof: str) -> ApprovalVerdict:
         """Take the second half; see :meth:`FirstContacts.prove`."""
         return await self._contacts.prove(did, eid, client_proof)
 
@@ -105,7 +105,7 @@ class Approvals:
             )
         )
 
-    async def verdict(self, did: str, rid: str) -> Verdict:
+    async def verdict(self, did: str, rid: str) -> ApprovalVerdict:
         """Return what has become of a device's own request.
 
         Raises:
@@ -117,18 +117,18 @@ class Approvals:
             raise RequestGone
         match rows[0].status:
             case "approved":
-                return Verdict(status="approved", rid=rid)
+                return ApprovalVerdict(status="approved", rid=rid)
             case "pending":
                 # without the code: it was told once, and only its hash is kept
                 left_s = rows[0].expires_at - self._services.now_s()
                 return pending(rid, None, self._services.url(), left_s)
             case _:
-                return Verdict(status="denied", code="refused", rid=rid)
+                return ApprovalVerdict(status="denied", code="refused", rid=rid)
 
-    async def confirm(self, did: str, rid: str, ecode: str) -> Verdict:
+    async def confirm(self, did: str, rid: str, ecode: str) -> ApprovalVerdict:
         """Approve at the device with the mail's code; see :meth:`Decisions.confirm`."""
         await self._decisions.confirm(did, rid, ecode)
-        return Verdict(status="approved", rid=rid)
+        return ApprovalVerdict(status="approved", rid=rid)
 
     async def _views(self, *which: ColumnElement[bool]) -> list[RequestView]:
         wanted = requests().where(*which).order_by(ApprovalRequest.created_at.desc())

@@ -15,7 +15,7 @@ from ea_bridge.protocol.handshake import NONCE_BYTES, auth_message, client_proof
 from ea_bridge.token import derive_keys, parse_token
 from gateway.console.database.model import QueuedMail
 from gateway.console.service import Console
-from gateway.credentials.daemon_api import Contact, TerminalFacts, Verdict
+from gateway.credentials.daemon_api import ApprovalVerdict, Contact, TerminalFacts
 from gateway.credentials.keyset import public_text
 from gateway.credentials.secrets import Place
 
@@ -62,7 +62,7 @@ class Terminal:
         """Return the EA's proof."""
         return client_proof(self.token, self.message(hello)).hex()
 
-    async def dial(self, console: Console, ip: str = IP) -> Verdict:
+    async def dial(self, console: Console, ip: str = IP) -> ApprovalVerdict:
         """Make a first contact, and return what becomes of it."""
         hello = self.hello()
         answer = await console.approvals.contact(self.machine.did, hello, ip)

@@ -13,7 +13,7 @@ from approval_fixtures import Terminal
 from console_fixtures import Clock, Machine
 from pydantic import BaseModel
 
-from gateway.credentials.daemon_api import ContactProof, Sync, Synced, Verdict
+from gateway.credentials.daemon_api import ApprovalVerdict, ContactProof, Sync, Synced
 from gateway.credentials.device import sign_request
 
 
@@ -52,7 +52,7 @@ class Daemon:
         async with self.http.request(method, self.url + path, data=data, headers=headers) as got:
             return Answer(got.status, json.loads(await got.read()), got.headers)
 
-    async def dial(self, terminal: Terminal) -> Verdict:
+    async def dial(self, terminal: Terminal) -> ApprovalVerdict:
         """Relay a first contact."""
         hello = terminal.hello()
         first = await self.call("POST", "/v1/daemon/contact", hello)
@@ -62,7 +62,7 @@ class Daemon:
         path = f"/v1/daemon/contact/{first.body['eid']}"
         second = await self.call("POST", path, proof)
         assert second.status == 200, second
-        return Verdict.model_validate(second.body)
+        return ApprovalVerdict.model_validate(second.body)
 
     async def sync(self, **asked: Any) -> Synced:
         """Ask for all that holds."""

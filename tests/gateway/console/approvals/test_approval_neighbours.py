@@ -11,9 +11,9 @@ from gateway.console.approvals.requests import LIFE_S
 from gateway.console.service import Console
 from gateway.console.tokens import TokenInfo
 from gateway.console.user_info import UserInfo
-from gateway.credentials.daemon_api import Verdict
+from gateway.credentials.daemon_api import ApprovalVerdict
 
-Waiting = tuple[Terminal, TokenInfo, Verdict]
+Waiting = tuple[Terminal, TokenInfo, ApprovalVerdict]
 
 
 async def _dial(

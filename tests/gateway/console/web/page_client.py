@@ -23,7 +23,7 @@ from gateway.console.pages.context import PASSWORD_FIELD
 from gateway.console.server import ConsoleServer
 from gateway.console.service import Console
 from gateway.console.web.request_context import SESSION_COOKIE
-from gateway.credentials.daemon_api import Contact, TerminalFacts, Verdict
+from gateway.credentials.daemon_api import ApprovalVerdict, Contact, TerminalFacts
 from gateway.credentials.keyset import public_text
 
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
@@ -151,7 +151,7 @@ def new_client(server: ConsoleServer, http: aiohttp.ClientSession) -> PageClient
 
 async def knock(
     console: Console, token: str, machine: Machine, *, login: int = 5_012_345
-) -> Verdict:
+) -> ApprovalVerdict:
     """Have a terminal dial in with a token on a machine, as its daemon relays it."""
     tid, cnonce, snonce = parse_token(token), secrets.token_bytes(32), secrets.token_bytes(32)
     facts = TerminalFacts(

@@ -7,12 +7,12 @@ from console_fixtures import PASSWORD, Clock, Machine
 from page_client import PageClient, knock, mailed_path
 
 from gateway.console.service import Console
-from gateway.credentials.daemon_api import Verdict
+from gateway.credentials.daemon_api import ApprovalVerdict
 
 DESK = Machine("DESK-PC")
 
 
-async def _asked(console: Console) -> tuple[Verdict, str, str]:
+async def _asked(console: Console) -> tuple[ApprovalVerdict, str, str]:
     """Have DESK-PC ask; return the verdict, and the paths of Review and of "not me"."""
     user = await console.users.by_email("ann@example.com")
     assert user is not None
