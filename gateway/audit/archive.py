@@ -116,10 +116,10 @@ def make_folder(folder: Path) -> None:
         OSError: it cannot be made.
 
     """
-    fresh = [one for one in (folder, *folder.parents) if not one.exists()]
+    fresh = [path for path in (folder, *folder.parents) if not path.exists()]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for one in fresh:
-        _sync(one.parent)  # else a file in it were gone with it after a power cut
+    for path in fresh:
+        _sync(path.parent)  # else a file in it were gone with it after a power cut
 
 
 def is_marked(store: Store, part: Part) -> bool:

@@ -68,7 +68,7 @@ class FillingMemory:
     def first(self, key: Hashable, allowed: list[OrderFilling]) -> list[OrderFilling]:
         """Return the modes to try, the one that was accepted last before the others."""
         accepted = self._accepted.get(key)
-        return sorted(allowed, key=lambda one: one != accepted)
+        return sorted(allowed, key=lambda filling: filling != accepted)
 
     def accepted(self, key: Hashable, filling: int) -> None:
         """Remember that the broker has taken a mode."""

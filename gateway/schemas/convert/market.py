@@ -235,6 +235,10 @@ def book(
 def sessions(table: Iterable[model.TradeSession]) -> list[shapes.TradeSession]:
     """A symbol's trade sessions."""
     return [
-        {"day": word(enums.DAY_OF_WEEK, one.day), "from_s": one.from_s, "to_s": one.to_s}
-        for one in table
+        {
+            "day": word(enums.DAY_OF_WEEK, session.day),
+            "from_s": session.from_s,
+            "to_s": session.to_s,
+        }
+        for session in table
     ]

@@ -386,7 +386,7 @@ def with_ticket(held: HeldOrder, ticket: int) -> HeldOrder:
 async def prepared(
     terminal: GuardedTerminal,
     state: TradingState,
-    wish: OrderRequest,
+    wanted: OrderRequest,
     options: ExecutionOptions,
     held: Order | None = None,
 ) -> PreparedOrder:
@@ -397,18 +397,18 @@ async def prepared(
             market lies on the wrong side of the price.
 
     """
-    check_complete(wish)
+    check_complete(wanted)
     # the platform knows no stop-limits, so the grid and the rules see the stop that triggers it
-    as_stop = dataclasses.replace(wish, type=STOPS[wish.type], stoplimit=None)
+    as_stop = dataclasses.replace(wanted, type=STOPS[wanted.type], stoplimit=None)
     trade = await prepare(terminal, state, as_stop, options)
     info = trade.symbol or await terminal.symbol(trade.request.symbol)
     grid = PriceGrid(info, options.normalize)
-    limit = grid.price("stoplimit", wish.stoplimit or Decimal())
-    request = replace(trade.request, type=int(wish.type), stoplimit=float(limit))
+    limit = grid.price("stoplimit", wanted.stoplimit or Decimal())
+    request = replace(trade.request, type=int(wanted.type), stoplimit=float(limit))
     wrong = misplaced(request, info)
     if wrong is not None:
         raise InvalidPrice(wrong.message, **price_grid(info) | wrong.data)
-    _check_limit(info, exact(request.price), limit, buying=wish.type == OrderType.BUY_STOP_LIMIT)
+    _check_limit(info, exact(request.price), limit, buying=wanted.type == OrderType.BUY_STOP_LIMIT)
     if held is not None:
         request = replace(request, action=int(TradeAction.MODIFY), order=held.ticket)
     return dataclasses.replace(
@@ -464,7 +464,7 @@ async def send_limit(
 
     """
     order = held.order
-    wish = OrderRequest(
+    wanted = OrderRequest(
         symbol=order.symbol,
         type=LIMITS[OrderType(order.type)],
         volume=exact(order.volume_initial),
@@ -476,9 +476,9 @@ async def send_limit(
         expiration_ms=held.expiration_ms,
     )
     params = {
-        "symbol": wish.symbol,
-        "type": wish.type.name.lower(),
-        "volume": format(wish.volume, "f"),
+        "symbol": wanted.symbol,
+        "type": wanted.type.name.lower(),
+        "volume": format(wanted.volume, "f"),
         "price": format(exact(order.price_stoplimit), "f"),
         "for": held.client_order_id,
     }
@@ -489,6 +489,6 @@ async def send_limit(
         orjson.dumps(params).decode(),
     )
     journal = terminal.journal
-    receipt = await journal.once(asked, lambda: place(terminal, state, wish, options))
+    receipt = await journal.once(asked, lambda: place(terminal, state, wanted, options))
     ticket: int | None = receipt["order"]["order"]
     return ticket or 0

@@ -30,15 +30,17 @@ def request_of(
         StoreError: held orders cannot be read.
 
     """
-    account, holding = terminal.account, state.contingent
-    if not isinstance(holding, ContingentOrders):
+    account, contingent = terminal.account, state.contingent
+    if not isinstance(contingent, ContingentOrders):
         return None
-    held = holding.kept(terminal, client_order_id)
-    return None if held is None or account is None else _intent(terminal, holding, account, held)
+    held = contingent.kept(terminal, client_order_id)
+    return (
+        None if held is None or account is None else _intent(terminal, contingent, account, held)
+    )
 
 
 def _intent(
-    terminal: GuardedTerminal, holding: ContingentOrders, account: Account, held: HeldOrder
+    terminal: GuardedTerminal, contingent: ContingentOrders, account: Account, held: HeldOrder
 ) -> Intent:
     order, client_order_id = held.order, held.client_order_id
     created_ms = terminal.clock.to_utc_ms(order.time_setup_msc)
@@ -50,7 +52,7 @@ def _intent(
         updated_ms=created_ms,
         stage=Stage.DONE,
         reconciled=True,
-        answer=answers.encode_result(holding.receipt(terminal, order, client_order_id)),
+        answer=answers.encode_result(contingent.receipt(terminal, order, client_order_id)),
     )
 
 
@@ -61,24 +63,24 @@ async def recall(terminal: GuardedTerminal, state: TradingState, asked: CallKey)
         ClientOrderIdConflict: the order was placed for another request than this.
 
     """
-    journal, holding, hello = terminal.journal, state.contingent, terminal.hello
-    if asked.is_new or not isinstance(holding, ContingentOrders):
+    journal, contingent, hello = terminal.journal, state.contingent, terminal.hello
+    if asked.is_new or not isinstance(contingent, ContingentOrders):
         return
     if hello is not None and not terminal.is_mt4:
         return  # nothing is held of what MetaTrader 5 has itself, so nothing is looked up
     try:
-        held = holding.kept(terminal, asked.client_order_id)
+        held = contingent.kept(terminal, asked.client_order_id)
         known = None if held is None else journal.find(asked.client_order_id)
     except StoreError:
         return  # the journal cannot be read, and tells that itself
     if held is None or (known is not None and known.stage is not Stage.NOT_SENT):
         return
-    intent = _intent(terminal, holding, asked.account, held)
+    intent = _intent(terminal, contingent, asked.account, held)
     if not _is_for(held, intent, asked):
         raise answers.conflict(
             intent.asked.method, intent.asked.params, intent.stage, asked.client_order_id
         )
-    await journal.recall(asked, holding.receipt(terminal, held.order, asked.client_order_id))
+    await journal.recall(asked, contingent.receipt(terminal, held.order, asked.client_order_id))
 
 
 def _is_for(held: HeldOrder, intent: Intent, asked: CallKey) -> bool:

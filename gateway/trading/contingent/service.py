@@ -183,8 +183,8 @@ class ContingentOrders(NullContingentOrders):
 
     # --- held orders -------------------------------------------------------------------------
 
-    def emulates(self, terminal: GuardedTerminal, wish: OrderRequest) -> bool:
-        return wish.type in STOPS and terminal.is_mt4
+    def emulates(self, terminal: GuardedTerminal, wanted: OrderRequest) -> bool:
+        return wanted.type in STOPS and terminal.is_mt4
 
     def holds(self, ticket: int) -> bool:
         held = self._held.find(ticket)
@@ -223,29 +223,29 @@ class ContingentOrders(NullContingentOrders):
         self,
         terminal: GuardedTerminal,
         state: TradingState,
-        wish: OrderRequest,
+        wanted: OrderRequest,
         options: ExecutionOptions,
     ) -> shapes.OrderReceipt:
         with options.before_sending():
             account = account_of(terminal)
-            trade = await prepared(terminal, state, wish, options)
+            trade = await prepared(terminal, state, wanted, options)
             # the rules of risk hold when it is placed; its limit order is checked again when it is
             # sent
-            going = await state.admit(terminal, trade)
-        with going.watched(), options.before_sending():
+            admission = await state.admit(terminal, trade)
+        with admission.watched(), options.before_sending():
             terminal.check_tradable(Tier.FULL)
             # after the last await before the row, so that orders that cross do not pass it
             # together
             if len(self._held) >= MAX_HELD:
                 raise OrderLimit(f"The gateway holds {MAX_HELD} orders already", limit=MAX_HELD)
-            new = _new(terminal, account, wish, trade)
+            new = _new(terminal, account, wanted, trade)
             if options.validate_only:
                 return held_receipt(terminal, trade, new.order, changed=False)
             # the checks may have taken long: what comes too late is not kept
             options.deadline.remaining_ms()
             held = await self._held.add(new)
         # from the row on the lists show it, so it must not count as a reservation as well
-        going.shown()
+        admission.shown()
         return held_receipt(terminal, trade, held.order, changed=True)
 
     async def modify(
@@ -261,16 +261,16 @@ class ContingentOrders(NullContingentOrders):
             with options.before_sending():
                 # under the lock: a tick may be triggering it, and then it is changed no more
                 held = self._waiting(terminal, change.ticket)
-                wish = _changed(held, change)
-                trade = await prepared(terminal, state, wish, options, held.order)
+                wanted = _changed(held, change)
+                trade = await prepared(terminal, state, wanted, options, held.order)
                 await state.admit(terminal, trade)
                 terminal.check_tradable(Tier.FULL)
                 order = _priced(held.order, trade)
                 order = replace(order, time_expiration=trade.request.expiration)
-            is_other = (order, wish.expiration_ms) != (held.order, held.expiration_ms)
+            is_other = (order, wanted.expiration_ms) != (held.order, held.expiration_ms)
             if is_other and not options.validate_only:
                 await self._held.change(
-                    replace(held, order=order, expiration_ms=wish.expiration_ms)
+                    replace(held, order=order, expiration_ms=wanted.expiration_ms)
                 )
         changed = is_other and not options.validate_only
         return held_receipt(terminal, trade, order, changed=changed)
@@ -303,7 +303,7 @@ class ContingentOrders(NullContingentOrders):
 
 
 def _new(
-    terminal: GuardedTerminal, account: Account, wish: OrderRequest, trade: PreparedOrder
+    terminal: GuardedTerminal, account: Account, wanted: OrderRequest, trade: PreparedOrder
 ) -> HeldOrder:
     request, now_ms = trade.request, terminal.now_ms()
     broker_ms = terminal.clock.to_broker_ms(now_ms)
@@ -331,9 +331,9 @@ def _new(
         tid=trade.options.tid,
         client_order_id=trade.options.client_order_id,
         order=_priced(order, trade),
-        words=wish.comment,
+        words=wanted.comment,
         created_ms=now_ms,
-        expiration_ms=wish.expiration_ms,
+        expiration_ms=wanted.expiration_ms,
         asked=terminal.journal.asked_for(trade.options.client_order_id),
     )
 

@@ -248,8 +248,8 @@ class RiskContext:
         for exposure in exposures:
             grouped[exposure.symbol].append(exposure)
         if not self.is_netting:
-            return {symbol: _sum(ones) for symbol, ones in grouped.items()}
-        return {symbol: _furthest(ones) for symbol, ones in grouped.items()}
+            return {symbol: _sum(exposed) for symbol, exposed in grouped.items()}
+        return {symbol: _furthest(exposed) for symbol, exposed in grouped.items()}
 
     def positions(self, exposures: Iterable[Exposure]) -> Decimal:
         """Return how many positions there may be."""
