@@ -205,7 +205,7 @@ MAX_OPEN = 3
 
 @dataclass(frozen=True)
 class _Ask:
-    """ApprovalVerdict that a request is to be made."""
+    """Verdict that a request is to be made."""
 
 
 class ContactAdmission:
