@@ -335,7 +335,10 @@ class Disconnects:
 
     def _is_replaced(self, connection: ClientConnection, session: _Session) -> bool:
         """Whether another connection has its session, so that its calls are of before."""
-        return session.connection not in (connection, None)
+        if session.connection is not None:
+            return session.connection is not connection
+        # one that came back when all was over has begun anew under the same name
+        return session.name in self.live(session.terminal, session.tid)
 
     def _meet(self, connection: ClientConnection, terminal: str) -> _Session:
         session = self._session(connection)

@@ -214,6 +214,22 @@ async def test_what_a_replaced_connection_had_asked_for_changes_nothing() -> Non
     assert program.disconnects.of(new) == wanted
 
 
+async def test_what_a_lost_connection_had_asked_for_changes_nothing_once_it_is_back() -> None:
+    """Its rule had been carried out, so that it has begun anew; the late call is of before."""
+    program = Program()
+    old = await program.connect()
+    old.lose()
+    await program.fired()
+    new = await program.connect()
+    (wanted,) = program.disconnects.armed(TERMINAL)
+    await program.disconnects.set(old, TERMINAL, replace(wanted, action="cancel_and_close"))
+    program.disconnects.off(old)
+    assert program.disconnects.armed(TERMINAL) == [wanted]
+    assert program.disconnects.of(new) == wanted
+    new.lose()
+    assert (await program.fired()).armed == wanted
+
+
 async def test_an_order_that_is_under_way_is_waited_for() -> None:
     """Until its caller has the answer it may not be at the broker, or nobody knows its ticket."""
     program = Program()
