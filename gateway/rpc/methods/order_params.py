@@ -152,7 +152,8 @@ def noted_placing(call: Call, how: ExecutionOptions) -> Iterator[None]:
     # by its tag: the broker's number is known only with the answer
     mark = tag(told.login, told.server, how.client_order_id)
     disconnects = call.safeguards.disconnects
-    disconnects.placing(call.listener, terminal.name, mark)
+    with how.before_sending():
+        disconnects.placing(call.listener, terminal.name, mark)
     try:
         yield
     finally:

@@ -13,6 +13,7 @@ from gateway.errors import (
     AmbiguousSymbol,
     AutotradingDisabled,
     BrokerDisconnected,
+    Cancelled,
     ClientOrderIdConflict,
     DeadlineExceeded,
     Frozen,
@@ -85,6 +86,7 @@ _NEW_ORDER = (
     OrderLimit,
     UnsupportedFilling,
     MethodNotSupported,
+    Cancelled,
 )
 
 

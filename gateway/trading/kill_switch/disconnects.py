@@ -23,6 +23,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 from ea_bridge import host
+from gateway.errors import Cancelled
 from gateway.trading.journal.intents import Account
 from gateway.trading.requests import OrderFilter
 
@@ -84,6 +85,8 @@ class _Session:
     """Tags of its orders that are being placed: they may not be at the broker yet."""
     connection: ClientConnection | None = None
     armed: Armed | None = None
+    has_fired: bool = False
+    """Its connection was gone for too long: its orders are being cancelled, or were."""
     timer: LazyTimer | None = None
 
     @property
@@ -209,7 +212,7 @@ class Disconnects:
         if self._is_replaced(connection, session):
             return
         # in force before it is on the disk: who asked for it may be lost in that very moment
-        session.armed = armed
+        session.armed, session.has_fired = armed, False
         self._armed[session.key] = session
         if session.connection is None and not self._is_closed:
             # the connection was lost while this call waited: the grace begins now
@@ -227,7 +230,7 @@ class Disconnects:
         self._call_off(session.key)
         if session.timer is not None:
             session.timer.cancel()
-        session.armed = None
+        session.armed, session.has_fired = None, False
         if self._armed.get(session.key) is session:
             del self._armed[session.key]
             self._book.drop(session.key)
@@ -263,13 +266,21 @@ class Disconnects:
             terminal: where.
             tag: of its comment.
 
+        Raises:
+            Cancelled: its connection was lost, and its orders are cancelled by now.
+
         """
+        session = None if connection is None else self._meet(connection, terminal)
+        if session is not None and session.has_fired:
+            raise Cancelled(
+                "The connection was lost, and its orders were cancelled: this one is not sent",
+                outcome="not_sent",
+            )
         # of sessions of before the restart nobody knows the orders: all that are new are surely
         # not theirs
         if (since := self._since.get(terminal)) is not None:
             _note(since, tag)
-        if connection is not None:
-            session = self._meet(connection, terminal)
+        if session is not None:
             _note(session.tags, tag)
             session.under_way.add(tag)
 
@@ -368,6 +379,7 @@ class Disconnects:
 
     def _expire(self, session: _Session, armed: Armed) -> None:
         del self._armed[session.key]
+        session.has_fired = True
         chosen = OrderFilter()
         if armed.own:
             # all as they are at each look: receipts may still come

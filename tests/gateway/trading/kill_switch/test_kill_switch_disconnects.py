@@ -11,6 +11,7 @@ import pytest
 from connection_double import Line
 
 from ea_bridge.model import Order
+from gateway.errors import Cancelled
 from gateway.trading.journal import Account
 from gateway.trading.kill_switch import disconnects as module
 from gateway.trading.kill_switch.armed import SESSION, Armed, Firing
@@ -228,6 +229,24 @@ async def test_what_a_lost_connection_had_asked_for_changes_nothing_once_it_is_b
     assert program.disconnects.of(new) == wanted
     new.lose()
     assert (await program.fired()).armed == wanted
+
+
+async def test_an_order_whose_call_had_waited_for_too_long_is_not_sent() -> None:
+    """A sweep that has looked already would leave it; nothing of that is for a connection that
+    lives, or whose rule does not hold any more.
+    """
+    program = Program()
+    line = await program.connect()
+    line.lose()
+    await program.fired()
+    with pytest.raises(Cancelled) as refused:
+        program.disconnects.placing(line, TERMINAL, "gAAAAAAAAA")
+    assert refused.value.outcome == "not_sent"
+    program.disconnects.placing(await program.connect(), TERMINAL, "gAAAAAAAAA")
+    program.disconnects.placing(None, TERMINAL, "gAAAAAAAAA")
+    other = Line()
+    other.lose()
+    program.disconnects.placing(other, TERMINAL, "gBBBBBBBBB")
 
 
 async def test_an_order_that_is_under_way_is_waited_for() -> None:
