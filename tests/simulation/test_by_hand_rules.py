@@ -108,8 +108,8 @@ def test_a_contradicted_word_may_be_under_way_still() -> None:
     invariants = Invariants(lambda: 0.0)
     rules = ToldRules(invariants)
     message = {"id": 1, "method": "place_order", "params": {"client_order_id": "a"}}
-    rejected = {"error": {"data": {"name": "order_rejected", "outcome": "rejected"}}}
-    done = {"result": {"order": {"order": 7, "position": None, "deal": None}}}
+    rejected = {"id": 1, "error": {"data": {"name": "order_rejected", "outcome": "rejected"}}}
+    done = {"id": 1, "result": {"order": {"order": 7, "position": None, "deal": None}}}
     rules.answered(ACCOUNT, message, rejected, 1, 1.0, 2.0)
     rules.contradict(ACCOUNT, "a", "rejected", None)
     rules.answered(ACCOUNT, message, rejected, 1, 3.0, 4.0)
