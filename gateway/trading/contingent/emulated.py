@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from ea_bridge import commands
 from ea_bridge.model import Order, OrderState, OrderType, SymbolInfo, TradeAction
-from gateway.errors import DeadlineExceeded, GatewayError, InvalidPrice
+from gateway.errors import DeadlineExceeded, GatewayError, InternalError, InvalidPrice
 from gateway.trading.journal import Account, CallKey
 from gateway.trading.orders import check_complete, place, prepare
 from gateway.trading.price_grid import PriceGrid, exact, misplaced, price_grid
@@ -293,6 +293,10 @@ class EmulatedOrders:
                 _log.warning("held order %d: nobody knows yet whether it was placed", ticket)
                 await self._save(replace(held, reason=name))
             return False  # the same id is asked for again, until the journal knows
+        if isinstance(error, InternalError):
+            # the ledger cannot be read or written for now: that says nothing of the order, nor of
+            # what an earlier try of this attempt has sent
+            return False
         # surely not taken: the next attempt has another id, since this one is used up
         if error.retryable or isinstance(error, (InvalidPrice, DeadlineExceeded)):
             await self._save(replace(held, stage="triggered", reason=name))

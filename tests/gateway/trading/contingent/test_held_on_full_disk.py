@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contingent_parts import Stand, place
+from contingent_parts import LIMIT, Stand, place, quiet, reach, until
 from scripted_terminal import Scene
 
+from ea_bridge.errors import OutcomeUnknown
+from ea_bridge.model import TradeResult
 from gateway import errors
 from gateway.app import Gateway
 from gateway.config import Config
 from gateway.home.home import Home
 from gateway.storage.reserve import Reserve
 from gateway.storage.store import CommitUnsure, DiskFull, Store, StoreError
-from gateway.trading.journal import OrderLog, SqliteJournal
+from gateway.trading.journal import OrderLog, SqliteJournal, Stage
+from gateway.trading.journal.answers import encode_result
 from gateway.trading.reconcile.service import Reconciler
 
 
@@ -137,6 +140,45 @@ async def test_a_held_order_that_a_kill_has_brought_back_is_answered(
     assert (known["outcome"], known["params"]["type"]) == ("done", "buy_stop_limit")
     with pytest.raises(errors.ClientOrderIdConflict):
         await place(stand, client_order_id="a", volume=0.2)
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+async def test_a_held_order_outlasts_a_journal_that_cannot_be_read(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, is_sent: bool
+) -> None:
+    """Its limit order may have been sent, and nobody knows for a moment: it is not told to be
+    refused, and once the journal is read it is sent, or was, once.
+    """
+    ticket = (await place(stand, client_order_id="a"))["order"]["order"]
+    journal = stand.scene.guarded.journal
+    assert isinstance(journal, SqliteJournal)
+    if is_sent:
+        stand.refusals = [OutcomeUnknown("order_send", 700, acked=True, reason="lost")]
+        reach(stand)
+        await until(lambda: journal._log.doubtful(stand.account))
+        [lost] = journal._log.doubtful(stand.account)
+        result = TradeResult(retcode=10009, order=stand.place(price=LIMIT))
+        receipt = encode_result({"order": {"order": result.order}})
+        lost.sends[0].stage, lost.sends[0].result = Stage.DONE, result
+        assert await journal._log.settle(lost, Stage.DONE, receipt)
+    failed: list[str] = []
+    one = stand.ledger.reader.one
+
+    def fail(sql: str, *args: Any) -> Any:
+        if "FROM orders" in sql and len(failed) < 3:
+            failed.append(sql)
+            raise StoreError("broken")
+        return one(sql, *args)
+
+    monkeypatch.setattr(stand.ledger.reader, "one", fail)
+    reach(stand)
+    stand.keeper._tasks.hurry()
+    await until(lambda: len(failed) == 3)
+    await quiet(stand)
+    [order] = stand.orders.values()
+    assert len(stand.sent) == 1
+    known = await stand.scene.ask("get_order_info", ticket=ticket)
+    assert (known["state"], known["became"]) == ("placed", order.ticket)
 
 
 async def test_a_change_that_a_kill_may_bring_back_is_unknown(
