@@ -68,9 +68,9 @@ FILE_OF_GROUP = {
 _IN = " " * 8
 _HEADER = '"""{title} Written by ``mt-gateway stubs``: do not edit."""\n\n'
 _ALIASES = {
-    typing.get_args(value): name
+    typing.get_args(value.__value__): name
     for name, value in vars(enums).items()
-    if typing.get_origin(value) is Literal
+    if typing.get_origin(getattr(value, "__value__", None)) is Literal
 }
 """Names for long literals, where :mod:`gateway.schemas.enums` has one."""
 _JSON_TYPES = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from .enums import AccountTradeMode, LinkState, MarginMode, Platform, StopoutMode, shape
+
+ClockRule = TypeAliasType("ClockRule", Literal["new_york+7h", "eet", "constant"])
+ClockSource = TypeAliasType("ClockSource", Literal["ticks", "assumed"])
+Confidence = TypeAliasType("Confidence", Literal["high", "low", "none"])
 
 
 @shape
@@ -114,12 +118,12 @@ class BrokerOffset(TypedDict):
 
     broker_utc_offset_s: int
     """Broker time minus UTC, now."""
-    rule: Literal["new_york+7h", "eet", "constant"]
+    rule: ClockRule
     """How the offset of other dates follows: broker midnight is the close of New York, so that
     its summer time is America's (most brokers); Eastern European Time; or always the same."""
-    source: Literal["ticks", "assumed"]
+    source: ClockSource
     """``ticks``: measured on fresh quotes; ``assumed``: none has come yet, the commonest rule."""
-    confidence: Literal["high", "low", "none"]
+    confidence: Confidence
     """``high``: many measurements agree; ``low``: few yet; ``none``: assumed."""
     since: int | None
     """Since when the present offset has been measured, UTC milliseconds; null if assumed."""

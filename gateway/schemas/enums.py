@@ -11,24 +11,26 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypeAliasType
 
 shape = with_config(ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True))
 """Decorates every shape: nothing but what is documented, and the docstrings in the schema."""
 
-Other = Annotated[str, Field(pattern=r"^other_-?[0-9]+$", description="Unknown to the gateway.")]
-
-Platform = Literal["mt4", "mt5"]
-Side = Literal["buy", "sell"]
-Change = Literal["add", "change", "remove"]
-Incomplete = Literal["loading", "max_bars", "terminal_error"]
-LinkState = Literal["ready", "stale", "disconnected"]
+Other = TypeAliasType(
+    "Other",
+    Annotated[str, Field(pattern=r"^other_-?[0-9]+$", description="Unknown to the gateway.")],
+)
+Platform = TypeAliasType("Platform", Literal["mt4", "mt5"])
+Side = TypeAliasType("Side", Literal["buy", "sell"])
+Change = TypeAliasType("Change", Literal["add", "change", "remove"])
+Incomplete = TypeAliasType("Incomplete", Literal["loading", "max_bars", "terminal_error"])
+LinkState = TypeAliasType("LinkState", Literal["ready", "stale", "disconnected"])
 """``stale``: nothing heard for three seconds; ``disconnected``: no link, or none for fifteen."""
-
-AccountTradeMode = Literal["demo", "contest", "real"] | Other
-MarginMode = Literal["netting", "exchange", "hedging"] | Other
-StopoutMode = Literal["percent", "money"] | Other
-
-OrderType = (
+AccountTradeMode = TypeAliasType("AccountTradeMode", Literal["demo", "contest", "real"] | Other)
+MarginMode = TypeAliasType("MarginMode", Literal["netting", "exchange", "hedging"] | Other)
+StopoutMode = TypeAliasType("StopoutMode", Literal["percent", "money"] | Other)
+OrderType = TypeAliasType(
+    "OrderType",
     Literal[
         "buy",
         "sell",
@@ -40,10 +42,11 @@ OrderType = (
         "sell_stop_limit",
         "close_by",
     ]
-    | Other
+    | Other,
 )
-PositionType = Literal["buy", "sell"] | Other
-OrderState = (
+PositionType = TypeAliasType("PositionType", Literal["buy", "sell"] | Other)
+OrderState = TypeAliasType(
+    "OrderState",
     Literal[
         "started",
         "placed",
@@ -56,13 +59,18 @@ OrderState = (
         "request_modify",
         "request_cancel",
     ]
-    | Other
+    | Other,
 )
-OrderFilling = Literal["fok", "ioc", "return", "boc"] | Other
-OrderTime = Literal["gtc", "day", "specified", "specified_day"] | Other
-OrderReason = Literal["client", "mobile", "web", "expert", "sl", "tp", "so"] | Other
-PositionReason = Literal["client", "mobile", "web", "expert"] | Other
-DealType = (
+OrderFilling = TypeAliasType("OrderFilling", Literal["fok", "ioc", "return", "boc"] | Other)
+OrderTime = TypeAliasType("OrderTime", Literal["gtc", "day", "specified", "specified_day"] | Other)
+OrderReason = TypeAliasType(
+    "OrderReason", Literal["client", "mobile", "web", "expert", "sl", "tp", "so"] | Other
+)
+PositionReason = TypeAliasType(
+    "PositionReason", Literal["client", "mobile", "web", "expert"] | Other
+)
+DealType = TypeAliasType(
+    "DealType",
     Literal[
         "buy",
         "sell",
@@ -83,17 +91,22 @@ DealType = (
         "dividend_franked",
         "tax",
     ]
-    | Other
+    | Other,
 )
-DealEntry = Literal["in", "out", "inout", "out_by"] | Other
-DealReason = (
+DealEntry = TypeAliasType("DealEntry", Literal["in", "out", "inout", "out_by"] | Other)
+DealReason = TypeAliasType(
+    "DealReason",
     Literal["client", "mobile", "web", "expert", "sl", "tp", "so", "rollover", "vmargin", "split"]
-    | Other
+    | Other,
 )
-
-SymbolTradeMode = Literal["disabled", "long_only", "short_only", "close_only", "full"] | Other
-SymbolExecution = Literal["request", "instant", "market", "exchange"] | Other
-SymbolCalcMode = (
+SymbolTradeMode = TypeAliasType(
+    "SymbolTradeMode", Literal["disabled", "long_only", "short_only", "close_only", "full"] | Other
+)
+SymbolExecution = TypeAliasType(
+    "SymbolExecution", Literal["request", "instant", "market", "exchange"] | Other
+)
+SymbolCalcMode = TypeAliasType(
+    "SymbolCalcMode",
     Literal[
         "forex",
         "futures",
@@ -110,9 +123,10 @@ SymbolCalcMode = (
         "exch_bonds_moex",
         "serv_collateral",
     ]
-    | Other
+    | Other,
 )
-SymbolSwapMode = (
+SymbolSwapMode = TypeAliasType(
+    "SymbolSwapMode",
     Literal[
         "disabled",
         "points",
@@ -124,38 +138,46 @@ SymbolSwapMode = (
         "reopen_current",
         "reopen_bid",
     ]
-    | Other
+    | Other,
 )
-SymbolGtcMode = Literal["gtc", "daily", "daily_no_stops"] | Other
-SymbolChartMode = Literal["bid", "last"] | Other
-OptionMode = Literal["european", "american"] | Other
-OptionRight = Literal["call", "put"] | Other
-DayOfWeek = (
-    Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"] | Other
+SymbolGtcMode = TypeAliasType("SymbolGtcMode", Literal["gtc", "daily", "daily_no_stops"] | Other)
+SymbolChartMode = TypeAliasType("SymbolChartMode", Literal["bid", "last"] | Other)
+OptionMode = TypeAliasType("OptionMode", Literal["european", "american"] | Other)
+OptionRight = TypeAliasType("OptionRight", Literal["call", "put"] | Other)
+DayOfWeek = TypeAliasType(
+    "DayOfWeek",
+    Literal["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"] | Other,
 )
-BookType = Literal["sell", "buy", "sell_market", "buy_market"] | Other
-ExpirationFlag = Literal["gtc", "day", "specified", "specified_day"] | Other
-OrderFlag = Literal["market", "limit", "stop", "stop_limit", "sl", "tp", "close_by"] | Other
-Timeframe = Literal[
-    "M1",
-    "M2",
-    "M3",
-    "M4",
-    "M5",
-    "M6",
-    "M10",
-    "M12",
-    "M15",
-    "M20",
-    "M30",
-    "H1",
-    "H2",
-    "H3",
-    "H4",
-    "H6",
-    "H8",
-    "H12",
-    "D1",
-    "W1",
-    "MN1",
-]
+BookType = TypeAliasType("BookType", Literal["sell", "buy", "sell_market", "buy_market"] | Other)
+ExpirationFlag = TypeAliasType(
+    "ExpirationFlag", Literal["gtc", "day", "specified", "specified_day"] | Other
+)
+OrderFlag = TypeAliasType(
+    "OrderFlag", Literal["market", "limit", "stop", "stop_limit", "sl", "tp", "close_by"] | Other
+)
+Timeframe = TypeAliasType(
+    "Timeframe",
+    Literal[
+        "M1",
+        "M2",
+        "M3",
+        "M4",
+        "M5",
+        "M6",
+        "M10",
+        "M12",
+        "M15",
+        "M20",
+        "M30",
+        "H1",
+        "H2",
+        "H3",
+        "H4",
+        "H6",
+        "H8",
+        "H12",
+        "D1",
+        "W1",
+        "MN1",
+    ],
+)

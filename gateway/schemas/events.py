@@ -7,14 +7,22 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from .account import AccountInfo
 from .enums import Change, LinkState, Platform, shape
 from .receipt import OrderError, OrderSettlement
 from .trade import Deal, Order, Position
 
-Delivery = Literal["latest", "lossless", "mixed"]
+Delivery = TypeAliasType("Delivery", Literal["latest", "lossless", "mixed"])
+NotRecovered = TypeAliasType("NotRecovered", Literal["epoch_changed", "evicted", "ahead"])
+SubscriptionOwner = TypeAliasType("SubscriptionOwner", Literal["connection", "token"])
+Settled = TypeAliasType("Settled", Literal["settled"])
+FinalOutcome = TypeAliasType("FinalOutcome", Literal["done", "rejected", "not_sent"])
+Added = TypeAliasType("Added", Literal["add"])
+TerminalChange = TypeAliasType(
+    "TerminalChange", Literal["snapshot", "link", "broker", "autotrading", "clock", "paper"]
+)
 
 
 @shape
@@ -34,7 +42,7 @@ class Subscribed(TypedDict):
     """Of the last event before the first that you get."""
     recovered: bool | None
     """With ``since``: whether what came after it is told in full; null without."""
-    reason: Literal["epoch_changed", "evicted", "ahead"] | None
+    reason: NotRecovered | None
     """Why it was not recovered: then a snapshot follows."""
     replayed: int
     """Events told again because of ``since``."""
@@ -88,7 +96,7 @@ class Subscription(TypedDict):
     seq: int
     """Of its last event."""
     live: bool
-    owner: Literal["connection", "token"]
+    owner: SubscriptionOwner
     """``token``: made over ``/rpc``, heard by every ``/ws`` of the token that authenticated by
     header."""
     queued: int
@@ -123,9 +131,9 @@ class OrderEvent(TypedDict):
 class OrderSettled(TypedDict):
     """``orders``: the outcome of a request that was unknown (2102) has been found out."""
 
-    op: Literal["settled"]
+    op: Settled
     client_order_id: str
-    outcome: Literal["done", "rejected", "not_sent"]
+    outcome: FinalOutcome
     result: dict[str, Any] | None
     """As ``get_order`` tells it: what the request would have been answered with."""
     error: OrderError | None
@@ -155,7 +163,7 @@ class PositionEvent(TypedDict):
 class DealEvent(TypedDict):
     """``deals``: an execution or a balance operation."""
 
-    op: Literal["add"]
+    op: Added
     deal: Deal
 
 
@@ -186,7 +194,7 @@ AccountEvent = AccountInfo
 class TerminalEvent(TypedDict):
     """``terminal``: the link, the broker or a switch changed; the whole state each time."""
 
-    event: Literal["snapshot", "link", "broker", "autotrading", "clock", "paper"]
+    event: TerminalChange
     """What changed."""
     state: LinkState
     platform: Platform | None

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from .enums import OrderFilling, OrderState, OrderType, Side, shape
 from .trade import Order, Position
 
-OrderStage = Literal[
-    "received", "journaled", "sent", "acked", "done", "rejected", "unknown", "not_sent"
-]
+OrderStage = TypeAliasType(
+    "OrderStage",
+    Literal["received", "journaled", "sent", "acked", "done", "rejected", "unknown", "not_sent"],
+)
 """``received``: nothing is on the disk yet; ``journaled``: it is, and may be sent now; ``sent``:
 the command was written to the terminal; ``acked``: the terminal has taken it."""
+SettledOutcome = TypeAliasType("SettledOutcome", Literal["done", "rejected"])
+RecordOutcome = TypeAliasType(
+    "RecordOutcome", Literal["pending", "done", "rejected", "not_sent", "unknown"]
+)
+OutcomeState = TypeAliasType("OutcomeState", OrderState | Literal["not_sent"])
+NormalizedField = TypeAliasType(
+    "NormalizedField", Literal["volume", "price", "sl", "tp", "stoplimit"]
+)
 
 
 @shape
@@ -54,7 +63,7 @@ class OrderSettlement(TypedDict):
 
     by: str
     """``token`` and its public id."""
-    outcome: Literal["done", "rejected"]
+    outcome: SettledOutcome
     ticket: int | None
     """Of the order that is said to be this one's."""
     checked: bool
@@ -89,7 +98,7 @@ class OrderRecord(TypedDict):
     params: dict[str, Any]
     """Those that differ from their defaults."""
     state: OrderStage
-    outcome: Literal["pending", "done", "rejected", "not_sent", "unknown"]
+    outcome: RecordOutcome
     """``pending``: being carried out right now. ``not_sent``: nothing happened, and the id is
     free. ``unknown``: it may have been executed; the gateway goes on looking."""
     reconciled: bool
@@ -163,7 +172,7 @@ class OrderOutcome(TypedDict):
     """Buy or sell; null for a ``close_by``."""
     type: OrderType | None
     """Null when a position's stops were changed."""
-    state: OrderState | Literal["not_sent"] | None
+    state: OutcomeState | None
     """``filled``, ``partial``, ``placed``, ``canceled``; ``not_sent`` if only validated; null when
     a position's stops were changed."""
     volume: float | None
@@ -220,7 +229,7 @@ class OrderReceipt(TypedDict):
     order: OrderOutcome
     filling: Filling | None
     """Null where no filling mode applies: pending changes, MetaTrader 4."""
-    normalized: list[Literal["volume", "price", "sl", "tp", "stoplimit"]]
+    normalized: list[NormalizedField]
     """What ``normalize: true`` moved onto the symbol's grid."""
     check: CheckResult | None
     """With ``validate_only``, where the terminal has ``OrderCheck``."""

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Literal
 
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from .enums import shape
 
-Outcome = Literal["not_sent", "rejected", "unknown"]
-Action = Literal["cancel_orders", "cancel_and_close"]
-KillCause = Literal["halt", "resume", "disconnect", "timer", "lease", "account"]
+Outcome = TypeAliasType("Outcome", Literal["not_sent", "rejected", "unknown"])
+Action = TypeAliasType("Action", Literal["cancel_orders", "cancel_and_close"])
+KillCause = TypeAliasType(
+    "KillCause", Literal["halt", "resume", "disconnect", "timer", "lease", "account"]
+)
+KillSwitchTag = TypeAliasType("KillSwitchTag", Literal["kill_switch"])
+SweptKind = TypeAliasType("SweptKind", Literal["order", "position"])
+DisconnectScope = TypeAliasType("DisconnectScope", Literal["connection", "terminal"])
 
 
 @shape
@@ -45,7 +50,7 @@ class TradingEnabled(TypedDict):
 class SweepFailure(TypedDict):
     """An order or a position that is still there, or may be."""
 
-    kind: Literal["order", "position"]
+    kind: SweptKind
     ticket: int
     code: int
     """Of the error that it failed with."""
@@ -76,7 +81,7 @@ class Swept(TypedDict):
 class KillSwitchEvent(TypedDict):
     """``terminal``: trading was halted or goes on, or a program has fallen silent."""
 
-    event: Literal["kill_switch"]
+    event: KillSwitchTag
     cause: KillCause
     """``halt`` and ``resume``: by hand. ``disconnect``: a connection was lost for longer than its
     grace. ``timer``: that of ``cancel_all_after``. ``lease``: the gateway itself had fallen
@@ -117,7 +122,7 @@ class DisconnectRule(TypedDict):
     """Rule for a connection's orders when the connection is lost."""
 
     enabled: bool
-    scope: Literal["connection", "terminal"]
+    scope: DisconnectScope
     action: Action
     grace_ms: int
     session_id: str | None

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from typing_extensions import TypedDict
+from pydantic import Field
+from typing_extensions import TypeAliasType, TypedDict
 
 from .account import BrokerOffset
 from .enums import LinkState, Platform, shape
+
+Scope = TypeAliasType("Scope", Literal["read", "trade", "admin"])
+Tier = TypeAliasType("Tier", Literal["full", "reduce", "read", "none"])
+RequestId = TypeAliasType("RequestId", str | float)
+PingEcho = TypeAliasType("PingEcho", int | Annotated[str, Field(max_length=64)])
 
 
 @shape
@@ -71,7 +77,7 @@ class HelloResult(TypedDict):
     server: ServerIdentity
     features: list[str]
     """Those of the features asked for that are in force."""
-    scopes: list[Literal["read", "trade", "admin"]]
+    scopes: list[Scope]
     """What the token may be used for."""
     heartbeat_ms: int
     """Some frame comes at least this often."""
@@ -105,7 +111,7 @@ class Welcome(TypedDict):
     terminal: TerminalState
     account: WelcomeAccount | None
     """Null until its EA has been connected once."""
-    scopes: list[Literal["read", "trade", "admin"]]
+    scopes: list[Scope]
     """What the token may be used for."""
     limits: ClientLimits
     heartbeat_ms: int
@@ -129,12 +135,19 @@ class TerminalPing(TypedDict):
 class Pong(TypedDict):
     """The gateway is alive."""
 
-    t: int | str | None
+    t: PingEcho | None
     """What you sent."""
     time: int
     """The gateway's clock, UTC milliseconds."""
     terminals: dict[str, TerminalPing]
     """By name."""
+
+
+@shape
+class Cancellation(TypedDict):
+    """Whether a request that was in flight has been stopped."""
+
+    cancelled: bool
 
 
 @shape
@@ -174,7 +187,7 @@ class ConsoleInfo(TypedDict):
     """What is wrong with the link, and what to do; null if nothing is."""
     clock_suspect: bool
     """The clock of the gateway's machine went back, and the console was not reached since."""
-    tier: Literal["full", "reduce", "read", "none"]
+    tier: Tier
     """What your token may do now: all that its scopes allow; only close positions, cancel orders
     and tighten stops; only read; nothing."""
     tier_reason: str | None
@@ -205,7 +218,7 @@ class ServerInfo(TypedDict):
     uptime_ms: int
     rpc_url: str
     ws_url: str
-    scopes: list[Literal["read", "trade", "admin"]]
+    scopes: list[Scope]
     """What the token may be used for."""
     limits: ClientLimits
     terminals: list[TerminalServerInfo]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from .enums import (
     DealEntry,
@@ -25,6 +25,12 @@ from .enums import (
     PositionType,
     shape,
 )
+
+HistoryKind = TypeAliasType("HistoryKind", Literal["orders", "positions", "deals", "orders_deals"])
+OcoEnd = TypeAliasType("OcoEnd", Literal["filled", "canceled", "expired", "rejected", "gone"])
+OcoState = TypeAliasType("OcoState", Literal["active", "cancelling", "done", "unlinked"])
+RunsInTerminal = TypeAliasType("RunsInTerminal", Literal["terminal"])
+RunsInGateway = TypeAliasType("RunsInGateway", Literal["gateway"])
 
 
 @shape
@@ -53,7 +59,7 @@ class TrailingStop(TypedDict):
     retcode: int | None
     """Why its last try was refused, if it was: it tries again every second."""
     retcode_name: str | None
-    runs_in: Literal["terminal"]
+    runs_in: RunsInTerminal
     """The EA moves it on every tick, also while the gateway is down."""
 
 
@@ -71,7 +77,7 @@ class OcoOrder(TypedDict):
     """One of the orders that are linked."""
 
     ticket: int
-    end: Literal["filled", "canceled", "expired", "rejected", "gone"] | None
+    end: OcoEnd | None
     """How it ended: ``gone`` if nobody knows; null while it waits."""
 
 
@@ -81,7 +87,7 @@ class OcoLink(TypedDict):
     others."""
 
     id: str
-    state: Literal["active", "cancelling", "done", "unlinked"]
+    state: OcoState
     """``cancelling``: one has ended, and the others are being cancelled, for as long as it takes;
     ``done``: none of them waits any more."""
     orders: list[OcoOrder]
@@ -92,12 +98,9 @@ class OcoLink(TypedDict):
     ended: int | None
     paper: bool
     """True: orders of paper trading."""
-    runs_in: Literal["gateway"]
+    runs_in: RunsInGateway
     """The gateway cancels, while it runs and the terminal is linked; what happened meanwhile is
     looked up when both are back. In a fast market more than one may be filled."""
-
-
-Kind = Literal["orders", "positions", "deals", "orders_deals"]
 
 
 @shape
@@ -240,7 +243,7 @@ class HistoryPosition(TypedDict):
 class History(TypedDict):
     """A page of the account's past. Lists that were not asked for are empty."""
 
-    kind: Kind
+    kind: HistoryKind
     orders: list[Order]
     """By the time they ended, oldest first."""
     deals: list[Deal]

@@ -32,6 +32,7 @@ from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypeAliasType
 
 from ea_bridge.model import Timeframe
 from gateway.errors import GatewayError, InvalidParams, TerminalNotFound, did_you_mean
@@ -68,14 +69,20 @@ class ChannelRequest(_RequestModel):
     """Go on after this event, if what came since is still there."""
 
 
+VendorSymbols = TypeAliasType(
+    "VendorSymbols", str | Annotated[list[str], Field(max_length=MAX_SYMBOLS)]
+)
+VendorPeriod = TypeAliasType("VendorPeriod", str | int)
+
+
 class VendorRequest(_RequestModel):
     """The vendor's form."""
 
     type: str
     """``tick``, ``mbook``, ``ohlc`` or ``order``."""
-    symbol: str | Annotated[list[str], Field(max_length=MAX_SYMBOLS)] | None = None
+    symbol: VendorSymbols | None = None
     """One, or several."""
-    timeframe: str | int | None = None
+    timeframe: VendorPeriod | None = None
     """Of ``ohlc``: ``"M1"`` or MetaTrader's number."""
 
     @property
@@ -88,7 +95,7 @@ class VendorRequest(_RequestModel):
         return ":".join(part for part in (self.type[:64], symbol) if part)[:MAX_NAME]
 
 
-Item = str | ChannelRequest | VendorRequest
+Item = TypeAliasType("Item", str | ChannelRequest | VendorRequest)
 """A channel's name, one of our objects, or one of the vendor's."""
 
 

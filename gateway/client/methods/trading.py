@@ -217,8 +217,8 @@ class TradingMethods(MethodsBase):
         target: Literal["order", "position"] | Omitted | None = OMITTED,
         price: Number | Omitted | None = OMITTED,
         stoplimit: Number | Omitted | None = OMITTED,
-        sl: Number | Omitted | None = OMITTED,
-        tp: Number | Omitted | None = OMITTED,
+        sl: Number | Literal["keep"] | Omitted | None = OMITTED,
+        tp: Number | Literal["keep"] | Omitted | None = OMITTED,
         type_time: Literal["gtc", "day", "specified", "specified_day"]
         | int
         | Omitted

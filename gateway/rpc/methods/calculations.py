@@ -19,10 +19,12 @@ from gateway.errors import (
 from gateway.rpc.catalogue import Call, method
 
 from .order_params import side_of
-from .params import Price, Side, Symbol, Volume
+from .params import Price, SideParam, Symbol, Volume
 
-_Side = Annotated[Side | None, Field(description="Direction of the trade.")]
-_Type = Annotated[Side | None, Field(description="Another name of `side`, as MetaTrader has it.")]
+_Side = Annotated[SideParam | None, Field(description="Direction of the trade.")]
+_Type = Annotated[
+    SideParam | None, Field(description="Another name of `side`, as MetaTrader has it.")
+]
 
 
 @method(

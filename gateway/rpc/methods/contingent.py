@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Annotated
 
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from ea_bridge.model import Trail, TrailTerms
 from gateway import schemas as shapes
@@ -144,7 +145,10 @@ _Tickets = Annotated[
         description="Of pending orders, also of those with `emulated` true.",
     ),
 ]
-_LinkId = Annotated[str, Field(max_length=64, pattern=r"^oco-[0-9A-Z]+$", description="Its `id`.")]
+OcoId = TypeAliasType(
+    "OcoId",
+    Annotated[str, Field(max_length=64, pattern=r"^oco-[0-9A-Z]+$", description="Its `id`.")],
+)
 
 
 def _links(call: Call) -> OcoLinks:
@@ -216,7 +220,7 @@ async def link_oco(call: Call, *, tickets: _Tickets) -> shapes.OcoLink:
 
 
 @method(scope=Scope.TRADE, mutates=True, raises=(OrderNotFound, InternalError))
-async def unlink_oco(call: Call, *, id: _LinkId) -> shapes.OcoLink:
+async def unlink_oco(call: Call, *, id: OcoId) -> shapes.OcoLink:
     """Let linked orders live apart again; all of them stay.
 
     A link whose orders are being cancelled, or are gone, stays as it is: look at `state`.

@@ -87,7 +87,7 @@ async def get_history_orders(
     call: Call,
     *,
     kind: Annotated[
-        shapes.Kind, Field(description="What to return; `orders_deals` is both lists.")
+        shapes.HistoryKind, Field(description="What to return; `orders_deals` is both lists.")
     ] = "orders",
     from_: Annotated[
         Time | None, Field(alias="from", description="First time; 30 days ago if absent.")
@@ -193,7 +193,7 @@ _SHAPE: dict[str, Callable[[Any, BrokerClock], Any]] = {
 
 
 async def _items(
-    terminal: GuardedTerminal, kind: shapes.Kind, chosen: HistoryParams
+    terminal: GuardedTerminal, kind: shapes.HistoryKind, chosen: HistoryParams
 ) -> list[_Item]:
     items: list[_Item] = []
     if kind in ("orders", "orders_deals"):

@@ -29,9 +29,10 @@ from gateway.errors import (
 from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
 from gateway.schemas.convert import enums
+from gateway.schemas.enums import Timeframe
 from gateway.trading.terminal import GuardedTerminal
 
-from .params import Cursor, CursorText, Symbol, TickKind, Time, Timeframe, read_cursor
+from .params import Cursor, CursorText, Symbol, TickKindParam, Time, TimeframeParam, read_cursor
 
 MAX_BARS = 10_000
 """Bars in one answer."""
@@ -65,7 +66,7 @@ async def get_ohlc(
     call: Call,
     *,
     symbol: Symbol,
-    timeframe: Timeframe = "M1",
+    timeframe: TimeframeParam = "M1",
     count: Annotated[int, Field(gt=0, le=MAX_BARS, description="How many bars.")] = 100,
     start: Annotated[
         int,
@@ -90,7 +91,7 @@ async def get_history_prices(
     call: Call,
     *,
     symbol: Symbol,
-    timeframe: Timeframe = "M1",
+    timeframe: TimeframeParam = "M1",
     from_: Annotated[Time, Field(alias="from", description="First opening time.")],
     to: Annotated[Time | None, Field(description="Last opening time; now if absent.")] = None,
     limit: Annotated[int, Field(gt=0, le=MAX_BARS, description="Most bars in one answer.")] = 1000,
@@ -128,7 +129,7 @@ async def get_history_ticks(
     ] = None,
     to: Annotated[Time | None, Field(description="Last time; now if absent.")] = None,
     flags: Annotated[
-        TickKind,
+        TickKindParam,
         Field(description="`info`: changes of bid and ask; `trade`: of last and volume."),
     ] = "all",
     limit: Annotated[

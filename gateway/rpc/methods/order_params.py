@@ -23,13 +23,13 @@ from gateway.trading.requests import (
 
 from .params import (
     Comment,
-    Filling,
-    Lifetime,
+    FillingParam,
+    LifetimeParam,
     Magic,
-    PlacedType,
+    OrderTypeParam,
     Points,
     Price,
-    Side,
+    SideParam,
     Symbol,
     Time,
     Volume,
@@ -38,9 +38,11 @@ from .params import (
 KINDS = frozenset({"market", "limit", "stop", "stop_limit"})
 
 
-_Side = Annotated[Side | None, Field(description="With `type` market, limit, stop, stop_limit.")]
+_Side = Annotated[
+    SideParam | None, Field(description="With `type` market, limit, stop, stop_limit.")
+]
 _Type = Annotated[
-    PlacedType,
+    OrderTypeParam,
     Field(
         description="Either `market`, `limit`, `stop`, `stop_limit` beside `side`, or both in one "
         "word: `buy`, `sell_limit`. In any case, also `ORDER_TYPE_BUY` and MetaTrader's number."
@@ -59,10 +61,10 @@ _Stoplimit = Annotated[
     Price | None, Field(description="Of a stop-limit order: the limit that `price` triggers.")
 ]
 _Filling = Annotated[
-    Filling | None, Field(description="Filling mode; chosen from the symbol's if absent.")
+    FillingParam | None, Field(description="Filling mode; chosen from the symbol's if absent.")
 ]
 _Lifetime = Annotated[
-    Lifetime | None,
+    LifetimeParam | None,
     Field(
         description="How long a pending order lives; `gtc`, or until `expiration`, if absent. "
         "MetaTrader 4 has `gtc` and `specified` alone."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -48,10 +48,12 @@ from .order_params import OrderParams, lifetime_of, note_placed, noted_placing, 
 from .params import (
     ClientOrderId,
     DeadlineMs,
-    Lifetime,
+    LifetimeParam,
     Normalize,
     Price,
+    StopParam,
     Symbol,
+    TargetParam,
     Ticket,
     Time,
     TtlMs,
@@ -195,21 +197,22 @@ async def modify_order(
     *,
     ticket: Ticket,
     target: Annotated[
-        Literal["order", "position"] | None,
+        TargetParam | None,
         Field(description="What the ticket is of; if absent a pending order comes first."),
     ] = None,
     price: Annotated[Price | None, Field(description="Absent or null: as it is.")] = None,
     stoplimit: Annotated[Price | None, Field(description="Absent or null: as it is.")] = None,
     sl: Annotated[
-        Price | Literal["keep"] | None,
+        StopParam | None,
         Field(description="Absent: as it is. null or 0: none any more."),
     ] = "keep",
     tp: Annotated[
-        Price | Literal["keep"] | None,
+        StopParam | None,
         Field(description="Absent: as it is. null or 0: none any more."),
     ] = "keep",
     type_time: Annotated[
-        Lifetime | None, Field(description="Absent or null: as it is; `gtc` ends an expiration.")
+        LifetimeParam | None,
+        Field(description="Absent or null: as it is; `gtc` ends an expiration."),
     ] = None,
     expiration: Annotated[Time | None, Field(description="Absent or null: as it is.")] = None,
     client_order_id: ClientOrderId | None = None,

@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
+from typing_extensions import TypeAliasType
 
 from gateway.errors import InvalidParams
 from gateway.schemas import enums as shapes
@@ -91,13 +92,14 @@ def _reader(table: Mapping[int, str], prefix: str) -> Callable[[Any], Any]:
     return read
 
 
-def _word_schema(table: Mapping[int, str]) -> WithJsonSchema:
+def _word_schema(table: Mapping[int, str], **keywords: str) -> WithJsonSchema:
     return WithJsonSchema(
         {
+            **keywords,
             "anyOf": [
                 {"type": "string", "enum": list(table.values())},
                 {"type": "integer", "enum": list(table), "description": "MetaTrader's number."},
-            ]
+            ],
         }
     )
 
@@ -107,11 +109,14 @@ def _only(table: Mapping[int, str], *names: str) -> dict[int, str]:
 
 
 _SIDES = _only(enums.ORDER_TYPE, "buy", "sell")
-Side = Annotated[
-    Literal["buy", "sell"],
-    BeforeValidator(_reader(_SIDES, "order_type_")),
-    _word_schema(_SIDES),
-]
+SideParam = TypeAliasType(
+    "SideParam",
+    Annotated[
+        Literal["buy", "sell"],
+        BeforeValidator(_reader(_SIDES, "order_type_")),
+        _word_schema(_SIDES),
+    ],
+)
 
 _KINDS = ("market", "limit", "stop", "stop_limit")
 _TYPES = {number: name for number, name in enums.ORDER_TYPE.items() if name != "close_by"}
@@ -123,47 +128,64 @@ def _read_type(given: Any) -> Any:
     return _reader(_TYPES, "order_type_")(given)
 
 
-PlacedType = Annotated[
-    Literal[
-        "market",
-        "limit",
-        "stop",
-        "stop_limit",
-        "buy",
-        "sell",
-        "buy_limit",
-        "sell_limit",
-        "buy_stop",
-        "sell_stop",
-        "buy_stop_limit",
-        "sell_stop_limit",
+OrderTypeParam = TypeAliasType(
+    "OrderTypeParam",
+    Annotated[
+        Literal[
+            "market",
+            "limit",
+            "stop",
+            "stop_limit",
+            "buy",
+            "sell",
+            "buy_limit",
+            "sell_limit",
+            "buy_stop",
+            "sell_stop",
+            "buy_stop_limit",
+            "sell_stop_limit",
+        ],
+        BeforeValidator(_read_type),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "string", "enum": [*_KINDS, *_TYPES.values()]},
+                    {
+                        "type": "integer",
+                        "enum": list(_TYPES),
+                        "description": "MetaTrader's number.",
+                    },
+                ]
+            }
+        ),
     ],
-    BeforeValidator(_read_type),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "enum": [*_KINDS, *_TYPES.values()]},
-                {"type": "integer", "enum": list(_TYPES), "description": "MetaTrader's number."},
-            ]
-        }
-    ),
-]
+)
 
-Filling = Annotated[
-    Literal["fok", "ioc", "return", "boc"],
-    BeforeValidator(_reader(enums.ORDER_FILLING, "order_filling_")),
-    _word_schema(enums.ORDER_FILLING),
-]
-Lifetime = Annotated[
-    Literal["gtc", "day", "specified", "specified_day"],
-    BeforeValidator(_reader(enums.ORDER_TIME, "order_time_")),
-    _word_schema(enums.ORDER_TIME),
-]
-TickKind = Annotated[
-    Literal["all", "info", "trade"],
-    BeforeValidator(_reader(enums.COPY_TICKS, "copy_ticks_")),
-    _word_schema(enums.COPY_TICKS),
-]
+TargetParam = TypeAliasType("TargetParam", Literal["order", "position"])
+FillingParam = TypeAliasType(
+    "FillingParam",
+    Annotated[
+        Literal["fok", "ioc", "return", "boc"],
+        BeforeValidator(_reader(enums.ORDER_FILLING, "order_filling_")),
+        _word_schema(enums.ORDER_FILLING),
+    ],
+)
+LifetimeParam = TypeAliasType(
+    "LifetimeParam",
+    Annotated[
+        Literal["gtc", "day", "specified", "specified_day"],
+        BeforeValidator(_reader(enums.ORDER_TIME, "order_time_")),
+        _word_schema(enums.ORDER_TIME),
+    ],
+)
+TickKindParam = TypeAliasType(
+    "TickKindParam",
+    Annotated[
+        Literal["all", "info", "trade"],
+        BeforeValidator(_reader(enums.COPY_TICKS, "copy_ticks_")),
+        _word_schema(enums.COPY_TICKS),
+    ],
+)
 
 
 def _read_timeframe(given: Any) -> Any:
@@ -174,15 +196,18 @@ def _read_timeframe(given: Any) -> Any:
     return given
 
 
-Timeframe = Annotated[
-    shapes.Timeframe,
-    BeforeValidator(_read_timeframe),
-    _word_schema(enums.TIMEFRAME),
-    Field(
-        description="Period of the bars. MetaTrader 4 has M1 M5 M15 M30 H1 H4 D1 W1 MN1 alone. "
-        "Also read: `PERIOD_H1`, `TIMEFRAME_H1`, MetaTrader's number."
-    ),
-]
+TimeframeParam = TypeAliasType(
+    "TimeframeParam",
+    Annotated[
+        shapes.Timeframe,
+        BeforeValidator(_read_timeframe),
+        _word_schema(
+            enums.TIMEFRAME,
+            description="Period of the bars. MetaTrader 4 has M1 M5 M15 M30 H1 H4 D1 W1 MN1 "
+            "alone. Also read: `PERIOD_H1`, `TIMEFRAME_H1`, MetaTrader's number.",
+        ),
+    ],
+)
 
 
 # --- numbers -------------------------------------------------------------------------------
@@ -221,18 +246,26 @@ _NUMBER_SCHEMA: dict[str, Any] = {
     ]
 }
 
-Volume = Annotated[
-    Decimal,
-    BeforeValidator(read_decimal),
-    Field(gt=0),
-    WithJsonSchema({**_NUMBER_SCHEMA, "description": "In lots; a number or a string."}),
-]
-Price = Annotated[
-    Decimal,
-    BeforeValidator(read_decimal),
-    Field(ge=0),
-    WithJsonSchema(_NUMBER_SCHEMA),
-]
+Volume = TypeAliasType(
+    "Volume",
+    Annotated[
+        Decimal,
+        BeforeValidator(read_decimal),
+        Field(gt=0),
+        WithJsonSchema({**_NUMBER_SCHEMA, "description": "In lots; a number or a string."}),
+    ],
+)
+Price = TypeAliasType(
+    "Price",
+    Annotated[
+        Decimal,
+        BeforeValidator(read_decimal),
+        Field(ge=0),
+        WithJsonSchema(_NUMBER_SCHEMA),
+    ],
+)
+
+StopParam = TypeAliasType("StopParam", Price | Literal["keep"])
 
 
 # --- times ---------------------------------------------------------------------------------
@@ -279,83 +312,109 @@ def _read_iso(text: str) -> int:
     return round(moment.timestamp() * 1000)
 
 
-Time = Annotated[
-    int,
-    BeforeValidator(read_time),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "integer", "description": "UTC milliseconds."},
-                {
-                    "type": "string",
-                    "format": "date-time",
-                    "description": "ISO 8601 with an offset or `Z`.",
-                },
-            ]
-        }
-    ),
-]
+Time = TypeAliasType(
+    "Time",
+    Annotated[
+        int,
+        BeforeValidator(read_time),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "integer", "description": "UTC milliseconds."},
+                    {
+                        "type": "string",
+                        "format": "date-time",
+                        "description": "ISO 8601 with an offset or `Z`.",
+                    },
+                ]
+            }
+        ),
+    ],
+)
 
 
 # --- texts ---------------------------------------------------------------------------------
 
-Symbol = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=64,
-        pattern=r"^[^\x00-\x1f\x7f]+$",
-        description="The broker's name of the symbol, or that without its prefix or suffix, in "
-        "any case: `EURUSD` is `EURUSD.r` where that is the only one.",
-    ),
-]
-Ticket = Annotated[int, Field(gt=0, lt=2**63, description="MetaTrader's ticket.")]
-ClientOrderId = Annotated[
-    str,
-    Field(
-        pattern=CLIENT_ORDER_ID,
-        description="Your name for this request; the gateway makes one if absent. The same "
-        "request with the same name is carried out once, for good. It is echoed in the answer and "
-        "in errors, and a tag of it stands in the order's comment.",
-    ),
-]
-Comment = Annotated[
-    str,
-    Field(
-        max_length=64,
-        pattern=r"^[^\x00-\x1f\x7f]*$",
-        description="Kept with the order after the gateway's tag of 10 characters; cut so that "
-        "both fit MetaTrader's 31. Brokers may overwrite it.",
-    ),
-]
-Magic = Annotated[
-    int,
-    Field(
-        ge=0,
-        lt=2**63,
-        description="The mark of your program; 0 for none. At most 2147483647 on MetaTrader 4.",
-    ),
-]
-Points = Annotated[int, Field(ge=0, le=1_000_000, description="In points of the symbol.")]
-TtlMs = Annotated[
-    int,
-    Field(
-        gt=0,
-        le=600_000,
-        description="Milliseconds for which it is worth sending; 5000 if neither this nor "
-        "`deadline_ms` is given. Later: 2103 `deadline_exceeded`, not sent.",
-    ),
-]
-DeadlineMs = Annotated[
-    int,
-    BeforeValidator(read_time),
-    WithJsonSchema(
-        {
-            "type": "integer",
-            "description": "The same as a moment, UTC milliseconds; the earlier one counts.",
-        }
-    ),
-]
+Symbol = TypeAliasType(
+    "Symbol",
+    Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=64,
+            pattern=r"^[^\x00-\x1f\x7f]+$",
+            description="The broker's name of the symbol, or that without its prefix or suffix, "
+            "in any case: `EURUSD` is `EURUSD.r` where that is the only one.",
+        ),
+    ],
+)
+Ticket = TypeAliasType(
+    "Ticket", Annotated[int, Field(gt=0, lt=2**63, description="MetaTrader's ticket.")]
+)
+ClientOrderId = TypeAliasType(
+    "ClientOrderId",
+    Annotated[
+        str,
+        Field(
+            pattern=CLIENT_ORDER_ID,
+            description="Your name for this request; the gateway makes one if absent. The same "
+            "request with the same name is carried out once, for good. It is echoed in the answer "
+            "and in errors, and a tag of it stands in the order's comment.",
+        ),
+    ],
+)
+Comment = TypeAliasType(
+    "Comment",
+    Annotated[
+        str,
+        Field(
+            max_length=64,
+            pattern=r"^[^\x00-\x1f\x7f]*$",
+            description="Kept with the order after the gateway's tag of 10 characters; cut so "
+            "that both fit MetaTrader's 31. Brokers may overwrite it.",
+        ),
+    ],
+)
+Magic = TypeAliasType(
+    "Magic",
+    Annotated[
+        int,
+        Field(
+            ge=0,
+            lt=2**63,
+            description="The mark of your program; 0 for none. At most 2147483647 on MetaTrader "
+            "4.",
+        ),
+    ],
+)
+Points = TypeAliasType(
+    "Points", Annotated[int, Field(ge=0, le=1_000_000, description="In points of the symbol.")]
+)
+TtlMs = TypeAliasType(
+    "TtlMs",
+    Annotated[
+        int,
+        Field(
+            gt=0,
+            le=600_000,
+            description="Milliseconds for which it is worth sending; 5000 if neither this nor "
+            "`deadline_ms` is given. Later: 2103 `deadline_exceeded`, not sent.",
+        ),
+    ],
+)
+DeadlineMs = TypeAliasType(
+    "DeadlineMs",
+    Annotated[
+        int,
+        BeforeValidator(read_time),
+        WithJsonSchema(
+            {
+                "type": "integer",
+                "description": "The same as a moment, UTC milliseconds; the earlier one counts.",
+            }
+        ),
+    ],
+)
 ValidateOnly = Annotated[
     bool,
     Field(description="Run every check, and the terminal's own `OrderCheck`; send nothing."),
@@ -367,6 +426,7 @@ Normalize = Annotated[
         "prices to the nearest tick) instead of refusing them; the answer says which."
     ),
 ]
-CursorText = Annotated[
-    str, Field(max_length=64, description="`next_cursor` of the page before this one.")
-]
+CursorText = TypeAliasType(
+    "CursorText",
+    Annotated[str, Field(max_length=64, description="`next_cursor` of the page before this one.")],
+)

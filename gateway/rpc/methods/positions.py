@@ -31,7 +31,7 @@ from .params import (
     ClientOrderId,
     Comment,
     DeadlineMs,
-    Filling,
+    FillingParam,
     Normalize,
     Points,
     Symbol,
@@ -81,7 +81,7 @@ async def close_position(
         Points | None, Field(description="Another name of `deviation`.")
     ] = None,
     type_filling: Annotated[
-        Filling | None, Field(description="Filling mode; chosen from the symbol's if absent.")
+        FillingParam | None, Field(description="Filling mode; chosen from the symbol's if absent.")
     ] = None,
     comment: Comment = "",
     client_order_id: ClientOrderId | None = None,

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Annotated, Literal
 
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from gateway import schemas as shapes
 from gateway.auth.caller import Scope
@@ -29,11 +30,11 @@ from gateway.trading import flatten
 from gateway.trading.kill_switch.armed import SESSION, Armed
 from gateway.trading.kill_switch.dead_man import timer_name
 from gateway.trading.kill_switch.halts import EVERYWHERE, MAX_REASON, Halt
-from gateway.trading.requests import DEFAULT_DEVIATION, Action, OrderFilter
+from gateway.trading.requests import DEFAULT_DEVIATION, OrderFilter
 
 from .order_params import options_of
 from .orders import EVERY_TRADE
-from .params import ClientOrderId, Magic, Points, Side, Symbol
+from .params import ClientOrderId, Magic, Points, SideParam, Symbol
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +43,11 @@ MAX_TIMEOUT_MS = 86_400_000
 MAX_GRACE_MS = 600_000
 NORMAL_CLOSURE = 1000
 
+HaltReason = TypeAliasType(
+    "HaltReason", Annotated[str, Field(max_length=MAX_REASON, pattern=r"^[^\x00-\x1f\x7f]*$")]
+)
 _Action = Annotated[
-    Action,
+    shapes.safety.Action,
     Field(description="`cancel_orders` leaves positions; `cancel_and_close` closes them too."),
 ]
 _OfSymbol = Annotated[Symbol | None, Field(description="Those of a symbol; of all if absent.")]
@@ -51,7 +55,7 @@ _OfMagic = Annotated[
     Magic | None,
     Field(description="Those with this magic, 0: those made by hand; with any if absent."),
 ]
-_OfSide = Annotated[Side | None, Field(description="Those of a side; of both if absent.")]
+_OfSide = Annotated[SideParam | None, Field(description="Those of a side; of both if absent.")]
 
 
 @method(scope=Scope.READ)
@@ -83,12 +87,8 @@ async def set_trading_enabled(
         ),
     ] = True,
     reason: Annotated[
-        str,
-        Field(
-            max_length=MAX_REASON,
-            pattern=r"^[^\x00-\x1f\x7f]*$",
-            description="For the people who meet the halt; it stands in every refusal.",
-        ),
+        HaltReason,
+        Field(description="For the people who meet the halt; it stands in every refusal."),
     ] = "",
 ) -> shapes.TradingEnabled:
     """Halt trading at once, or lift the halt.
@@ -253,7 +253,7 @@ async def set_cancel_on_disconnect(
     *,
     enabled: Annotated[bool, Field(description="False: the orders stay when it is lost.")],
     scope: Annotated[
-        Literal["connection", "terminal"],
+        shapes.safety.DisconnectScope,
         Field(
             description="`connection`: the orders that were placed on this connection, and their "
             "positions. `terminal`: all of the terminal, whoever made them."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,7 +22,7 @@ SERVER_NAME = "mt-gateway"
 UNSUPPORTED_VERSION = 4503
 """The close code of a connection whose client speaks no version of ours."""
 DEFAULT_HEARTBEAT_MS = 15_000
-TIERS: dict[Tier, Literal["full", "reduce", "read", "none"]] = {
+TIERS: dict[Tier, shapes.service.Tier] = {
     Tier.FULL: "full",
     Tier.REDUCE: "reduce",
     Tier.READ: "read",
@@ -52,9 +52,7 @@ class ApiRange(BaseModel):
 async def ping(
     call: Call,
     *,
-    t: Annotated[
-        int | Annotated[str, Field(max_length=64)] | None, Field(description="Comes back.")
-    ] = None,
+    t: Annotated[shapes.service.PingEcho | None, Field(description="Comes back.")] = None,
 ) -> shapes.Pong:
     """Answer at once; with the state of the terminal's link and its last round trip.
 
@@ -276,7 +274,7 @@ async def get_ws_ticket(call: Call) -> shapes.WsTicket:
     }
 
 
-def _scopes(call: Call) -> list[Literal["read", "trade", "admin"]]:
+def _scopes(call: Call) -> list[shapes.service.Scope]:
     return sorted(scope.value for scope in call.caller.scopes)
 
 

@@ -11,18 +11,28 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from gateway.auth.caller import Scope
 from gateway.errors import InvalidParams, SubscribeFailed
 from gateway.rpc.catalogue import Call, method
 from gateway.schemas.events import SubscribeResult, Subscriptions, UnsubscribeResult
-from gateway.streams.channels import MAX_SYMBOLS, ChannelRequest, Item, VendorRequest
+from gateway.streams.channels import (
+    ChannelRequest,
+    Item,
+    VendorPeriod,
+    VendorRequest,
+    VendorSymbols,
+)
 
 MAX_ITEMS = 1024
 """Channels in one call, each symbol of a vendor's form counted."""
 
+ChannelItems = TypeAliasType(
+    "ChannelItems", Item | Annotated[list[Item], Field(max_length=MAX_ITEMS, fail_fast=True)]
+)
 Channels = Annotated[
-    Item | Annotated[list[Item], Field(max_length=MAX_ITEMS, fail_fast=True)] | None,
+    ChannelItems | None,
     Field(
         description=(
             'Channels: names (`"tick:EURUSD"`, `"bar.M1:EURUSD"`, `"orders"`), objects with '
@@ -35,11 +45,11 @@ VendorType = Annotated[
     Field(description="The vendor's form instead: `tick`, `mbook`, `ohlc` or `order`."),
 ]
 VendorSymbol = Annotated[
-    str | Annotated[list[str], Field(max_length=MAX_SYMBOLS)] | None,
+    VendorSymbols | None,
     Field(description="With `type`: the symbol, or several."),
 ]
 VendorTimeframe = Annotated[
-    str | int | None,
+    VendorPeriod | None,
     Field(description='With `type: "ohlc"`: `"M1"`, or MetaTrader\'s number.'),
 ]
 

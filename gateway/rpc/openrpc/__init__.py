@@ -3,9 +3,7 @@
 Nothing is written twice: methods, params, results and errors come from the catalogue, the
 examples from ``examples.json``, which a test keeps equal to what the methods answer.
 
-The document is OpenRPC 1.3.2, the version that tools know best. It wants JSON Schema draft 7,
-pydantic speaks 2020-12: definitions move to ``components.schemas``, and a ``$ref`` with neighbours
-is wrapped, since draft 7 would ignore them.
+The document is OpenRPC 1.3.2, the version that tools know best.
 """
 
 from __future__ import annotations
@@ -16,8 +14,6 @@ from importlib import resources
 from typing import Any
 
 import orjson
-from pydantic import TypeAdapter
-from pydantic.json_schema import JsonSchemaMode
 
 from gateway import __version__
 from gateway.errors import (
@@ -35,9 +31,10 @@ from gateway.errors import (
     Unauthorized,
 )
 from gateway.rpc.catalogue import BOTH, Method
+from gateway.rpc.json_schema import Schema, named, reference, schemas_of, used_by
+from gateway.schemas import Cancellation, RequestId
 
 OPENRPC_VERSION = "1.3.2"
-REF = "#/components/schemas/{model}"
 OF_EVERY_METHOD = (
     Unauthorized,
     InvalidParams,
@@ -63,6 +60,8 @@ def _listed(errors: Iterable[type[GatewayError]]) -> list[dict[str, str]]:
     return [{"$ref": f"#/components/errors/{error.__name__}"} for error in ordered]
 
 
+TYPES_OF_THE_FRONT = {"request id": RequestId, "cancellation": Cancellation}
+
 METHODS_OF_THE_FRONT: list[dict[str, Any]] = [
     {
         "name": "rpc.discover",
@@ -87,17 +86,12 @@ METHODS_OF_THE_FRONT: list[dict[str, Any]] = [
                 "name": "id",
                 "description": "The id of the request to stop.",
                 "required": True,
-                "schema": {"anyOf": [{"type": "string"}, {"type": "number"}]},
+                "schema": reference("RequestId"),
             }
         ],
         "result": {
             "name": "Cancellation",
-            "schema": {
-                "type": "object",
-                "properties": {"cancelled": {"type": "boolean"}},
-                "required": ["cancelled"],
-                "additionalProperties": False,
-            },
+            "schema": reference("Cancellation"),
         },
         "errors": _listed({*OF_EVERY_METHOD, MethodNotSupported}),
         "examples": [
@@ -123,13 +117,13 @@ def openrpc_document(
 ) -> dict[str, Any]:
     """Return the OpenRPC document of a catalogue, ready for JSON."""
     examples = load_examples()
-    schemas, definitions = _schemas(catalogue.values())
+    schemas, definitions = schemas_of(TYPES_OF_THE_FRONT | types_of(catalogue.values()))
     methods = [
         _method(method, schemas, definitions, examples.get(method.name, []))
         for method in catalogue.values()
     ]
+    methods += METHODS_OF_THE_FRONT
     used = {error for method in catalogue.values() for error in errors_of(method)}
-    params = {method.params.__name__ for method in catalogue.values()}
     return {
         "openrpc": OPENRPC_VERSION,
         "info": {
@@ -142,11 +136,9 @@ def openrpc_document(
             {"name": "http", "url": rpc_url, "summary": "One call or batch a request."},
             {"name": "ws", "url": ws_url, "summary": "Calls, and the events of subscriptions."},
         ],
-        "methods": [*methods, *METHODS_OF_THE_FRONT],
+        "methods": methods,
         "components": {
-            "schemas": {
-                name: _draft7(schema) for name, schema in definitions.items() if name not in params
-            },
+            "schemas": used_by(methods, definitions),
             "errors": {
                 error.__name__: error_object(error)
                 for error in sorted(used, key=lambda error: error.code)
@@ -185,33 +177,39 @@ def error_object(error: type[GatewayError]) -> dict[str, Any]:
     }
 
 
-def _schemas(
-    methods: Iterable[Method],
-) -> tuple[dict[tuple[str, JsonSchemaMode], dict[str, Any]], dict[str, Any]]:
-    inputs: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = []
+def types_of(methods: Iterable[Method]) -> dict[str, Any]:
+    """Return the types of params and results of methods, each by a key of its own."""
+    types: dict[str, Any] = {}
     for method in methods:
-        inputs.append((f"{method.name} params", "validation", TypeAdapter(method.params)))
-        inputs.append((f"{method.name} result", "validation", TypeAdapter(method.result)))
-    schemas, whole = TypeAdapter.json_schemas(inputs, ref_template=REF)
-    return schemas, whole.get("$defs", {})
+        types |= {params_key(method.name): method.params, result_key(method.name): method.result}
+    return types
+
+
+def params_key(method: str) -> str:
+    """Return the key of a method's params in :func:`types_of`."""
+    return f"{method} params"
+
+
+def result_key(method: str) -> str:
+    """Return the key of a method's result in :func:`types_of`."""
+    return f"{method} result"
 
 
 def _method(
     method: Method,
-    schemas: dict[tuple[str, JsonSchemaMode], dict[str, Any]],
-    definitions: dict[str, Any],
+    schemas: dict[str, Schema],
+    definitions: dict[str, Schema],
     examples: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    params = schemas[f"{method.name} params", "validation"]
-    params = definitions[method.params.__name__] if "$ref" in params else params
-    result = _draft7(schemas[f"{method.name} result", "validation"])
+    params = named(schemas[params_key(method.name)], definitions)
+    result = schemas[result_key(method.name)]
     return {
         "name": method.name,
         "summary": method.summary,
         "description": method.description,
         "tags": [{"name": method.group}],
         "paramStructure": "by-name",
-        "params": _descriptors(params),
+        "params": _descriptors(params, definitions),
         "result": {"name": _result_name(method, result), "schema": result},
         "errors": _listed(errors_of(method)),
         "examples": [_example(method, example) for example in examples],
@@ -221,23 +219,36 @@ def _method(
     }
 
 
-def _descriptors(params: dict[str, Any]) -> list[dict[str, Any]]:
+def _descriptors(params: Schema, definitions: dict[str, Schema]) -> list[dict[str, Any]]:
     required = params.get("required", [])
     return [
-        _descriptor(name, schema, required=name in required)
+        _descriptor(name, schema, definitions, required=name in required)
         for name, schema in params.get("properties", {}).items()
     ]
 
 
-def _descriptor(name: str, schema: dict[str, Any], *, required: bool) -> dict[str, Any]:
-    """Return one param; what is said of "this or null" is said of the param."""
+def _descriptor(
+    name: str, schema: Schema, definitions: dict[str, Schema], *, required: bool
+) -> dict[str, Any]:
+    """Return one param; what is said of its type, or of "this or null", is said of the param."""
     schema = dict(schema)
     description = schema.pop("description", None)
-    choices = schema.get("anyOf", [])
-    if description is None and len(choices) == 2 and {"type": "null"} in choices:
-        description = next((c["description"] for c in choices if "description" in c), None)
+    if list(schema) == ["allOf"]:
+        (schema,) = schema["allOf"]
+    if description is None:
+        types = (named(one, definitions) for one in (schema, *_only_arm(schema)))
+        description = next((t["description"] for t in types if "description" in t), None)
     told = {} if description is None else {"description": description}
-    return {"name": name, **told, "required": required, "schema": _draft7(schema)}
+    return {"name": name, **told, "required": required, "schema": schema}
+
+
+def _only_arm(schema: Schema) -> list[Schema]:
+    """Return what stands beside null, where that is one."""
+    for keyword in ("anyOf", "allOf"):
+        arms: list[Schema] = [arm for arm in schema.get(keyword, ()) if arm != {"type": "null"}]
+        if len(arms) == 1:
+            return arms
+    return []
 
 
 def _result_name(method: Method, schema: dict[str, Any]) -> str:
@@ -251,17 +262,6 @@ def _example(method: Method, example: dict[str, Any]) -> dict[str, Any]:
         "params": [{"name": name, "value": value} for name, value in example["params"].items()],
         "result": {"name": method.name, "value": example["result"]},
     }
-
-
-def _draft7(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_draft7(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    converted = {name: _draft7(value) for name, value in schema.items()}
-    if "$ref" in converted and len(converted) > 1:
-        return {"allOf": [{"$ref": converted.pop("$ref")}], **converted}
-    return converted
 
 
 __all__ = ["METHODS_OF_THE_FRONT", "openrpc_document"]

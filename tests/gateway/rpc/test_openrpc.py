@@ -52,6 +52,38 @@ def test_schemas_are_of_draft_7() -> None:
             assert len(node) == 1
 
 
+def nameless(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what lies in a schema, and would be a type of its own, but has no name."""
+    inner = [*schema.get("properties", {}).values()]
+    inner += [schema[word] for word in ("items", "additionalProperties") if word in schema]
+    inner += [arm for word in ("anyOf", "allOf", "oneOf") for arm in schema.get(word, ())]
+    for one in inner:
+        if isinstance(one, dict):
+            yield from [one] if needs_name(one) else nameless(one)
+
+
+def needs_name(schema: dict[str, Any]) -> bool:
+    """Whether it is an enumeration, a text of a form, a union or an object with members."""
+    arms = [arm for arm in schema.get("anyOf", ()) if arm != {"type": "null"}]
+    words = {"enum", "const", "pattern", "format", "oneOf", "properties"}
+    return not words.isdisjoint(schema) or len(arms) > 1 or isinstance(schema.get("type"), list)
+
+
+def test_every_enumeration_has_a_name() -> None:
+    """So has every text of a form, and every union: generators make types of them."""
+    for schema in DOCUMENT["components"]["schemas"].values():
+        assert list(nameless(schema)) == []
+    for method in DOCUMENT["methods"]:
+        given = {param["name"]: param["schema"] for param in method["params"]}
+        given["result"] = method["result"]["schema"]
+        assert list(nameless({"properties": given})) == []
+
+
+def test_names_are_those_of_the_source() -> None:
+    """None was made of a module's path, since two of it were called the same."""
+    assert [name for name in DOCUMENT["components"]["schemas"] if not name.isalnum()] == []
+
+
 def test_nothing_unused_is_published() -> None:
     """Every schema and every error is referred to."""
     refs = {node["$ref"] for node in nodes(DOCUMENT) if "$ref" in node}

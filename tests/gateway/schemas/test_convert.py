@@ -54,7 +54,8 @@ PAIRS = [
 
 def literals(alias: Any) -> set[str]:
     """The words that a declared type lists."""
-    parts = typing.get_args(alias) if typing.get_origin(alias) is not typing.Literal else (alias,)
+    type_ = alias.__value__
+    parts = typing.get_args(type_) if typing.get_origin(type_) is not typing.Literal else (type_,)
     return {
         word
         for part in parts
