@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
+from typing_extensions import is_typeddict
 
 from gateway.auth.caller import Caller, Scope
 from gateway.credentials.lease import Tier
@@ -171,6 +172,12 @@ class Method:
         if self.is_journaled and not arguments.get("validate_only"):
             return await self._once(call, arguments)
         return await self._handle(call, arguments)
+
+    @cached_property
+    def lists(self) -> tuple[str, ...]:
+        """The members of its result that are lists, and may be long."""
+        members = typing.get_type_hints(self.result) if is_typeddict(self.result) else {}
+        return tuple(name for name, hint in members.items() if typing.get_origin(hint) is list)
 
     @property
     def is_journaled(self) -> bool:

@@ -37,6 +37,7 @@ from jsonrpcserver.sentinels import NOID
 from ea_bridge import host
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
+from gateway.chunks import CHUNK, in_chunks
 from gateway.config import Limits
 from gateway.errors import (
     AccessDenied,
@@ -112,6 +113,14 @@ class _Entry(NamedTuple):
     """Returns the ``result`` or the ``error`` of a response; see :func:`with_error_boundary`."""
     mutates: bool
     transports: tuple[str, ...]
+    lists: tuple[str, ...]
+    """Members of its result that may be long."""
+
+    def is_long(self, result: Any) -> bool:
+        """Whether a result is worked off in several turns of the loop."""
+        if type(result) is list:
+            return len(result) > CHUNK
+        return any(len(result[name]) > CHUNK for name in self.lists if name in result)
 
 
 class JsonRpc:
@@ -138,7 +147,11 @@ class JsonRpc:
         self._document = document
         self._methods = {
             name: with_error_boundary(
-                name, _from_catalogue(method, audit), method.mutates, method.transports
+                name,
+                _from_catalogue(method, audit),
+                method.mutates,
+                method.transports,
+                lists=method.lists,
             )
             for name, method in catalogue.items()
         }
@@ -177,7 +190,7 @@ class JsonRpc:
             response = await self._one(message, call, in_flight)
         if response is None:
             return Answer(None)
-        body, response = self._dump(message, response, self._limits.max_response_bytes)
+        body, response = await self._dump(message, response, self._limits.max_response_bytes)
         return Answer(body, response.get("error"))
 
     async def _batch(
@@ -197,7 +210,7 @@ class JsonRpc:
             response = await self._one(item, call, in_flight, is_alone=False)
             if response is None:
                 return None
-            body, _ = self._dump(item, response, room.bytes)
+            body, _ = await self._dump(item, response, room.bytes)
             room.bytes -= len(body)
             return body
 
@@ -271,10 +284,13 @@ class JsonRpc:
             raise MethodNotSupported(f"{name} works on {path} only", transport=call.transport)
         return entry
 
-    def _dump(self, item: Any, response: Response, room: int) -> tuple[bytes, Response]:
+    async def _dump(self, item: Any, response: Response, room: int) -> tuple[bytes, Response]:
         """Serialise one response of a message; what cannot be sent becomes that item's error."""
         try:
-            body = orjson.dumps(response)
+            if "result" in response and self._methods[item["method"]].is_long(response["result"]):
+                body = await dump_chunks(response)
+            else:
+                body = orjson.dumps(response)
         except TypeError:
             # inside the except block: _internal logs the exception that is being handled
             error: GatewayError = _internal("the result of a method is no JSON")
@@ -301,6 +317,42 @@ class JsonRpc:
 def refuse(error: GatewayError, request_id: Id | None = None) -> Answer:
     """Return the answer to a message as a whole; its id is null where it could not be told."""
     return Answer(orjson.dumps(error_response(error, request_id)), error.as_dict())
+
+
+async def dump_chunks(response: Response) -> bytes:
+    """Serialise a response; long lists in its result take a turn of the loop for each chunk.
+
+    Raises:
+        TypeError: something in it is no JSON.
+
+    """
+    pieces: list[bytes | memoryview] = []
+    await _add_pieces(pieces, response)
+    body = b"".join(pieces)
+    # to throw thousands of objects away takes milliseconds, and to write the body as well
+    await asyncio.sleep(0)
+    response["result"] = None
+    await asyncio.sleep(0)
+    return body
+
+
+async def _add_pieces(pieces: list[bytes | memoryview], value: Any) -> None:
+    """Add the JSON of a value. It is joined once, in the end: megabytes are slow to copy."""
+    if type(value) is dict and value:
+        before = b"{"
+        for name, member in value.items():
+            pieces += (before, orjson.dumps(name), b":")
+            await _add_pieces(pieces, member)
+            before = b","
+        pieces.append(b"}")
+    elif type(value) is list and len(value) > CHUNK:
+        before = b"["
+        async for chunk in in_chunks(value):
+            pieces += (before, memoryview(orjson.dumps(chunk))[1:-1])
+            before = b","
+        pieces.append(b"]")
+    else:
+        pieces.append(orjson.dumps(value))
 
 
 # --- one request ---------------------------------------------------------------------------
@@ -480,6 +532,8 @@ def with_error_boundary(
     answer: Callable[[MethodContext, Params], Awaitable[Any]],
     mutates: bool = False,
     transports: tuple[str, ...] = ("http", "ws"),
+    *,
+    lists: tuple[str, ...] = (),
 ) -> _Entry:
     """Return a method that raises nothing, so that every caller gets an answer.
 
@@ -505,7 +559,7 @@ def with_error_boundary(
             error = _internal(f"{name} failed", **unknown)
         return {"error": error.as_dict()}
 
-    return _Entry(answered, mutates, transports)
+    return _Entry(answered, mutates, transports, lists)
 
 
 async def _run_alone(item: dict[str, Any], context: MethodContext, entry: _Entry) -> Response:

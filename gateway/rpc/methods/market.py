@@ -15,6 +15,7 @@ from ea_bridge.model import Timeframe as TimeframeModel
 from ea_bridge.model.struct import Struct
 from gateway import schemas as shapes
 from gateway.auth.caller import Scope
+from gateway.chunks import map_chunks
 from gateway.errors import (
     AmbiguousSymbol,
     HistoryLoading,
@@ -83,7 +84,7 @@ async def get_ohlc(
     symbol = await call.state.symbols.name(call.terminal, symbol)
     params = commands.RatesParams(symbol=symbol, timeframe=int(period), start=start, count=count)
     bars = await _history(call.terminal, commands.RATES_GET, params)
-    return _bars(call.terminal, symbol, period, bars, None)
+    return await _bars(call.terminal, symbol, period, bars, None)
 
 
 @method(scope=Scope.READ, raises=_READ_ERRORS)
@@ -115,7 +116,7 @@ async def get_history_prices(
         first_s = read_cursor(cursor, first_s * 1000, last_s * 1000).at_ms // 1000
     bars, more_from_s = await _bars_between(terminal, symbol, period, (first_s, last_s), limit)
     following = None if more_from_s is None else str(Cursor(more_from_s * 1000))
-    return _bars(terminal, symbol, period, bars, following)
+    return await _bars(terminal, symbol, period, bars, following)
 
 
 @method(scope=Scope.READ, raises=_READ_ERRORS)
@@ -153,7 +154,7 @@ async def get_history_ticks(
     if from_ is None:
         params = commands.TicksParams(symbol=symbol, count=limit, flags=kind)
         newest = await _history(terminal, commands.TICKS_GET, params)
-        return _ticks(terminal, symbol, newest.rows[-limit:], newest.missing, None)
+        return await _ticks(terminal, symbol, newest.rows[-limit:], newest.missing, None)
     until = call.daemon.now_ms() if to is None else to
     first_ms, last_ms = terminal.clock.stamps(from_, until)
     start = Cursor(first_ms)
@@ -173,7 +174,7 @@ async def get_history_ticks(
     page = ticks.rows[start.skip : start.skip + limit]
     more = len(ticks.rows) > start.skip + limit
     following = str(_after(page, start)) if more else None
-    return _ticks(terminal, symbol, page, ticks.missing, following)
+    return await _ticks(terminal, symbol, page, ticks.missing, following)
 
 
 @method(
@@ -284,7 +285,7 @@ async def _rates(
     return await _history(terminal, commands.RATES_GET, params)
 
 
-def _bars(
+async def _bars(
     terminal: GuardedTerminal,
     symbol: str,
     period: TimeframeModel,
@@ -294,14 +295,14 @@ def _bars(
     return {
         "symbol": symbol,
         "timeframe": cast("Timeframe", period.name),
-        "bars": [convert.bar(bar, terminal.clock) for bar in bars.rows],
+        "bars": await map_chunks(lambda bar: convert.bar(bar, terminal.clock), bars.rows),
         "next_cursor": following,
         "complete": not bars.missing,
         "reason": bars.missing or None,
     }
 
 
-def _ticks(
+async def _ticks(
     terminal: GuardedTerminal,
     symbol: str,
     ticks: list[TickModel],
@@ -310,7 +311,7 @@ def _ticks(
 ) -> shapes.HistoryTicks:
     return {
         "symbol": symbol,
-        "ticks": [convert.history_tick(tick, terminal.clock) for tick in ticks],
+        "ticks": await map_chunks(lambda tick: convert.history_tick(tick, terminal.clock), ticks),
         "next_cursor": following,
         "complete": not missing,
         "reason": missing or None,

@@ -9,6 +9,7 @@ from pydantic import Field
 from ea_bridge import commands
 from gateway import schemas as shapes
 from gateway.auth.caller import Scope
+from gateway.chunks import map_chunks
 from gateway.errors import (
     AmbiguousSymbol,
     AutotradingDisabled,
@@ -107,7 +108,7 @@ async def get_orders(
     held = call.state.contingent.orders(symbol, ticket)
     if held:
         orders = sorted(orders + held, key=lambda order: (order.time_setup, order.ticket))
-    return [convert.order(order, call.terminal.clock) for order in orders]
+    return await map_chunks(lambda order: convert.order(order, call.terminal.clock), orders)
 
 
 @method(scope=Scope.READ, raises=(OrderNotFound, TerminalDisconnected, Timeout))

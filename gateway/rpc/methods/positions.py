@@ -9,6 +9,7 @@ from pydantic import Field
 from ea_bridge import commands
 from gateway import schemas as shapes
 from gateway.auth.caller import Scope
+from gateway.chunks import map_chunks
 from gateway.errors import (
     AmbiguousSymbol,
     Frozen,
@@ -53,7 +54,8 @@ async def get_positions(
     symbol = await call.state.symbols.optional(call.terminal, symbol)
     params = commands.FilterParams(symbol=symbol, ticket=ticket)
     positions = await call.terminal.request(commands.POSITIONS_GET, params)
-    return [convert.position(position, call.terminal.clock) for position in positions]
+    clock = call.terminal.clock
+    return await map_chunks(lambda position: convert.position(position, clock), positions)
 
 
 @method(

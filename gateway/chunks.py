@@ -1,0 +1,32 @@
+"""Chunks of long lists: between two of them whoever else waits gets a turn.
+
+An answer may hold thousands of records, and a loop that makes them all in one go answers no ping
+and sends no order meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TypeVar
+
+CHUNK = 250
+"""Records that are worked off in one turn of the loop: one to two milliseconds for the largest."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+async def in_chunks(items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
+    """Yield a list piece by piece, each in a turn of the loop of its own."""
+    for start in range(0, len(items), CHUNK):
+        if start:
+            await asyncio.sleep(0)
+        yield items[start : start + CHUNK]
+
+
+async def map_chunks(convert: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Return what a function makes of each item."""
+    if len(items) <= CHUNK:
+        return [convert(item) for item in items]
+    return [convert(item) async for chunk in in_chunks(items) for item in chunk]
