@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from ea_bridge import commands
 from ea_bridge.model import (
@@ -61,6 +64,9 @@ async def receipt_for(
         deals = told_deals(
             request, prepared.closes, await find_deals(terminal, result, can_wait=can_wait)
         )
+        if not result.position and (identifier := position_of(deals)):
+            ticket = await _ticket_now(terminal, prepared, identifier)
+            result = replace(result, position=ticket)
     outcome = _outcome(terminal, prepared, result, deals)
     return {
         "sent": True,
@@ -194,7 +200,7 @@ def _outcome(
     return {
         "order": result.order or request.order or None,
         "deal": result.deal or (deals[0].ticket if deals else None),
-        "position": result.position or _position(deals) or prepared.position,
+        "position": result.position or prepared.position,
         "client_order_id": prepared.options.client_order_id,
         "emulated": False,
         "symbol": request.symbol,
@@ -242,8 +248,26 @@ def _state(prepared: PreparedOrder, result: TradeResult) -> str | None:
     return word(enums.ORDER_STATE, state)
 
 
-def _position(deals: list[Deal]) -> int:
+def position_of(deals: Sequence[Deal]) -> int:
+    """Return the identifier of the position that deals opened or changed; 0 if they tell none."""
     return next((deal.position_id for deal in deals if deal.position_id), 0)
+
+
+async def _ticket_now(terminal: GuardedTerminal, prepared: PreparedOrder, identifier: int) -> int:
+    """Return the ticket that a position has now: deals name its identifier, and one that has
+    turned round on a netting account has another ticket since.
+    """
+    if identifier == prepared.closes and prepared.position:
+        return prepared.position
+    hello = terminal.hello
+    if hello is None or hello.mode == "hedging":
+        return identifier
+    by_symbol = commands.FilterParams(symbol=prepared.request.symbol)
+    try:
+        positions = await terminal.request(commands.POSITIONS_GET, by_symbol)
+    except GatewayError:
+        return identifier  # the trade is done: its receipt must not fail over a detail
+    return next((p.ticket for p in positions if p.identifier == identifier), identifier)
 
 
 def _average(deals: list[Deal]) -> float | None:

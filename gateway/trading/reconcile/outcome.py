@@ -35,7 +35,7 @@ from gateway.errors import (
 from ..journal import answers
 from ..journal.intents import CommandRecord, Intent, Presumed, Stage
 from ..price_grid import Name
-from ..receipts import receipt_for, told_deals
+from ..receipts import position_of, receipt_for, told_deals
 from ..requests import Deadline, ExecutionOptions, PreparedOrder, blame
 from ..results import Evidence
 from ..terminal import ExecutionResult, GuardedTerminal
@@ -111,7 +111,7 @@ def _position(deals: Sequence[Deal], view: AccountSnapshot) -> int:
     """Return the position that deals opened or changed, by the ticket that it has now: deals name
     its identifier, and one that has turned round on a netting account has another ticket since.
     """
-    identifier = next((deal.position_id for deal in deals if deal.position_id), 0)
+    identifier = position_of(deals)
     open_now = (
         position.ticket
         for position in view.positions.values()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from scripted_answers import DEAL, DONE, EURUSD, NOW_MS, OFFSET_MS, ORDER
+from scripted_answers import DEAL, DONE, EURUSD, NOW_MS, OFFSET_MS, ORDER, POSITION
 from scripted_terminal import Scene
 
 from ea_bridge.errors import CommandFailed
@@ -272,6 +272,17 @@ async def test_deal_that_is_late_is_waited_for(scene: Scene) -> None:
     assert order["position"] == DEAL.position_id
     assert order["avg_price"] == 1.084672
     assert scene.script.asked_for("history_deals_get")[0].ticket == DEAL.order
+
+
+async def test_a_position_that_has_turned_round_is_told_by_the_ticket_that_it_has_now() -> None:
+    """On a netting account its identifier stays, which deals name, and its ticket does not."""
+    scene = Scene(mode="netting")
+    scene.script.answers["order_send"] = replace(DONE, price=0.0, position=0, order=DEAL.order)
+    scene.script.answers["history_deals_get"] = [DEAL]
+    turned = replace(POSITION, ticket=DEAL.order + 1, identifier=DEAL.position_id)
+    scene.script.answers["positions_get"] = [turned]
+    order = (await scene.ask("place_order", **BUY))["order"]
+    assert order["position"] == turned.ticket != DEAL.position_id
 
 
 async def test_receipt_does_not_fail_over_a_deal_that_never_comes(scene: Scene) -> None:
