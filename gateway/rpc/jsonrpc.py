@@ -11,6 +11,10 @@ that can change the account (``member_twice``). What is not: NaN and Infinity, n
 range of a double, more than 1024 levels of nesting, lone surrogates, bytes that are not UTF-8 (all
 ``parse_error``).
 
+A request may have one member more than the specification's: with ``"timing": true`` its response
+has ``timing_ms`` beside ``result`` or ``error``. It stands there and not among the params because
+it is no part of what is asked for: an order that is sent again under its id stays the same one.
+
 A batch can hold a hundred calls that each keep the processor busy for a while. After every item
 whoever else waits gets a turn: another caller's order must not stand behind the whole batch.
 """
@@ -58,9 +62,11 @@ from gateway.errors import (
 )
 from gateway.http.messages import error_response
 from gateway.http.mount import LazyDocument
+from gateway.rpc.call_metrics import CallMetrics, new_stages, timing_ms
 from gateway.rpc.catalogue import Call, Method
 from gateway.rpc.in_flight import Id, InFlight
 from gateway.storage.store import StoreError
+from gateway.trading.stages import Stages
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +75,7 @@ MAX_PARAMS = 64
 _EXACT_FLOAT = 2**53
 """A float from here on may be an integer of the client's that we could not echo unchanged."""
 _MEMBERS = frozenset({"jsonrpc", "method", "params", "id"})
+_MORE_MEMBERS = _MEMBERS | {"timing"}
 MAX_CONCURRENT_READS = 32
 """Reads of one batch that are answered at a time."""
 
@@ -115,6 +122,9 @@ class _Entry(NamedTuple):
     transports: tuple[str, ...]
     lists: tuple[str, ...]
     """Members of its result that may be long."""
+    of_terminal: bool
+    """It may ask the terminal."""
+    metrics: CallMetrics
 
     def is_long(self, result: Any) -> bool:
         """Whether a result is worked off in several turns of the loop."""
@@ -144,6 +154,7 @@ class JsonRpc:
     ) -> None:
         audit = audit or Audit()
         self._limits = limits
+        self._perf_s = host.perf_clock()
         self._document = document
         self._methods = {
             name: with_error_boundary(
@@ -152,6 +163,7 @@ class JsonRpc:
                 method.mutates,
                 method.transports,
                 lists=method.lists,
+                of_terminal=method.of_terminal,
             )
             for name, method in catalogue.items()
         }
@@ -161,27 +173,38 @@ class JsonRpc:
         )
         self.dropped_notifications = 0
         """Mutating calls without an id: nobody could have learnt how they ended."""
+        self._others = CallMetrics()
+
+    @property
+    def metrics(self) -> dict[str, CallMetrics]:
+        """How the calls of each method went; with an empty name, messages that named none."""
+        return {name: entry.metrics for name, entry in self._methods.items()} | {"": self._others}
 
     async def answer(self, raw: bytes, call: Call, in_flight: InFlight | None = None) -> Answer:
         """Answer one message: a request, a notification or a batch of them.
 
         Never raises but ``CancelledError``, when the task itself is being cancelled.
         """
+        arrived_s = self._perf_s()
         # orjson refuses NaN, lone surrogates and deep nesting by itself
         try:
             message = orjson.loads(raw.removeprefix(BOM_UTF8))
         except orjson.JSONDecodeError as exc:
-            return refuse(ParseError(reason="not_json", position=exc.pos))
+            return self._refuse(ParseError(reason="not_json", position=exc.pos), arrived_s)
         is_batch = type(message) is list
-        mutates = any(map(self._mutates, message)) if is_batch else self._mutates(message)
+        entry = None if is_batch else self._find(message)
+        mutates = (
+            any(map(self._mutates, message)) if is_batch else entry is not None and entry.mutates
+        )
         if mutates:
             try:
                 check_members(raw.removeprefix(BOM_UTF8))
             except InvalidRequest as exc:
                 exc.data["outcome"] = "not_sent"
-                return refuse(exc, echo(message))
+                return self._refuse(exc, arrived_s, echo(message))
         if is_batch:
-            return await self._batch(message, call, in_flight, mutates=mutates)
+            return await self._batch(message, call, in_flight, arrived_s, mutates=mutates)
+        stages = new_stages() if entry is not None and entry.of_terminal else None
         if mutates and in_flight is not None:
             # before the first await: a connection that is lost now stops the task of no trade
             with in_flight.protected():
@@ -190,27 +213,38 @@ class JsonRpc:
             response = await self._one(message, call, in_flight)
         if response is None:
             return Answer(None)
-        body, response = await self._dump(message, response, self._limits.max_response_bytes)
+        room = self._limits.max_response_bytes
+        body, response = await self._dump(message, response, room, entry, arrived_s, stages)
         return Answer(body, response.get("error"))
 
     async def _batch(
-        self, items: list[Any], call: Call, in_flight: InFlight | None, *, mutates: bool
+        self,
+        items: list[Any],
+        call: Call,
+        in_flight: InFlight | None,
+        arrived_s: float,
+        *,
+        mutates: bool,
     ) -> Answer:
         if not items:
-            return refuse(InvalidRequest("The batch is empty", reason="empty_batch"))
+            return self._refuse(
+                InvalidRequest("The batch is empty", reason="empty_batch"), arrived_s
+            )
         limit = self._limits.max_batch
         if len(items) > limit:
             error = InvalidRequest(
                 f"A batch may hold {limit} calls", reason="batch_too_large", limit=limit
             )
-            return refuse(self._unsent(error, *items))
+            return self._refuse(self._unsent(error, *items), arrived_s)
         room = ResponseBudget(self._limits.max_response_bytes)
 
         async def answer(item: Any) -> bytes | None:
+            entry = self._find(item)
+            stages = new_stages() if entry is not None and entry.of_terminal else None
             response = await self._one(item, call, in_flight, is_alone=False)
             if response is None:
                 return None
-            body, _ = await self._dump(item, response, room.bytes)
+            body, _ = await self._dump(item, response, room.bytes, entry, arrived_s, stages)
             room.bytes -= len(body)
             return body
 
@@ -231,10 +265,22 @@ class JsonRpc:
             error.data["outcome"] = "not_sent"
         return error
 
-    def _mutates(self, item: Any) -> bool:
+    def _refuse(
+        self, error: GatewayError, arrived_s: float, request_id: Id | None = None
+    ) -> Answer:
+        """Refuse a message as a whole, and count it."""
+        self._others.whole.add(self._perf_s() - arrived_s)
+        self._others.errors[error.name()] += 1
+        return refuse(error, request_id)
+
+    def _find(self, item: Any) -> _Entry | None:
+        """Return the method that an item names, if there is one."""
         if type(item) is not dict or type(name := item.get("method")) is not str:
-            return False
-        entry = self._methods.get(name)
+            return None
+        return self._methods.get(name)
+
+    def _mutates(self, item: Any) -> bool:
+        entry = self._find(item)
         return entry is not None and entry.mutates
 
     async def _one(
@@ -284,29 +330,59 @@ class JsonRpc:
             raise MethodNotSupported(f"{name} works on {path} only", transport=call.transport)
         return entry
 
-    async def _dump(self, item: Any, response: Response, room: int) -> tuple[bytes, Response]:
-        """Serialise one response of a message; what cannot be sent becomes that item's error."""
+    async def _dump(
+        self,
+        item: Any,
+        response: Response,
+        room: int,
+        entry: _Entry | None,
+        arrived_s: float,
+        stages: Stages | None,
+    ) -> tuple[bytes, Response]:
+        """Serialise one response of a message, and count its call; what cannot be sent becomes
+        that item's error.
+        """
+        metrics = self._others
+        if entry is not None:
+            metrics = entry.metrics
+            if "timing" in item and item["timing"] is True:
+                response["timing_ms"] = timing_ms(self._perf_s(), arrived_s, stages)
         try:
-            if "result" in response and self._methods[item["method"]].is_long(response["result"]):
+            # a result came of a method
+            if "result" in response and entry is not None and entry.is_long(response["result"]):
                 body = await dump_chunks(response)
             else:
                 body = orjson.dumps(response)
         except TypeError:
             # inside the except block: _internal logs the exception that is being handled
-            error: GatewayError = _internal("the result of a method is no JSON")
+            error = _internal("the result of a method is no JSON")
+            body, response = self._dump_instead(item, response, error)
         else:
-            if len(body) <= room or ("error" in response and len(body) <= MAX_ERROR_BYTES):
-                return body, response
-            error = TooLarge(
-                "The answer is over the limit: ask for less at a time",
-                limit=self._limits.max_response_bytes,
-                size=len(body),
-                hint="limit, cursor or a shorter range",
-            )
+            if len(body) > room and not ("error" in response and len(body) <= MAX_ERROR_BYTES):
+                too_large = TooLarge(
+                    "The answer is over the limit: ask for less at a time",
+                    limit=self._limits.max_response_bytes,
+                    size=len(body),
+                    hint="limit, cursor or a shorter range",
+                )
+                body, response = self._dump_instead(item, response, too_large)
+        metrics.whole.add(self._perf_s() - arrived_s)
+        if "error" in response:
+            metrics.errors[response["error"]["data"]["name"]] += 1
+        if stages is not None and stages.asked_s is not None:
+            metrics.queue.add(stages.asked_s - arrived_s)
+            metrics.terminal.add(stages.terminal_s)
+        return body, response
+
+    def _dump_instead(
+        self, item: Any, response: Response, error: GatewayError
+    ) -> tuple[bytes, Response]:
+        """Serialise the error of a response that cannot be sent."""
         # the method has run: an order may have been sent though its answer cannot be
         if self._mutates(item):
             error.data["outcome"] = "unknown"
-        response = error_response(error, response["id"])
+        timing = {"timing_ms": response["timing_ms"]} if "timing_ms" in response else {}
+        response = error_response(error, response["id"]) | timing
         return orjson.dumps(response), response
 
     async def _discover(self, context: MethodContext, params: Params) -> Any:
@@ -407,17 +483,24 @@ def check(item: Any) -> None:
             "No method takes so many params", reason="bad_params", limit=MAX_PARAMS
         )
     if not item.keys() <= _MEMBERS:
-        raise _unknown_member(item)
+        _check_more_members(item)
 
 
-def _unknown_member(item: dict[str, Any]) -> InvalidRequest:
-    member = min(item.keys() - _MEMBERS)
+def _check_more_members(item: dict[str, Any]) -> None:
+    unknown = item.keys() - _MORE_MEMBERS
+    if unknown:
+        raise _unknown_member(item, min(unknown))
+    if type(item["timing"]) is not bool:
+        raise InvalidRequest('"timing" must be true or false', reason="bad_timing")
+
+
+def _unknown_member(item: dict[str, Any], member: str) -> InvalidRequest:
     hint = {}
     if "auth_token" in item:
         member = "auth_token"
         hint = {"hint": "send the token in the header Authorization: Bearer, or in hello's params"}
     return InvalidRequest(
-        "A request has the members jsonrpc, id, method and params alone",
+        "A request has the members jsonrpc, id, method, params and timing alone",
         reason="unknown_member",
         member=member[:64],
         **hint,
@@ -534,6 +617,7 @@ def with_error_boundary(
     transports: tuple[str, ...] = ("http", "ws"),
     *,
     lists: tuple[str, ...] = (),
+    of_terminal: bool = False,
 ) -> _Entry:
     """Return a method that raises nothing, so that every caller gets an answer.
 
@@ -559,7 +643,7 @@ def with_error_boundary(
             error = _internal(f"{name} failed", **unknown)
         return {"error": error.as_dict()}
 
-    return _Entry(answered, mutates, transports, lists)
+    return _Entry(answered, mutates, transports, lists, of_terminal, CallMetrics())
 
 
 async def _run_alone(item: dict[str, Any], context: MethodContext, entry: _Entry) -> Response:

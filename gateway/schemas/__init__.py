@@ -66,6 +66,7 @@ from .safety import (
     TradingEnabled,
 )
 from .service import (
+    CallTiming,
     Cancellation,
     ClientLimits,
     ConsoleInfo,
@@ -104,6 +105,7 @@ __all__ = [
     "Book",
     "BookLevel",
     "BrokerOffset",
+    "CallTiming",
     "Cancellation",
     "CheckResult",
     "ClientLimits",

@@ -46,6 +46,22 @@ class ClientLimits(TypedDict):
 
 
 @shape
+class CallTiming(TypedDict):
+    """Milliseconds that each stage of a call took: ``timing_ms`` of a response, beside ``result``
+    or ``error``, where the request has ``"timing": true``. What is left of the whole went by in
+    the gateway itself: before an order that is its writing to the disk.
+    """
+
+    queue: float | None
+    """From the arrival of the message until the first command went to the terminal; null where the
+    terminal was asked nothing."""
+    terminal: float | None
+    """How long at least one command was with the terminal; null as above."""
+    whole: float
+    """From the arrival of the message until its answer was there, to be encoded."""
+
+
+@shape
 class ServerIdentity(TypedDict):
     """Identity of this gateway."""
 

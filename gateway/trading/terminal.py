@@ -79,6 +79,7 @@ from .results import (
     refusal,
 )
 from .session import TradingSession
+from .stages import STAGES
 
 # MQL's numbers of ERR_MARKET_NOT_SELECTED and ERR_MARKET_UNKNOWN_SYMBOL
 SYMBOL_NOT_SELECTED = 4302
@@ -161,6 +162,7 @@ class GuardedTerminal:
         self.limits = limits
         self.is_paper = paper
         self.now_ms = now_ms
+        self._perf_s = host.perf_clock()
 
     def require(self, tier: Tier) -> None:
         """See that the caller may go as far as that now.
@@ -357,6 +359,8 @@ class GuardedTerminal:
         session = self._session()
         if session is None:
             raise self.offline()
+        stages = STAGES.get()
+        stages.asked(self._perf_s())
         try:
             return await session.request(
                 command, params, timeout_s=timeout_s, before_write=before_write
@@ -370,6 +374,8 @@ class GuardedTerminal:
             raise self._translated(late) from late
         except errors.BridgeError as error:
             raise self._translated(error) from error
+        finally:
+            stages.answered(self._perf_s())
 
     async def _failure(self, failed: errors.CommandFailed, params: Struct) -> GatewayError:
         symbol = getattr(params, "symbol", None)
@@ -508,6 +514,8 @@ class GuardedTerminal:
             deadline.remaining_ms()
             written_s = host.perf_s()
 
+        stages = STAGES.get()
+        stages.asked(self._perf_s())
         try:
             result = await session.request(
                 commands.ORDER_SEND,
@@ -535,6 +543,8 @@ class GuardedTerminal:
             # cancelled, or a fault of ours: the bytes may be out
             journal.ended(send, Stage.UNKNOWN)
             raise
+        finally:
+            stages.answered(self._perf_s())
         if result.retcode not in SUCCESSES:
             raise await self._refused_by_broker(order, send, result)
         # told as it is, a success that cannot be true would free the caller to act on it

@@ -75,8 +75,8 @@ class Client:
         """
         return answered(method, await self.ask(method, params))
 
-    async def ask(self, method: str, params: Json) -> Json:
-        """Return the whole response."""
+    async def ask(self, method: str, params: Json, **members: Any) -> Json:
+        """Return the whole response to a request, which may have further members."""
         raise NotImplementedError
 
     def _request(self, request_id: int, method: str, params: Json) -> Json:
@@ -93,8 +93,8 @@ class HttpClient(Client):
         self._http, self._url = http, url
         self._ids = itertools.count(1)
 
-    async def ask(self, method: str, params: Json) -> Json:
-        request = self._request(next(self._ids), method, params)
+    async def ask(self, method: str, params: Json, **members: Any) -> Json:
+        request = self._request(next(self._ids), method, params) | members
         answer: Json = await self.send(request)
         assert answer["id"] == request["id"]
         return answer
@@ -121,10 +121,10 @@ class WsClient(Client):
         """Takes each event; by default :attr:`events` keeps it."""
         self._reading = asyncio.create_task(self._read())
 
-    async def ask(self, method: str, params: Json) -> Json:
+    async def ask(self, method: str, params: Json, **members: Any) -> Json:
         request_id = next(self._ids)
         answer = self._waiting[request_id] = asyncio.get_running_loop().create_future()
-        await self._socket.send(json.dumps(self._request(request_id, method, params)))
+        await self._socket.send(json.dumps(self._request(request_id, method, params) | members))
         return await asyncio.wait_for(answer, TIMEOUT_S)
 
     async def event(

@@ -158,6 +158,26 @@ async def test_a_late_result_is_still_a_result(running: Product, faults: Emulate
     assert receipt["timing_ms"]["terminal"] >= 1499
 
 
+@BOTH_DOORS
+async def test_a_call_tells_how_long_the_terminal_took(
+    running: Product, faults: EmulatedFaults, door: str
+) -> None:
+    """Of an order as its receipt has it; of one call what it waited for, not of those beside it,
+    and not that of the one before."""
+    client = await running.client(door)
+    faults.delay_result_ms = 700
+    waiting = asyncio.create_task(client.ask("place_order", BUY, timing=True))
+    account = (await client.ask("get_account_info", {}, timing=True))["timing_ms"]
+    assert not waiting.done()
+    answer = await waiting
+    told, receipt = answer["timing_ms"], answer["result"]["timing_ms"]
+    assert told["terminal"] >= receipt["terminal"] >= 699
+    assert told["queue"] + told["terminal"] <= told["whole"]
+    assert account["queue"] + account["terminal"] <= account["whole"] < 699
+    timing = (await client.ask("ping", {}, timing=True))["timing_ms"]
+    assert (timing["queue"], timing["terminal"]) == (None, None)
+
+
 @pytest.mark.usefixtures("impatient")
 async def test_a_result_that_comes_too_late_is_noted(
     running: Product, faults: EmulatedFaults, caplog: pytest.LogCaptureFixture

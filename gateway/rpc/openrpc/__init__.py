@@ -32,7 +32,7 @@ from gateway.errors import (
 )
 from gateway.rpc.catalogue import BOTH, Method
 from gateway.rpc.json_schema import Schema, named, reference, schemas_of, used_by
-from gateway.schemas import Cancellation, RequestId
+from gateway.schemas import CallTiming, Cancellation, RequestId
 
 OPENRPC_VERSION = "1.3.2"
 OF_EVERY_METHOD = (
@@ -52,6 +52,10 @@ Every call needs `Authorization: Bearer <auth_token>`. Ids are MetaTrader's inte
 are lower-case words, times are UTC milliseconds (`broker_time` is the broker's wall clock). Absent
 is null: keys never vanish. Clients should ignore what they don't know: fields, channels and events
 are added without a new version.
+
+A request may have one member beyond JSON-RPC's own: with `"timing": true` beside `method`, its
+response has `timing_ms` beside `result` or `error` (`x-members`): where its milliseconds went. Any
+other member is refused (`unknown_member`).
 """
 
 
@@ -60,7 +64,11 @@ def _listed(errors: Iterable[type[GatewayError]]) -> list[dict[str, str]]:
     return [{"$ref": f"#/components/errors/{error.__name__}"} for error in ordered]
 
 
-TYPES_OF_THE_FRONT = {"request id": RequestId, "cancellation": Cancellation}
+TYPES_OF_THE_FRONT = {
+    "request id": RequestId,
+    "cancellation": Cancellation,
+    "timing": CallTiming,
+}
 
 METHODS_OF_THE_FRONT: list[dict[str, Any]] = [
     {
@@ -109,6 +117,19 @@ METHODS_OF_THE_FRONT: list[dict[str, Any]] = [
 """What the JSON-RPC front answers by itself, beside the catalogue."""
 
 
+X_MEMBERS = {
+    "request": {
+        "timing": {
+            "type": "boolean",
+            "default": False,
+            "description": "Tell in `timing_ms` of the response where its milliseconds went.",
+        }
+    },
+    "response": {"timing_ms": reference("CallTiming")},
+}
+"""Members of messages that JSON-RPC has not; OpenRPC has no place for them."""
+
+
 def openrpc_document(
     catalogue: Mapping[str, Method],
     *,
@@ -137,8 +158,9 @@ def openrpc_document(
             {"name": "ws", "url": ws_url, "summary": "Calls, and the events of subscriptions."},
         ],
         "methods": methods,
+        "x-members": X_MEMBERS,
         "components": {
-            "schemas": used_by(methods, definitions),
+            "schemas": used_by([methods, X_MEMBERS], definitions),
             "errors": {
                 error.__name__: error_object(error)
                 for error in sorted(used, key=lambda error: error.code)
