@@ -8,7 +8,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import orjson
 
@@ -34,7 +34,6 @@ from gateway.home.home_console import MadeBy
 from gateway.home.ledger import open_ledger
 from gateway.http.mount import LazyDocument
 from gateway.http.websocket_frames import CloseCode
-from gateway.mt4_manager.service import ManagerService
 from gateway.options import ManagerReady, Ready
 from gateway.paper.terminals import GuardedTerminals
 from gateway.rpc import openrpc
@@ -45,6 +44,9 @@ from gateway.storage.ledger import NewGroupWriter, WritingThread
 from gateway.storage.reserve import Reserve
 
 from .catalogue import build_catalogue
+
+if TYPE_CHECKING:
+    from gateway.mt4_manager.service import ManagerService
 
 PASSING = frozenset({"lease_expired", "device_pending"})
 """Reasons to refuse a token that end without a new token."""
@@ -141,6 +143,9 @@ class Gateway:
     def _new_manager(self) -> ManagerService | None:
         if not self._config.manager.peer:
             return None
+        # a quarter of the start's time, for those alone who have a manager
+        from gateway.mt4_manager.service import ManagerService
+
         return ManagerService(
             self.ledger,
             self.audit,

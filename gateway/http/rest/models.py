@@ -20,6 +20,7 @@ class RequestModel(BaseModel):
     """Base of bodies."""
 
     model_config = ConfigDict(
+        defer_build=True,  # a gateway starts sooner by what its first request needs
         strict=True,
         frozen=True,
         extra="forbid",
@@ -33,7 +34,11 @@ class ResponseModel(BaseModel):
     """Base of answers."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", from_attributes=True, use_attribute_docstrings=True
+        defer_build=True,
+        frozen=True,
+        extra="forbid",
+        from_attributes=True,
+        use_attribute_docstrings=True,
     )
 
 
