@@ -168,21 +168,17 @@ class Bot:
 
     async def _ask(self, intent: Intent, params: Json, timeout_s: float) -> None:
         sweep = self._sweeps.begin(intent) if intent.method in SWEEPS else None
-        response = await self._client().ask(intent.method, params, timeout_s)
+        client, asked_s = self._client(), now_s()
+        address = client.address.url
+        response = await client.ask(intent.method, params, timeout_s)
         if response is None:
-            intent.silences += 1
+            intent.hear_nothing(address, asked_s)
             return
         reply = reply_of(response)
-        self._hear(intent, reply)
+        intent.hear(reply, address, asked_s)
+        _note_end(intent, reply)
         if sweep is not None:
             sweep.end(reply)
-
-    def _hear(self, intent: Intent, reply: Reply) -> None:
-        intent.replies.append(reply)
-        if reply.outcome == "unknown" and intent.unknown_at_s is None:
-            intent.unknown_at_s = now_s()
-        elif reply.outcome in ENDS and intent.unknown_at_s is not None:
-            intent.resolved_at_s = intent.resolved_at_s or now_s()
 
     async def _resolved(self, intent: Intent) -> bool:
         """Look at what is unknown until it is known; whether it came to that."""
@@ -214,6 +210,14 @@ class Bot:
             return False
         intent.resolved_at_s = now_s()
         return True
+
+
+def _note_end(intent: Intent, reply: Reply) -> None:
+    """Note when it was told that nobody knows how it ended, and when how it did."""
+    if reply.outcome == "unknown" and intent.unknown_at_s is None:
+        intent.unknown_at_s = now_s()
+    elif reply.outcome in ENDS and intent.unknown_at_s is not None:
+        intent.resolved_at_s = intent.resolved_at_s or now_s()
 
 
 def _another(intent: Intent) -> Json:

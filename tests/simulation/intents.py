@@ -57,6 +57,11 @@ class Intent:
     """Answers to its id with other params."""
     silences: int = 0
     """Tries that were never answered."""
+    open_at: set[str] = field(default_factory=set)
+    """Where tries went that were never answered, and that may have been carried out after the last
+    answer: the address of a life of the daemon each, the one that answered last or a later one."""
+    _last_at: tuple[str, float] = ("", 0.0)
+    """Where the last answer came from, and when that was asked."""
     begun_at_s: float = 0.0
     unknown_at_s: float | None = None
     """When it was first told that the outcome is unknown."""
@@ -64,6 +69,21 @@ class Intent:
     """When it was told how it had ended after all."""
     terminal_died: bool = False
     """A terminal was started anew while it had no end: then it takes longer to find out."""
+
+    def hear(self, reply: Reply, address: str, asked_s: float) -> None:
+        """Take an answer of the life of the daemon that has an address: tries that went to other
+        lives have ended with these.
+        """
+        self.replies.append(reply)
+        self.open_at &= {address}
+        self._last_at = (address, asked_s)
+
+    def hear_nothing(self, address: str, asked_s: float) -> None:
+        """Take that a try was not answered."""
+        self.silences += 1
+        last, last_asked_s = self._last_at
+        if last in ("", address) or asked_s >= last_asked_s:
+            self.open_at.add(address)
 
     @property
     def end(self) -> str | None:

@@ -161,7 +161,8 @@ def _is_held(intent: Intent, truth: Truth) -> bool:
     """Whether it is about an order that the gateway keeps itself, so that nothing is sent.
 
     Without a receipt that is so of a stop-limit order on MetaTrader 4, but where its caller was
-    told at last that it was not sent: then nothing may be kept.
+    told at last that it was not sent, and no try is open that may have been carried out after
+    that: then nothing may be kept.
     """
     receipt = intent.receipt
     if receipt is not None and receipt.emulated:
@@ -171,7 +172,7 @@ def _is_held(intent: Intent, truth: Truth) -> bool:
     is_stop_limit = str(intent.params.get("type", "")).endswith("stop_limit")
     if not is_stop_limit or truth.broker.terms.platform != "mt4":
         return False
-    return not intent.replies or intent.replies[-1].outcome != "not_sent"
+    return not intent.replies or intent.replies[-1].outcome != "not_sent" or bool(intent.open_at)
 
 
 def _has_other_hand(intent: Intent, known: Known, truth: Truth) -> bool:

@@ -30,6 +30,11 @@ def judged(platform: str, *replies: Reply, type_: str = "buy_stop_limit") -> Ver
     """Judge an order that is known to be done, without any command."""
     intent = Intent(id="a", method="place_order", params={"type": type_}, tag="ga")
     intent.replies += replies
+    return judged_intent(platform, intent)
+
+
+def judged_intent(platform: str, intent: Intent) -> Verdict:
+    """Judge what is known to be done, without any command."""
     truth, verdict = Truth(broker_of(build_terminal(seed=1, platform=platform))), Verdict()
     judge([intent], Heard({"a": Known("done", reconciled=True)}, []), truth, verdict)
     return verdict
@@ -44,6 +49,38 @@ def test_it_may_be_kept_after_a_kill(replies: tuple[Reply, ...]) -> None:
 def test_who_was_told_that_it_was_not_sent_was_told_wrong() -> None:
     """It would trade all the same."""
     assert not judged("mt4", UNKNOWN, NOT_SENT).is_right
+
+
+@pytest.mark.parametrize(
+    ("tries", "is_right"),
+    [
+        # where each try went, and whether it was answered that nothing was sent
+        ((("one", False), ("two", True)), False),
+        ((("one", True), ("one", False)), True),
+        ((("one", False), ("one", True)), True),
+        ((("one", True), ("two", False)), True),
+        ((("one", False), ("one", True), ("two", True)), False),
+    ],
+)
+def test_a_try_that_was_never_answered_may_have_kept_it(
+    tries: tuple[tuple[str, bool], ...], is_right: bool
+) -> None:
+    """Unless a later life of the daemon has said that nothing was sent."""
+    intent = Intent(id="a", method="place_order", params={"type": "buy_stop_limit"}, tag="ga")
+    for asked_s, (address, is_answered) in enumerate(tries):
+        if is_answered:
+            intent.hear(NOT_SENT, address, float(asked_s))
+        else:
+            intent.hear_nothing(address, float(asked_s))
+    assert judged_intent("mt4", intent).is_right is is_right
+
+
+def test_a_silence_that_is_noticed_late_says_nothing_of_a_later_life() -> None:
+    """A half-open connection is given up long after its daemon has died."""
+    intent = Intent(id="a", method="place_order", params={"type": "buy_stop_limit"}, tag="ga")
+    intent.hear(NOT_SENT, "two", 2.0)
+    intent.hear_nothing("one", 1.0)
+    assert not judged_intent("mt4", intent).is_right
 
 
 @pytest.mark.parametrize(("platform", "type_"), [("mt5", "buy_stop_limit"), ("mt4", "buy_stop")])
