@@ -85,12 +85,17 @@ class FilterParams(Struct, frozen=True, kw_only=True):
 
 
 class HistoryParams(Struct, frozen=True, kw_only=True):
-    """Past orders or deals: of a time span (seconds), or of one order, or of one position."""
+    """Past orders or deals: of a time span (seconds), or of one order, or of one position.
+
+    Of a time span ``count`` takes the oldest: so many, and all others of the second of the last of
+    them. An EA of an earlier version does not know it and gives all.
+    """
 
     from_s: int | None = None
     to_s: int | None = None
     ticket: int | None = None
     position: int | None = None
+    count: int | None = None
 
 
 class MarginParams(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ea_bridge import commands, model
 from ea_bridge.commands import COMMANDS
@@ -28,6 +28,7 @@ MAX_ROWS = 100_000
 _NO_MT4_TEXTS = ("basis", "category", "bank", "exchange", "formula", "isin", "page")
 """Of a symbol, for which MetaTrader 4 has no ``ENUM_SYMBOL_INFO_STRING``."""
 
+T = TypeVar("T")
 UNKNOWN_SYMBOL, SYMBOL_NOT_SELECTED = 4301, 4302
 INVALID_PARAMETER, NOT_SUPPORTED, NO_BOOK = 4003, 4014, 4901
 NO_POSITION = 4753
@@ -97,9 +98,7 @@ class CommandHandler:
             commands.POSITIONS_GET.op: lambda p: broker.positions(p.symbol, p.ticket),
             commands.ORDERS_GET.op: lambda p: broker.orders(p.symbol, p.ticket),
             commands.HISTORY_ORDERS_GET.op: self.history_orders,
-            commands.HISTORY_DEALS_GET.op: lambda p: broker.history_deals(
-                p.from_s, p.to_s, p.ticket, p.position
-            ),
+            commands.HISTORY_DEALS_GET.op: self.history_deals,
             commands.ORDER_SEND.op: self.send,
             commands.ORDER_CHECK.op: lambda p: broker.check(p, now_msc()),
             commands.ORDER_CALC_MARGIN.op: self.margin,
@@ -202,7 +201,17 @@ class CommandHandler:
 
     def history_orders(self, params: commands.HistoryParams) -> list[model.Order]:
         """Past orders; on MetaTrader 4 closed trades too, with the money that they brought."""
-        return past_orders(self.broker, params.from_s, params.to_s, params.ticket, params.position)
+        found = past_orders(
+            self.broker, params.from_s, params.to_s, params.ticket, params.position
+        )
+        return _oldest(found, params, [order.time_done for order in found])
+
+    def history_deals(self, params: commands.HistoryParams) -> list[model.Deal]:
+        """Deals of the past."""
+        found = self.broker.history_deals(
+            params.from_s, params.to_s, params.ticket, params.position
+        )
+        return _oldest(found, params, [deal.time for deal in found])
 
     # --- trades ----------------------------------------------------------------------------
 
@@ -388,3 +397,12 @@ def _amount(value: float | None) -> commands.CalculatedAmount:
 
 def _fields(struct: Struct) -> dict[str, Any]:
     return {name: getattr(struct, name) for name in struct.__struct_fields__}
+
+
+def _oldest(records: list[T], params: commands.HistoryParams, times_s: list[int]) -> list[T]:
+    """Return the oldest of a span, as many as ``count`` says, and all of the last one's second."""
+    is_span = params.ticket is None and params.position is None
+    if not is_span or not params.count or params.count >= len(records):
+        return records
+    last_s = sorted(times_s)[params.count - 1]
+    return [record for record, time_s in zip(records, times_s, strict=True) if time_s <= last_s]

@@ -5,34 +5,38 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 
 from ea_bridge import commands
 from ea_bridge.commands import FilterParams, HistoryParams
-from ea_bridge.model import BUYS, Deal, Order, OrderState, OrderType, Position
+from ea_bridge.model import BUYS, Order, OrderState, OrderType, Position
 from gateway import schemas as shapes
 from gateway.accounts import RegisteredAccount
 from gateway.accounts.history import AccountTrade, OrderKind, Saved
 from gateway.broker_time.clock import BrokerClock
+from gateway.chunks import map_chunks
 from gateway.credentials.lease import Tier
 from gateway.http.rest.models import Problem
 from gateway.storage.store import StoreError
 from gateway.trading.history import (
+    GATHER,
+    ClosedPosition,
+    ClosedPositions,
+    closed_positions,
     closed_trade,
-    closes,
+    fetch_history,
     history_position,
     is_closed_trade,
-    round_trips,
+    position_deals,
 )
 from gateway.trading.terminal import GuardedTerminal
 
 from .models import FullSync, HistorySync, OrdersSync, SyncAll
-from .operation import AccountsCall, AccountsOperation, question, terminal_of
+from .operation import AccountsCall, AccountsOperation, explained, question, terminal_of
 from .reads import DAYS, history_params
 from .registration import ACCOUNTS, ONE, account_of
 
-GATHER = 16
-"""Questions to one terminal at a time."""
+PAST_COUNT = 1000
+"""Closed positions that are asked for at first; then for twice as many, and so on."""
 _KINDS: dict[int, OrderKind] = {
     OrderType.BUY_LIMIT: "limit",
     OrderType.SELL_LIMIT: "limit",
@@ -77,15 +81,21 @@ class Reader:
 
     async def past(self, params: HistoryParams) -> Past:
         """Return the trades that ended within a time."""
-        if not self._terminal.can("deals"):
-            orders = await question(self._terminal, commands.HISTORY_ORDERS_GET, params)
-            closed = [
-                closed_trade(order, self._clock) for order in orders if is_closed_trade(order)
-            ]
-            return Past([self._closed(trade) for trade in closed], len(closed))
-        deals = await question(self._terminal, commands.HISTORY_DEALS_GET, params)
-        numbers = dict.fromkeys(deal.position_id for deal in deals if closes(deal))
-        return Past(await self._over(list(numbers)), len(deals))
+        assert params.from_s is not None
+        assert params.to_s is not None
+        trades: list[AccountTrade] = []
+        with explained():
+            if not self._terminal.can("deals"):
+                span = params.from_s, params.to_s
+                past = fetch_history(self._terminal, commands.HISTORY_ORDERS_GET, *span)
+                async for orders in past:
+                    closed = [order for order in orders if is_closed_trade(order)]
+                    trades += await map_chunks(self._closed_trade, closed)
+                return Past(trades, len(trades))
+            reader = ClosedPositions(self._terminal, params.from_s, params.to_s, PAST_COUNT)
+            while not reader.is_over:
+                trades += await map_chunks(self._round_trip, await reader.read())
+        return Past(trades, reader.fetched)
 
     async def present(self) -> list[AccountTrade]:
         """Return the open positions and the pending orders."""
@@ -146,31 +156,12 @@ class Reader:
         if not self._terminal.can("deals"):
             orders = [await self._past_order(number) for number in numbers]
             trades = [order for order in orders if order is not None and is_closed_trade(order)]
-            return [self._closed(closed_trade(order, self._clock)) for order in trades]
+            return [self._closed_trade(order) for order in trades]
         found = []
-        for start in range(0, len(numbers), GATHER):
-            group = numbers[start : start + GATHER]
-            answers = await asyncio.gather(
-                *(
-                    question(
-                        self._terminal,
-                        commands.HISTORY_DEALS_GET,
-                        HistoryParams(position=number),
-                    )
-                    for number in group
-                )
-            )
-            for deals in answers:
-                found += self._ways(deals)
+        with explained():
+            async for _, deals in position_deals(self._terminal, numbers):
+                found += [self._round_trip(closed) for closed in closed_positions(deals)]
         return found
-
-    def _ways(self, deals: Sequence[Deal]) -> list[AccountTrade]:
-        ordered = sorted(deals, key=lambda deal: (deal.time_msc or deal.time * 1000, deal.ticket))
-        return [
-            self._closed(history_position(trip, self._clock), number)
-            for number, trip in zip(count(), round_trips(ordered), strict=False)
-            if trip.is_over
-        ]
 
     # --- shapes --------------------------------------------------------------------------------
 
@@ -180,6 +171,12 @@ class Reader:
 
     def _utc(self, broker_ms: int) -> int | None:
         return self._clock.to_utc_ms(broker_ms) if broker_ms else None
+
+    def _closed_trade(self, order: Order) -> AccountTrade:
+        return self._closed(closed_trade(order, self._clock))
+
+    def _round_trip(self, closed: ClosedPosition) -> AccountTrade:
+        return self._closed(history_position(closed.trip, self._clock), closed.number)
 
     def _closed(self, one: shapes.HistoryPosition, number: int = 0) -> AccountTrade:
         money = (one["profit"], one["commission"], one["swap"], one["fee"])

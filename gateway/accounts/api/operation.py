@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn, TypeVar
@@ -161,7 +162,14 @@ def terminal_of(call: AccountsCall, account: RegisteredAccount) -> GuardedTermin
 
 
 async def question(terminal: GuardedTerminal, command: Command[P, R], params: P) -> R:
-    """Ask a terminal.
+    """Ask a terminal; errors as of :func:`explained`."""
+    with explained():
+        return await terminal.request(command, params)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Make problems of what a terminal that is asked in the context answers.
 
     Raises:
         Problem: 503, it is busy or gone; 502, it did not answer as it should.
@@ -169,7 +177,7 @@ async def question(terminal: GuardedTerminal, command: Command[P, R], params: P)
 
     """
     try:
-        return await terminal.request(command, params)
+        yield
     except AccessDenied:
         raise
     except GatewayError as error:

@@ -290,8 +290,9 @@ class MarketMethods(MethodsBase):
         """Return past orders, deals, closed positions, or orders with deals, oldest first.
 
         Orders count by the time they ended, deals by their own, positions by the time they were
-        closed; both ends are included. While `next_cursor` is not null there is more: ask again
-        with the same params and that `cursor`.
+        closed; both ends are included. While `next_cursor` is not null there may be more: ask
+        again with the same params and that `cursor`. A page may hold fewer than `limit`, or none:
+        where a symbol was hardly traded, or many positions began before the page.
 
         Positions are put together from their deals: average prices, and the sums of profit, swap,
         commission and fee. One that is still open is not among them. Right after a fill some

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from operator import itemgetter
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
 
@@ -16,6 +18,7 @@ from ea_bridge.model import Deal, Order
 from gateway import schemas as shapes
 from gateway.auth.caller import Scope
 from gateway.broker_time.clock import BrokerClock
+from gateway.chunks import in_chunks
 from gateway.errors import (
     AmbiguousSymbol,
     InvalidParams,
@@ -27,11 +30,17 @@ from gateway.errors import (
 from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
 from gateway.trading.history import (
+    ClosedPosition,
+    ClosedPositions,
+    closed_positions,
     closed_trade,
     closes,
+    fetch_oldest,
     history_position,
     is_closed_trade,
-    round_trips,
+    moment_of,
+    position_deals,
+    second_of,
 )
 from gateway.trading.receipts import DEAL_DELAYS_S
 from gateway.trading.terminal import GuardedTerminal
@@ -45,8 +54,11 @@ SLACK_MS = 86_400_000
 """How far past now the newest is looked for: the broker's clock may be ahead of what we think."""
 MT4_HISTORY_LACKS = ("reason", "fee", "deals")
 
-_GATHER = 16
-"""Positions whose deals are asked for at a time."""
+MAX_PARTS = 16
+"""Questions about one list for a page, each for twice as much as the one before. Where a symbol
+was hardly traded the page has less then."""
+MAX_ASKED = 256
+"""Positions of a page that are asked for one by one, about: the page has less then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +80,22 @@ class _Span:
 _EVER = _Span(0, 2**62)
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
+class _Item(NamedTuple):
     """Something that happened, by its time on the broker's clock."""
 
     at_ms: int
-    ticket: int
     list: str
-    symbol: str
+    ticket: int
     noun: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was found for a page, or more, in no order."""
+
+    items: list[_Item]
+    settled_ms: int | None = None
+    """Nothing of before that or then is missing; ``None``: nothing is missing at all."""
 
 
 @method(
@@ -109,8 +128,9 @@ async def get_history_orders(
     """Return past orders, deals, closed positions, or orders with deals, oldest first.
 
     Orders count by the time they ended, deals by their own, positions by the time they were
-    closed; both ends are included. While `next_cursor` is not null there is more: ask again with
-    the same params and that `cursor`.
+    closed; both ends are included. While `next_cursor` is not null there may be more: ask again
+    with the same params and that `cursor`. A page may hold fewer than `limit`, or none: where a
+    symbol was hardly traded, or many positions began before the page.
 
     Positions are put together from their deals: average prices, and the sums of profit, swap,
     commission and fee. One that is still open is not among them. Right after a fill some
@@ -128,17 +148,11 @@ async def get_history_orders(
     start = Cursor(0)
     if cursor is not None:
         start = read_cursor(cursor, 0, 2**53)
-    items = [
-        item
-        for item in await _items(terminal, kind, chosen)
-        if item.at_ms in span and symbol in (None, item.symbol)
-    ]
-    # a total order, the same in each call: a cursor counts how many of a moment were told
-    items.sort(key=lambda item: (item.at_ms, item.list, item.ticket))
-    page, following = _page(items, start, limit)
+    page, following = await _page(_Question(terminal, kind, chosen, span, symbol), start, limit)
     lists: dict[str, list[Any]] = defaultdict(list)
-    for item in page:
-        lists[item.list].append(_SHAPE[item.list](item.noun, terminal.clock))
+    async for chunk in in_chunks(page):
+        for item in chunk:
+            lists[item.list].append(_SHAPE[item.list](item.noun, terminal.clock))
     return {
         "kind": kind,
         "orders": lists["orders"],
@@ -168,124 +182,171 @@ def _chosen(
     return span.params, span
 
 
-def _page(items: list[_Item], start: Cursor, limit: int) -> tuple[list[_Item], str | None]:
-    """Return one page of sorted items, and the cursor of the next."""
-    rest = [item for item in items if item.at_ms >= start.at_ms][start.skip :]
-    page = rest[:limit]
-    if len(rest) <= limit:
-        return page, None
-    last_ms = page[-1].at_ms
-    told = sum(1 for item in page if item.at_ms == last_ms)
-    if last_ms == start.at_ms:
-        told += start.skip
-    return page, str(Cursor(last_ms, told))
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked for, of whom."""
+
+    terminal: GuardedTerminal
+    kind: shapes.HistoryKind
+    chosen: HistoryParams
+    span: _Span
+    symbol: str | None
+
+    def seconds(self, start: Cursor) -> tuple[int, int]:
+        """Return the seconds of the span from the beginning of a page on, both included."""
+        assert self.chosen.from_s is not None
+        assert self.chosen.to_s is not None
+        return max(self.chosen.from_s, start.at_ms // 1000), self.chosen.to_s
+
+    @property
+    def is_by_number(self) -> bool:
+        """Of one order or position, and of any time: it fits in one answer."""
+        return self.chosen.ticket is not None or self.chosen.position is not None
+
+    @property
+    def lists(self) -> tuple[str, ...]:
+        """The terminal's lists that it is answered from; MetaTrader 4 has one alone."""
+        if self.kind == "positions":
+            return ("deals",) if self.terminal.can("deals") else ("orders",)
+        return ("orders", "deals") if self.kind == "orders_deals" else (self.kind,)
+
+    def items(self, name: str, records: Sequence[Order | Deal]) -> list[_Item]:
+        """Return what is asked for among records of one of the terminal's lists."""
+        if self.kind == "positions":
+            name = "positions"
+            records = [one for one in records if isinstance(one, Order) and is_closed_trade(one)]
+        made = (_Item(moment_of(record), name, record.ticket, record) for record in records)
+        return [item for item in made if self.holds(item.at_ms, item.noun.symbol)]
+
+    def holds(self, at_ms: int, symbol: str) -> bool:
+        """Whether something is asked for."""
+        return at_ms in self.span and self.symbol in (None, symbol)
 
 
-def _as_it_is(position: shapes.HistoryPosition, _: BrokerClock) -> shapes.HistoryPosition:
-    return position
+async def _page(question: _Question, start: Cursor, limit: int) -> tuple[list[_Item], str | None]:
+    """Return one page, and the cursor of the next."""
+    if question.is_by_number:
+        found = await _by_number(question)
+    elif question.kind == "positions" and question.terminal.can("deals"):
+        found = await _closed_positions(question, start, limit)
+    else:
+        found = await _records(question, start, limit)
+    await asyncio.sleep(0)  # thousands take milliseconds to sort
+    # a total order, the same in each call: a cursor counts how many of a moment were told
+    items = sorted(found.items, key=_ORDER)
+    first = bisect_left(items, start.at_ms, key=_MOMENT) + start.skip
+    end = len(items)
+    if found.settled_ms is not None:
+        end = bisect_right(items, found.settled_ms, key=_MOMENT)
+    page = items[first : min(first + limit, end)]
+    if first + limit < end:
+        last_ms = page[-1].at_ms
+        told = sum(1 for item in page if item.at_ms == last_ms)
+        if last_ms == start.at_ms:
+            told += start.skip
+        return page, str(Cursor(last_ms, told))
+    return page, None if found.settled_ms is None else str(Cursor(found.settled_ms + 1))
+
+
+_ORDER = itemgetter(0, 1, 2)
+_MOMENT = itemgetter(0)
 
 
 _SHAPE: dict[str, Callable[[Any, BrokerClock], Any]] = {
     "orders": convert.order,
     "deals": convert.deal,
-    "positions": _as_it_is,
+    "positions": lambda noun, clock: (
+        closed_trade(noun, clock) if isinstance(noun, Order) else history_position(noun, clock)
+    ),
+}
+_COMMANDS: dict[str, Command[HistoryParams, Any]] = {
+    "orders": commands.HISTORY_ORDERS_GET,
+    "deals": commands.HISTORY_DEALS_GET,
 }
 
 
-async def _items(
-    terminal: GuardedTerminal, kind: shapes.HistoryKind, chosen: HistoryParams
-) -> list[_Item]:
+async def _by_number(question: _Question) -> _Found:
+    """Find what belongs to one order or position."""
+    terminal, items = question.terminal, []
+    for name in question.lists:
+        records = await _patiently(terminal, _COMMANDS[name], question.chosen)
+        if question.kind != "positions" or name == "orders":
+            items += question.items(name, records)
+        elif question.chosen.position is not None:
+            items += _trips(question, records)
+        else:
+            numbers = list(dict.fromkeys(deal.position_id for deal in records if closes(deal)))
+            async for _, deals in position_deals(terminal, numbers):
+                items += _trips(question, deals)
+    return _Found(items)
+
+
+def _trips(question: _Question, deals: list[Deal]) -> list[_Item]:
+    """Return the round trips of a position that are over."""
+    return [
+        _trip(closed)
+        for closed in closed_positions(deals)
+        if question.symbol in (None, closed.trip.first.symbol)
+    ]
+
+
+def _trip(closed: ClosedPosition) -> _Item:
+    trip = closed.trip
+    return _Item(closed.moment_ms, "positions", trip.first.position_id, trip)
+
+
+async def _records(question: _Question, start: Cursor, limit: int) -> _Found:
+    """Find orders, deals or both of a span of time, until a page is full.
+
+    Of both lists counts what is before the end of the shorter part.
+    """
     items: list[_Item] = []
-    if kind in ("orders", "orders_deals"):
-        orders = await _patiently(terminal, commands.HISTORY_ORDERS_GET, chosen)
-        items += [
-            _Item(_ended(order), order.ticket, "orders", order.symbol, order) for order in orders
-        ]
-    if kind in ("deals", "orders_deals"):
-        deals = await _patiently(terminal, commands.HISTORY_DEALS_GET, chosen)
-        items += [
-            _Item(_happened(deal), deal.ticket, "deals", deal.symbol, deal) for deal in deals
-        ]
-    if kind == "positions":
-        found = await _positions(terminal, chosen)
-        items += [
-            _Item(
-                position["broker_time_close"] or 0,
-                position["position_id"],
-                "positions",
-                position["symbol"],
-                position,
-            )
-            for position in found
-        ]
-    return items
+    from_s, to_s = question.seconds(start)
+    count = start.skip + limit + 1  # one more tells whether there is another page
+    for _ in range(MAX_PARTS):
+        parts = {
+            name: await fetch_oldest(question.terminal, _COMMANDS[name], from_s, to_s, count)
+            for name in question.lists
+        }
+        until_s = min(part.to_s for part in parts.values())
+        for name, part in parts.items():
+            async for chunk in in_chunks(part.rows):
+                known = [record for record in chunk if second_of(record) <= until_s]
+                items += question.items(name, known)
+        if until_s >= to_s:
+            return _Found(items)
+        from_s, count = until_s + 1, 2 * count
+        if sum(item.at_ms >= start.at_ms for item in items) > start.skip + limit:
+            break
+    return _Found(items, until_s * 1000 + 999)
+
+
+async def _closed_positions(question: _Question, start: Cursor, limit: int) -> _Found:
+    """Find positions that were closed in a span of time, until a page is full."""
+    items: list[_Item] = []
+    wanted = start.skip + limit + 1
+    reader = ClosedPositions(question.terminal, *question.seconds(start), wanted, question.symbol)
+    while not reader.is_over:
+        async for chunk in in_chunks(await reader.read()):
+            made = (_trip(closed) for closed in chunk)
+            items += [trip for trip in made if trip.at_ms in question.span]
+        known = sum(start.at_ms <= item.at_ms <= reader.settled_ms for item in items)
+        # what was asked for so far is a page, unless all of it happened at one moment
+        is_enough = reader.asked >= MAX_ASKED and reader.settled_ms > start.at_ms
+        if known >= wanted or is_enough:
+            return _Found(items, reader.settled_ms)
+    return _Found(items)
 
 
 async def _patiently(
     terminal: GuardedTerminal, command: Command[HistoryParams, Any], chosen: HistoryParams
 ) -> list[Any]:
-    """Ask for history; what was asked for by its number is waited for a little."""
-    by_number = chosen.ticket is not None or chosen.position is not None
+    """Ask for what belongs to one order or position; it is waited for a little."""
     found: list[Any] = []
     # the terminal may tell of a fill before its own history has the deal
-    for delay_s in DEAL_DELAYS_S if by_number else (0.0,):
+    for delay_s in DEAL_DELAYS_S:
         await asyncio.sleep(delay_s)
         found = await terminal.request(command, chosen)
         if found:
             break
     return found
-
-
-async def _positions(
-    terminal: GuardedTerminal, chosen: HistoryParams
-) -> list[shapes.HistoryPosition]:
-    """Return the positions that something was closed of in a span of time, or the one asked for:
-    all of their rounds.
-    """
-    clock = terminal.clock
-    if not terminal.can("deals"):
-        orders = await _patiently(terminal, commands.HISTORY_ORDERS_GET, chosen)
-        return [closed_trade(order, clock) for order in orders if is_closed_trade(order)]
-    deals = await _patiently(terminal, commands.HISTORY_DEALS_GET, chosen)
-    complete = _by_position(deals)
-    if chosen.position is None:
-        numbers = list(dict.fromkeys(deal.position_id for deal in deals if closes(deal)))
-        complete = await _completed(terminal, numbers)
-    return [
-        history_position(trip, clock)
-        for of_one in complete.values()
-        for trip in round_trips(sorted(of_one, key=lambda deal: (_happened(deal), deal.ticket)))
-        if trip.is_over
-    ]
-
-
-async def _completed(terminal: GuardedTerminal, numbers: list[int]) -> dict[int, list[Deal]]:
-    """Return all deals of positions: their entries may lie long before the span of time."""
-    # in groups: a terminal answers one question after the other, and orders wait behind them
-    found: dict[int, list[Deal]] = {}
-    for start in range(0, len(numbers), _GATHER):
-        some = numbers[start : start + _GATHER]
-        answers = await asyncio.gather(
-            *(
-                terminal.request(commands.HISTORY_DEALS_GET, HistoryParams(position=number))
-                for number in some
-            )
-        )
-        found.update(zip(some, answers, strict=True))
-    return found
-
-
-def _by_position(deals: Iterable[Deal]) -> dict[int, list[Deal]]:
-    found: dict[int, list[Deal]] = defaultdict(list)
-    for deal in deals:
-        if deal.position_id:  # bookings of balance and credit belong to none
-            found[deal.position_id].append(deal)
-    return found
-
-
-def _ended(order: Order) -> int:
-    return order.time_done_msc or order.time_done * 1000
-
-
-def _happened(deal: Deal) -> int:
-    return deal.time_msc or deal.time * 1000

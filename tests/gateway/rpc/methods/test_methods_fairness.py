@@ -44,6 +44,9 @@ def answers() -> dict[str, Any]:
         ("get_history_ticks", {"symbol": "EURUSD", "limit": PAGE}),
         ("get_orders", {}),
         ("get_positions", {}),
+        ("get_history_orders", {"limit": PAGE}),
+        ("get_history_orders", {"kind": "deals", "limit": PAGE}),
+        ("get_history_orders", {"kind": "orders_deals", "limit": PAGE}),
     ],
 )
 async def test_no_more_than_a_chunk_is_converted_in_one_turn(
