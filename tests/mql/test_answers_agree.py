@@ -15,7 +15,9 @@ from ea_product import link_ea
 from linked_ea import Compile
 from product import Client, Json, Product, daemon
 
+from ea_bridge.commands import HISTORY_DEALS_GET, HISTORY_ORDERS_GET, HistoryParams
 from ea_bridge.emulator.factory import build_terminal
+from gateway.trading.history import second_of
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("ea-answers")]
 
@@ -27,6 +29,8 @@ PLATFORMS = ["mt5", "mt4"]
 NO_MT4 = {"reason", "type_filling"}
 """What no function of MQL4 tells, and the emulated terminal does."""
 CENT = 0.011
+LATE_S = 4_000_000_000
+"""Behind all that has happened."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=PLATFORMS)
@@ -173,6 +177,29 @@ async def test_the_history(clients: tuple[Client, Client], kind: str) -> None:
         span = {"from": moment - 86_400_000, "to": moment + 86_400_000}
         await same(clients, "get_history_orders", kind=kind, limit=5000, **span)
         await same(clients, "get_history_orders", kind=kind, symbol=middle["symbol"], limit=50)
+
+
+@pytest.mark.parametrize("count", [1, 5, 10**6])
+async def test_the_oldest_of_the_past(running: Product, count: int) -> None:
+    """So many of a span as are asked for, with all of the last one's second."""
+    commands = [HISTORY_ORDERS_GET]
+    if running.terminals["ea"].machine.platform == "mt5":
+        commands.append(HISTORY_DEALS_GET)
+    for command in commands:
+        told = []
+        for name in ("emulated", "ea"):
+            session = running.gateway.registry.get(name)
+            assert session is not None
+            every = await session.request(command, HistoryParams(from_s=0, to_s=LATE_S))
+            some = await session.request(
+                command, HistoryParams(from_s=0, to_s=LATE_S, count=count)
+            )
+            last_s = sorted(map(second_of, every))[min(count, len(every)) - 1]
+            oldest = {one.ticket for one in every if second_of(one) <= last_s}
+            assert {one.ticket for one in some} == oldest
+            assert len(oldest) < len(every) or count > 5
+            told.append(oldest)
+        assert told[0] == told[1]
 
 
 async def test_bars(clients: tuple[Client, Client]) -> None:

@@ -48,13 +48,27 @@ public:
       return(OrderSelect(index,SELECT_BY_POS,MODE_HISTORY) ? (long)OrderTicket() : 0);
      }
    long              DealTicketAt(const int index) const { return(0); }
+   //--- ends a span with its oldest orders, where no more are asked for
+   void              CutOrders(SSpan &span) const
+     {
+      long times[];
+      int  total=span.IsCounted() ? OrdersHistoryTotal() : 0;
+      int  found=0;
+      ArrayResize(times,total);
+      for(int i=0; i<total; i++)
+         if(OrderSelect(i,SELECT_BY_POS,MODE_HISTORY) && OrderType()<=OP_SELLSTOP
+            && span.Holds((long)OrderCloseTime()))
+            times[found++]=(long)OrderCloseTime();
+      span.CutTo(times,found);
+     }
    //--- the order at an index; false where it is not asked for, or is a payment
    bool              OrderAt(const int index,const SSpan &span,SOrder &out) const
      {
-      if(!OrderSelect(index,SELECT_BY_POS,MODE_HISTORY) || OrderType()>OP_SELLSTOP)
+      if(!OrderSelect(index,SELECT_BY_POS,MODE_HISTORY) || OrderType()>OP_SELLSTOP
+         || !span.Holds((long)OrderCloseTime()))
          return(false);
       Read(out);
-      return(span.Holds(out.time_done) && (span.ticket==0 || out.ticket==span.ticket)
+      return((span.ticket==0 || out.ticket==span.ticket)
              && (span.position==0 || out.position_id==span.position));
      }
    bool              DealAt(const int index,const SSpan &span,SDeal &out) const { return(false); }

@@ -100,14 +100,45 @@ public:
    long              OrderTicketAt(const int index) const { return((long)HistoryOrderGetTicket(index)); }
    long              DealTicketAt(const int index) const  { return((long)HistoryDealGetTicket(index)); }
 
+   //--- ends a span with its oldest orders, or deals, where no more are asked for
+   void              CutOrders(SSpan &span) const
+     {
+      long times[];
+      int  total=span.IsCounted() ? HistoryOrdersTotal() : 0;
+      int  found=0;
+      ArrayResize(times,total);
+      for(int i=0; i<total; i++)
+        {
+         ulong ticket=HistoryOrderGetTicket(i);
+         long  time_s=ticket==0 ? 0 : HistoryOrderGetInteger(ticket,ORDER_TIME_DONE);
+         if(ticket!=0 && span.Holds(time_s))
+            times[found++]=time_s;
+        }
+      span.CutTo(times,found);
+     }
+   void              CutDeals(SSpan &span) const
+     {
+      long times[];
+      int  total=span.IsCounted() ? HistoryDealsTotal() : 0;
+      int  found=0;
+      ArrayResize(times,total);
+      for(int i=0; i<total; i++)
+        {
+         ulong ticket=HistoryDealGetTicket(i);
+         long  time_s=ticket==0 ? 0 : HistoryDealGetInteger(ticket,DEAL_TIME);
+         if(ticket!=0 && span.Holds(time_s))
+            times[found++]=time_s;
+        }
+      span.CutTo(times,found);
+     }
    //--- the order at an index of the selection; false where it is not asked for
    bool              OrderAt(const int index,const SSpan &span,SOrder &out) const
      {
       ulong ticket=HistoryOrderGetTicket(index);
-      if(ticket==0)
+      if(ticket==0 || !span.Holds(HistoryOrderGetInteger(ticket,ORDER_TIME_DONE)))
          return(false);
       ReadOrder(ticket,out);
-      return(span.Holds(out.time_done) && (span.ticket==0 || out.ticket==span.ticket)
+      return((span.ticket==0 || out.ticket==span.ticket)
              && (span.position==0 || out.position_id==span.position
                  || out.position_by_id==span.position));
      }
@@ -115,10 +146,10 @@ public:
    bool              DealAt(const int index,const SSpan &span,SDeal &out) const
      {
       ulong ticket=HistoryDealGetTicket(index);
-      if(ticket==0)
+      if(ticket==0 || !span.Holds(HistoryDealGetInteger(ticket,DEAL_TIME)))
          return(false);
       ReadDeal(ticket,out);
-      return(span.Holds(out.time) && (span.ticket==0 || out.order==span.ticket)
+      return((span.ticket==0 || out.order==span.ticket)
              && (span.position==0 || out.position_id==span.position));
      }
    bool              FindOrder(const long ticket,SOrder &out) const

@@ -93,6 +93,7 @@ private:
       span.Read(message);
       if(!m_history.Select(span))
          return(Fail(WIRE_ERR_HISTORY_NOT_FOUND,"the terminal has no history"));
+      m_history.CutOrders(span);
       m_answer.BeginList(out,id);
       for(int i=0; i<m_history.Orders(); i++)
          if(m_history.OrderAt(i,span,order))
@@ -111,6 +112,7 @@ private:
       span.Read(message);
       if(!m_history.Select(span))
          return(Fail(WIRE_ERR_HISTORY_NOT_FOUND,"the terminal has no history"));
+      m_history.CutDeals(span);
       m_answer.BeginList(out,id);
       for(int i=0; i<m_history.Deals(); i++)
          if(m_history.DealAt(i,span,deal))

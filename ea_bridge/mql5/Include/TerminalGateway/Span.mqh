@@ -6,7 +6,7 @@
 
 #include <TerminalGateway\FlatJson.mqh>
 
-//--- a ticket or a position of 0 is not asked for
+//--- a ticket or a position of 0 is not asked for; count is that of the oldest, 0 for all
 struct SSpan
   {
    bool              has_from;
@@ -15,6 +15,7 @@ struct SSpan
    long              to_s;
    long              ticket;
    long              position;
+   long              count;
 
    void              Everything(void)
      {
@@ -24,6 +25,7 @@ struct SSpan
       to_s=0;
       ticket=0;
       position=0;
+      count=0;
      }
    void              Read(const CFlatJson &message)
      {
@@ -33,6 +35,19 @@ struct SSpan
       to_s=message.GetLong("to_s",0);
       ticket=message.GetLong("ticket",0);
       position=message.GetLong("position",0);
+      count=message.GetLong("count",0);
+     }
+   //--- what is asked for by a number is told whole
+   bool              IsCounted(void) const { return(count>0 && ticket==0 && position==0); }
+   //--- ends it with the second of the last record that is asked for; times are those of all
+   void              CutTo(long &times[],const int total)
+     {
+      if(total<=count)
+         return;
+      ArrayResize(times,total);
+      ArraySort(times);
+      has_to=true;
+      to_s=times[(int)count-1];
      }
    bool              Holds(const long time_s) const
      {
