@@ -1,4 +1,7 @@
-"""Histogram of durations that costs its writer an append, and knows no library."""
+"""Histogram of durations that costs its writer an append, and knows no library.
+
+It belongs to one thread, and takes no lock.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,6 @@ class Histogram:
 
     def _fold(self) -> None:
         """Put the recent ones into their buckets."""
-        # taken out first: the ledger's thread may add one meanwhile, and it must not be lost
         recent, self._recent = self._recent, []
         recent.sort()
         below = 0

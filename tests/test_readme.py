@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import requests
 from demo_process import Demo
 from external_programs import needed
 
@@ -90,6 +91,20 @@ def test_the_error_shown_is_the_real_one(demo: Demo):
         client.get_symbol_info(symbol=shown["data"]["symbol"])
 
     assert caught.value.as_dict() == shown
+
+
+def test_metrics_are_called_as_shown(demo: Demo):
+    """In every expression; and the page names none twice."""
+    shown = set(re.findall(r"\bmt_gateway_\w+", TEXT))
+    bearer = {"Authorization": f"Bearer {demo.auth_token}"}
+    text = requests.get(f"{demo.url}/metrics", headers=bearer, timeout=60).text
+    named = re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE)
+    told = {name for name, kind in named if kind != "histogram"}
+    told |= {f"{name}_bucket" for name, kind in named if kind == "histogram"}
+
+    assert len(shown) > 5
+    assert shown - told == set()
+    assert len({name for name, _ in named}) == len(named)
 
 
 def test_the_manager_api_is_called_as_shown(demo: Demo, tmp_path: Path):

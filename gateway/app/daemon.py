@@ -21,6 +21,7 @@ from gateway.accounts import AccountBook
 from gateway.accounts.api import AccountsApi
 from gateway.accounts.service import AccountsService
 from gateway.audit.service import AuditService, note_denied, note_terminal
+from gateway.auth.caller import Caller
 from gateway.auth.console_clock import Clocks
 from gateway.auth.console_snapshot import ConsoleBook
 from gateway.auth.gate import Gate, TerminalDoor
@@ -34,6 +35,8 @@ from gateway.home.home_console import MadeBy
 from gateway.home.ledger import open_ledger
 from gateway.http.mount import LazyDocument
 from gateway.http.websocket_frames import CloseCode
+from gateway.metrics.api import MetricsApi
+from gateway.metrics.readings import Reading, Sources, read_all
 from gateway.options import ManagerReady, Ready
 from gateway.paper.terminals import GuardedTerminals
 from gateway.rpc import openrpc
@@ -185,10 +188,22 @@ class Gateway:
             apis=(
                 AccountsApi(self.account_service.services, config.limits.max_message_bytes),
                 *(() if self.manager is None else (self.manager.api,)),
+                MetricsApi(self._read_metrics),
             ),
             note_login=None if self.uplink is None else self.uplink.logins.note,
             welcome=welcome,
         )
+
+    def _read_metrics(self, caller: Caller) -> list[Reading]:
+        sources = Sources(
+            info=self._info,
+            web=self._web,
+            gate=self.gate,
+            registry=self.registry,
+            trading=self.trading,
+            ledger=self.ledger,
+        )
+        return read_all(sources, caller)
 
     def _new_uplink(self, console: ConsoleBook, pace: LinkTimings | None) -> Uplink:
         return Uplink(

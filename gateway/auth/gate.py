@@ -319,6 +319,11 @@ class Gate:
         entries = self._book.entries()
         return sorted({one.terminal for one in entries if one.record.uid_hash == owner})
 
+    def open_terminals(self, owner: str) -> list[str]:
+        """Return the names of those of them that have a token which is let in now."""
+        entries = [one for one in self._book.entries() if one.record.uid_hash == owner]
+        return sorted({one.terminal for one in entries if self._refusal(one) is None})
+
     def _check_store(self) -> None:
         try:
             self._book.check()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -132,12 +133,24 @@ class WebServer:
         self._runner: web.ServerRunner | None = None
         self._connections: Connections | None = None
         self._stopping = False
+        self.refused: Counter[int] = Counter()
+        """Requests that were refused before anybody looked into them, by status."""
         self._stop_listening_to_gate = gate.on_change(self._ws.end_token)
 
     @property
     def open_connections(self) -> int:
         """HTTP and WebSocket connections that are open now."""
         return 0 if self._connections is None else len(self._connections)
+
+    @property
+    def unauthenticated(self) -> int:
+        """Those of them that have not shown a valid token."""
+        return 0 if self._connections is None else self._connections.unauthenticated
+
+    @property
+    def websockets(self) -> WebSocketEndpoint:
+        """The endpoint of ``/ws``, for those who count."""
+        return self._ws
 
     @property
     def open_websockets(self) -> int:
@@ -192,9 +205,11 @@ class WebServer:
         try:
             return await self._answer(request, headers)
         except Refusal as refusal:
+            self.refused[refusal.status] += 1
             note_request(self._audit, refusal.error)
             return refuse(_unsent(request, refusal), headers)
         except Unauthorized as error:
+            self.refused[401] += 1
             return refuse(_unsent(request, unauthorized(error)), headers)
         except ThrottleExceeded:
             connection_of(request).abort()

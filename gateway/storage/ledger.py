@@ -30,6 +30,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Protocol, TypeVar
 
 from ea_bridge import host
+from ea_bridge.histogram import Histogram
 from gateway.storage.reserve import Reserve, full_text
 from gateway.storage.store import LEDGER, CommitUnsure, DiskFull, Store, StoreError, overwrite
 
@@ -70,6 +71,8 @@ class Write:
     adds_risk: bool = False
     is_handed: bool = False
     """To the thread, which says when it is done."""
+    commit_s: float = 0.0
+    """How long the commit took; of the first write of a group."""
     result: Any = None
     error: Exception | None = None
 
@@ -197,8 +200,24 @@ class Ledger:
         self._handed = 0
         self._not_here_until_s = 0.0
         self._written = 0
+        self.commits = Histogram()
+        """How long each commit took: that of a group, or a try at it."""
+        self.done = 0
+        """Writes that are on the disk, since the start."""
+        self.failed = 0
+        """Writes that are not."""
         # last: its thread may call back at once
         self._groups = new_writer(self._write_group, self._checkpoint)
+
+    @property
+    def waiting(self) -> int:
+        """Number of writes that are not on the disk yet."""
+        return len(self._waiting) + self._handed
+
+    @property
+    def has_reserve(self) -> bool:
+        """Whether there is room left for what takes risk away; else nothing adds any."""
+        return self._reserve is None or self._reserve.is_whole
 
     def close(self) -> None:
         """Write what is waiting, and close the file; later calls change nothing."""
@@ -336,6 +355,10 @@ class Ledger:
 
     def _count(self, group: list[Write]) -> None:
         self._see_doubt(group)
+        self.commits.add(group[0].commit_s)
+        failed = sum(write.error is not None for write in group)
+        self.failed += failed
+        self.done += len(group) - failed
         self._written += len(group)
         if self._written >= WRITES_A_CHECKPOINT:
             self._written = 0
@@ -394,6 +417,7 @@ class Ledger:
     # --- in either, one at a time --------------------------------------------------------------
 
     def _commit(self, group: list[Write]) -> None:
+        begun_s = host.perf_s()
         try:
             # a file that was exchanged would take the orders, and nobody would find them
             self._writer.check_place()
@@ -404,11 +428,12 @@ class Ledger:
         except Exception as error:  # whatever it is, the next group goes on
             for write in group:
                 write.error = write.error or error
+        group[0].commit_s = host.perf_s() - begun_s
 
     def _affordable(self, group: list[Write]) -> list[Write]:
         """Return what may be written; refuse what adds risk while the reserve is given up."""
         # looked at for each group: another process may have given it up
-        if self._reserve is None or self._reserve.is_whole:
+        if self.has_reserve:
             return group
         for write in group:
             if write.adds_risk:

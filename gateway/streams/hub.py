@@ -230,6 +230,8 @@ class Hub:
         self._dirty: list[_Group] = []
         self._pending = 0
         self._scheduled = False
+        self.delivered = 0
+        """Events that were handed to listeners, each as often as there were listeners."""
 
     def publish(
         self, topic: Topic, data: str, ts: int, *, kind: str = "update", latest: bool | None = None
@@ -269,6 +271,7 @@ class Hub:
         """Deliver events to one sink alone, after what is pending."""
         if events:
             self.flush()
+            self.delivered += len(events)
             self._deliver(sink, events, b"".join([event.frame for event in events]))
 
     def hears(self, sink: Sink) -> frozenset[Topic]:
@@ -284,6 +287,7 @@ class Hub:
         for group in dirty:
             events, group.pending = group.pending, []
             joined = b"".join([event.frame for event in events])
+            self.delivered += len(events) * len(group.sinks)
             for sink in group.sinks:
                 # an earlier sink of this flush may have ended this one, or changed its topics
                 if self._of.get(sink) is group:

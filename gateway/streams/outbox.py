@@ -109,6 +109,8 @@ class Outbox:
         self._latest: dict[str, StreamEvent] = {}
         self._queued: Counter[str] = Counter()
         self._conflated: Counter[str] = Counter()
+        self.merged = 0
+        """Events of all topics that were ever merged into newer ones."""
         self._bytes = 0
         self._long_since: float | None = None
         self._waiting_since: float | None = None
@@ -121,6 +123,11 @@ class Outbox:
     def messages(self) -> int:
         """Number of messages that wait, all queues together."""
         return len(self._answers) + len(self._lossless) + len(self._latest)
+
+    @property
+    def size(self) -> int:
+        """Bytes of them that count against the bound: all but what may be merged."""
+        return self._bytes
 
     def queued(self, key: str) -> int:
         """Return how many events of one topic wait."""
@@ -218,11 +225,13 @@ class Outbox:
         """Queue an event that makes what waits of its channel out of date."""
         if self._latest.pop(event.key, None) is not None:
             self._conflated[event.key] += 1
+            self.merged += 1
         self._lossless.append(event)
 
     def _merge(self, event: StreamEvent) -> None:
         if event.key in self._latest:
             self._conflated[event.key] += 1
+            self.merged += 1
         self._latest[event.key] = event
 
     def _within(self, now: float) -> bool:

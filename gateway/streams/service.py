@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -205,6 +206,19 @@ class Streams:
         hearers = self._registry.hearers(owner)
         entries = [self._entry(owner, s, hearers) for s in owner.subscriptions.values()]
         return {"subscriptions": entries}
+
+    def subscribed(self) -> Counter[str]:
+        """Count all subscriptions by topic: ``tick``, ``bar``, ``orders`` ..."""
+        return Counter(
+            subscription.channel.topic
+            for owner in self._registry.all()
+            for subscription in owner.subscriptions.values()
+        )
+
+    @property
+    def delivered(self) -> int:
+        """Events that were handed to connections, each as often as there were connections."""
+        return self._hub.delivered
 
     # --- what the bridge tells ----------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import aiohttp
 import pytest
 import pytest_asyncio
 from console_site import Linked, Person, linked, site
@@ -86,6 +87,20 @@ async def test_neither_sees_what_the_other_does(house: House) -> None:
     heard = [one for one in ann.events if one["channel"] == "positions"]
     assert heard == []
     await bob.call("close_position", ticket=opened["ticket"])
+
+
+async def test_metrics_tell_each_of_his_own_terminals(house: House) -> None:
+    """However the other's is called on this machine."""
+    url = (house.daemon.ready.rpc or "").removesuffix("/rpc") + "/metrics"
+    for side, other in ((house.ann, house.bob), (house.bob, house.ann)):
+        mine, session = house.session(side), house.session(other)
+        assert mine is not None
+        assert session is not None
+        bearer = {"Authorization": f"Bearer {side.running.token}"}
+        async with aiohttp.ClientSession(headers=bearer) as http, http.get(url) as response:
+            text = await response.text()
+        assert f'terminal="{mine.terminal}"' in text
+        assert f'terminal="{session.terminal}"' not in text
 
 
 async def test_the_links_do_not_throw_each_other_out(house: House) -> None:

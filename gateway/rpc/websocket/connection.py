@@ -128,6 +128,8 @@ class WebSocketConnection:
         self._holding = False
         self._attached = False
         self._ended = False
+        self.close_code: int | None = None
+        """Of our close frame; ``None`` while it is open, and of one that was just lost."""
         self._cut: asyncio.TimerHandle | None = None
         self._clock: asyncio.TimerHandle | None = None
         connection.on_lost = self._lost
@@ -140,6 +142,11 @@ class WebSocketConnection:
     def is_gone(self) -> bool:
         """Whether it is over; calls that it began may go on."""
         return self._ended
+
+    @property
+    def calls(self) -> int:
+        """Number of its calls that wait for something."""
+        return len(self._tasks)
 
     def deliver(self, events: Sequence[StreamEvent], joined: bytes) -> None:
         """Send events: see :class:`gateway.streams.hub.Listener`."""
@@ -156,6 +163,7 @@ class WebSocketConnection:
         if self._ended:
             return
         self._ended = True
+        self.close_code = code
         self._stop_clock()
         # the streams first: nothing may be delivered behind the close frame
         self._detach()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Collection
+from typing import NamedTuple
 
 from aiohttp import web
 
@@ -28,6 +30,32 @@ _KEY = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
 """16 bytes in base64."""
 
 
+class Queues(NamedTuple):
+    """What waits on the connections, and what they were spared."""
+
+    calls: int
+    """Calls that wait for something."""
+    messages: int
+    """Answers and events that wait for their readers."""
+    longest: int
+    """Those of the connection that has most."""
+    size: int
+    """Bytes of what cannot be merged."""
+    merged: int
+    """Events that were ever merged into newer ones, because their reader was slow."""
+
+
+REASONS = (*(code.name.lower() for code in CloseCode), "lost", "other")
+"""Words for the end of a connection; ``lost``: without a close frame."""
+
+
+def reason_of(close_code: int | None) -> str:
+    """Return the word for the end of a connection: one of few, whatever code a peer has sent."""
+    if close_code is None:
+        return "lost"
+    return CloseCode(close_code).name.lower() if close_code in set(CloseCode) else "other"
+
+
 class WebSocketEndpoint:
     """Endpoint that lets WebSocket clients in, and out again when their token is revoked."""
 
@@ -39,6 +67,22 @@ class WebSocketEndpoint:
         self._serving: set[asyncio.Task[object]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._authenticator = authenticator
+        # each from 0 on: of a count that begins with 1 nobody sees that it grew
+        self.closed = Counter(dict.fromkeys(REASONS, 0))
+        """Connections that are over, by the reason that we gave; see :func:`reason_of`."""
+        self._merged = 0
+
+    @property
+    def queues(self) -> Queues:
+        """What waits on all connections now."""
+        outboxes = [connection.outbox for connection in self._connections]
+        return Queues(
+            calls=sum(connection.calls for connection in self._connections),
+            messages=sum(outbox.messages for outbox in outboxes),
+            longest=max((outbox.messages for outbox in outboxes), default=0),
+            size=sum(outbox.size for outbox in outboxes),
+            merged=self._merged + sum(outbox.merged for outbox in outboxes),
+        )
 
     def __len__(self) -> int:
         return len(self._connections)
@@ -174,6 +218,8 @@ class WebSocketEndpoint:
             await connection.run()
         finally:
             self._connections.discard(connection)
+            self._merged += connection.outbox.merged
+            self.closed[reason_of(connection.close_code)] += 1
             self._leave(connection)
 
     def _new_outbox(self) -> Outbox:

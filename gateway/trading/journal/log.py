@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -274,6 +275,11 @@ class OrderLog:
     def doubtful(self, account: Account) -> list[Intent]:
         """Return those whose callers were told, or would be, that nobody knows."""
         return [intent for intent in self._unresolved.values() if intent.asked.account == account]
+
+    def unresolved_by_terminal(self) -> Counter[str]:
+        """Count all whose callers have gone, by the terminals that they went to."""
+        intents = self._unresolved.values()
+        return Counter(intent.terminal for intent in intents if not intent.is_under_way)
 
     def unresolved(self, account: Account) -> list[Intent]:
         """Return those of them whose callers have gone, oldest first."""
