@@ -78,10 +78,16 @@ class TicksParams(Struct, frozen=True, kw_only=True):
 
 
 class FilterParams(Struct, frozen=True, kw_only=True):
-    """Open positions or orders: all, or of one symbol, or one by its ticket."""
+    """Open positions or orders: all, or of one symbol, or one by its ticket.
+
+    Of all or a symbol's, ``count`` takes those with the lowest tickets above ``after``. An EA of
+    an earlier version knows neither and gives all.
+    """
 
     symbol: str | None = None
     ticket: int | None = None
+    after: int | None = None
+    count: int | None = None
 
 
 class HistoryParams(Struct, frozen=True, kw_only=True):

@@ -29,6 +29,7 @@ _NO_MT4_TEXTS = ("basis", "category", "bank", "exchange", "formula", "isin", "pa
 """Of a symbol, for which MetaTrader 4 has no ``ENUM_SYMBOL_INFO_STRING``."""
 
 T = TypeVar("T")
+Ticketed = TypeVar("Ticketed", model.Order, model.Position)
 UNKNOWN_SYMBOL, SYMBOL_NOT_SELECTED = 4301, 4302
 INVALID_PARAMETER, NOT_SUPPORTED, NO_BOOK = 4003, 4014, 4901
 NO_POSITION = 4753
@@ -95,8 +96,8 @@ class CommandHandler:
             commands.BOOK_GET.op: self.book,
             commands.RATES_GET.op: self.rates,
             commands.TICKS_GET.op: self.ticks,
-            commands.POSITIONS_GET.op: lambda p: broker.positions(p.symbol, p.ticket),
-            commands.ORDERS_GET.op: lambda p: broker.orders(p.symbol, p.ticket),
+            commands.POSITIONS_GET.op: lambda p: _lowest(broker.positions(p.symbol, p.ticket), p),
+            commands.ORDERS_GET.op: lambda p: _lowest(broker.orders(p.symbol, p.ticket), p),
             commands.HISTORY_ORDERS_GET.op: self.history_orders,
             commands.HISTORY_DEALS_GET.op: self.history_deals,
             commands.ORDER_SEND.op: self.send,
@@ -397,6 +398,19 @@ def _amount(value: float | None) -> commands.CalculatedAmount:
 
 def _fields(struct: Struct) -> dict[str, Any]:
     return {name: getattr(struct, name) for name in struct.__struct_fields__}
+
+
+def _lowest(records: list[Ticketed], params: commands.FilterParams) -> list[Ticketed]:
+    """Return those with the lowest tickets above ``after``, as many as ``count`` says."""
+    if params.after is None and params.count is None:
+        return records
+    after = params.after or 0
+    found = sorted((record for record in records if record.ticket > after), key=_ticket)
+    return found[: params.count or None]
+
+
+def _ticket(record: model.Order | model.Position) -> int:
+    return record.ticket
 
 
 def _oldest(records: list[T], params: commands.HistoryParams, times_s: list[int]) -> list[T]:

@@ -202,6 +202,19 @@ async def test_the_oldest_of_the_past(running: Product, count: int) -> None:
         assert told[0] == told[1]
 
 
+@pytest.mark.parametrize("method", ["get_orders", "get_positions"])
+async def test_pages_of_what_is_open(clients: tuple[Client, Client], method: str) -> None:
+    """By their tickets, from the first page to the last."""
+    every = sorted(one["ticket"] for one in await clients[1].call(method))
+    told: list[int] = []
+    while len(told) < len(every) or not told:
+        _, page = await same(clients, method, limit=1, after=told[-1] if told else 0)
+        told += [one["ticket"] for one in page]
+        if not page:
+            break
+    assert told == every
+
+
 async def test_bars(clients: tuple[Client, Client]) -> None:
     """From the newest back, and of a span."""
     for timeframe in ("M1", "M5", "M15", "H1", "D1"):

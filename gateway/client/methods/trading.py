@@ -18,14 +18,22 @@ class TradingMethods(MethodsBase):
         *,
         symbol: str | Omitted | None = OMITTED,
         ticket: int | Omitted | None = OMITTED,
+        limit: int | Omitted | None = OMITTED,
+        after: int | Omitted | None = OMITTED,
         terminal: str | Omitted | None = OMITTED,
     ) -> list[schemas.Position]:
         """Return the open positions, all or those of a symbol, oldest first.
 
-        For changes subscribe to `positions`, for floating profit to `pnl`.
+        For changes subscribe to `positions`, for floating profit to `pnl`. With `limit` they come
+        in pages by their tickets, as those of `get_orders`.
         """
         result: list[schemas.Position] = await self._call(
-            "get_positions", symbol=symbol, ticket=ticket, terminal=terminal
+            "get_positions",
+            symbol=symbol,
+            ticket=ticket,
+            limit=limit,
+            after=after,
+            terminal=terminal,
         )
         return result
 
@@ -101,15 +109,22 @@ class TradingMethods(MethodsBase):
         *,
         symbol: str | Omitted | None = OMITTED,
         ticket: int | Omitted | None = OMITTED,
+        limit: int | Omitted | None = OMITTED,
+        after: int | Omitted | None = OMITTED,
         terminal: str | Omitted | None = OMITTED,
     ) -> list[schemas.Order]:
         """Return the pending orders, all or those of a symbol, oldest first.
 
         Those that the gateway keeps itself, since the platform has no such orders, are among them
         with `emulated` true. For changes subscribe to `orders`.
+
+        With `limit` they come in pages by their tickets, lowest first: ask again with the last
+        ticket as `after`, until a page has fewer. None is lost or told twice, whatever comes and
+        goes meanwhile. Without it more than an answer holds is refused with 3003
+        `range_too_large`.
         """
         result: list[schemas.Order] = await self._call(
-            "get_orders", symbol=symbol, ticket=ticket, terminal=terminal
+            "get_orders", symbol=symbol, ticket=ticket, limit=limit, after=after, terminal=terminal
         )
         return result
 

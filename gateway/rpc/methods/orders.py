@@ -32,6 +32,7 @@ from gateway.errors import (
     OrderUnresolved,
     PositionNotFound,
     PriceChanged,
+    RangeTooLarge,
     RiskLimit,
     SymbolNotFound,
     TerminalBusy,
@@ -47,9 +48,11 @@ from gateway.trading.requests import OrderModification
 
 from .order_params import OrderParams, lifetime_of, note_placed, noted_placing, options_of
 from .params import (
+    AfterTicket,
     ClientOrderId,
     DeadlineMs,
     LifetimeParam,
+    ListLimit,
     Normalize,
     Price,
     StopParam,
@@ -59,6 +62,7 @@ from .params import (
     Time,
     TtlMs,
     ValidateOnly,
+    page_by_ticket,
 )
 
 EVERY_TRADE = (
@@ -93,20 +97,31 @@ _NEW_ORDER = (
 )
 
 
-@method(scope=Scope.READ, raises=(AmbiguousSymbol, TerminalDisconnected, Timeout))
+@method(scope=Scope.READ, raises=(AmbiguousSymbol, RangeTooLarge, TerminalDisconnected, Timeout))
 async def get_orders(
-    call: Call, *, symbol: Symbol | None = None, ticket: Ticket | None = None
+    call: Call,
+    *,
+    symbol: Symbol | None = None,
+    ticket: Ticket | None = None,
+    limit: ListLimit | None = None,
+    after: AfterTicket | None = None,
 ) -> list[shapes.Order]:
     """Return the pending orders, all or those of a symbol, oldest first.
 
     Those that the gateway keeps itself, since the platform has no such orders, are among them
     with `emulated` true. For changes subscribe to `orders`.
+
+    With `limit` they come in pages by their tickets, lowest first: ask again with the last
+    ticket as `after`, until a page has fewer. None is lost or told twice, whatever comes and goes
+    meanwhile. Without it more than an answer holds is refused with 3003 `range_too_large`.
     """
     symbol = await call.state.symbols.optional(call.terminal, symbol)
-    params = commands.FilterParams(symbol=symbol, ticket=ticket)
+    params = commands.FilterParams(symbol=symbol, ticket=ticket, after=after, count=limit)
     orders = await call.terminal.request(commands.ORDERS_GET, params)
     held = call.state.contingent.orders(symbol, ticket)
-    if held:
+    if limit is not None or after is not None:
+        orders = page_by_ticket(orders + held, limit, after)
+    elif held:
         orders = sorted(orders + held, key=lambda order: (order.time_setup, order.ticket))
     return await map_chunks(lambda order: convert.order(order, call.terminal.clock), orders)
 

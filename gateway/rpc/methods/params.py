@@ -14,16 +14,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
+from ea_bridge.model import Order, Position
 from gateway.errors import InvalidParams
 from gateway.schemas import enums as shapes
 from gateway.schemas.convert import enums
@@ -31,6 +32,8 @@ from gateway.trading.requests import CLIENT_ORDER_ID
 
 _CURSOR = re.compile(r"c(-?[0-9]{1,14})\.([0-9]{1,9})", re.ASCII)
 MAX_SKIP = 1_000_000
+
+Listed = TypeVar("Listed", Order, Position)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,17 @@ def read_cursor(text: str, first_ms: int, last_ms: int) -> Cursor:
             errors=[{"field": "cursor", "reason": "it belongs to other params: from, to"}]
         )
     return cursor
+
+
+MAX_LISTED = 5000
+"""Open orders or positions in a page."""
+
+
+def page_by_ticket(items: Iterable[Listed], limit: int | None, after: int | None) -> list[Listed]:
+    """Return those with the lowest tickets, after the page before."""
+    # an EA of an earlier version knows nothing of pages and gives all
+    found = [item for item in items if item.ticket > (after or 0)]
+    return sorted(found, key=lambda item: item.ticket)[:limit]
 
 
 MAX_NUMBER = Decimal(10) ** 12
@@ -426,6 +440,19 @@ Normalize = Annotated[
         "prices to the nearest tick) instead of refusing them; the answer says which."
     ),
 ]
+AfterTicket = TypeAliasType(
+    "AfterTicket",
+    Annotated[
+        int,
+        Field(
+            ge=0, lt=2**63, description="Only higher tickets: the last ticket of the page before."
+        ),
+    ],
+)
+ListLimit = TypeAliasType(
+    "ListLimit",
+    Annotated[int, Field(gt=0, le=MAX_LISTED, description="Most in one answer; all if absent.")],
+)
 CursorText = TypeAliasType(
     "CursorText",
     Annotated[str, Field(max_length=64, description="`next_cursor` of the page before this one.")],

@@ -17,6 +17,7 @@ from gateway.errors import (
     MethodNotSupported,
     PositionNotFound,
     PriceChanged,
+    RangeTooLarge,
     TerminalDisconnected,
     Timeout,
     UnsupportedFilling,
@@ -29,10 +30,12 @@ from gateway.trading.requests import CloseByRequest, CloseRequest
 from .order_params import deviation_of, filling_of, options_of
 from .orders import EVERY_TRADE
 from .params import (
+    AfterTicket,
     ClientOrderId,
     Comment,
     DeadlineMs,
     FillingParam,
+    ListLimit,
     Normalize,
     Points,
     Symbol,
@@ -40,20 +43,29 @@ from .params import (
     TtlMs,
     ValidateOnly,
     Volume,
+    page_by_ticket,
 )
 
 
-@method(scope=Scope.READ, raises=(AmbiguousSymbol, TerminalDisconnected, Timeout))
+@method(scope=Scope.READ, raises=(AmbiguousSymbol, RangeTooLarge, TerminalDisconnected, Timeout))
 async def get_positions(
-    call: Call, *, symbol: Symbol | None = None, ticket: Ticket | None = None
+    call: Call,
+    *,
+    symbol: Symbol | None = None,
+    ticket: Ticket | None = None,
+    limit: ListLimit | None = None,
+    after: AfterTicket | None = None,
 ) -> list[shapes.Position]:
     """Return the open positions, all or those of a symbol, oldest first.
 
-    For changes subscribe to `positions`, for floating profit to `pnl`.
+    For changes subscribe to `positions`, for floating profit to `pnl`. With `limit` they come in
+    pages by their tickets, as those of `get_orders`.
     """
     symbol = await call.state.symbols.optional(call.terminal, symbol)
-    params = commands.FilterParams(symbol=symbol, ticket=ticket)
+    params = commands.FilterParams(symbol=symbol, ticket=ticket, after=after, count=limit)
     positions = await call.terminal.request(commands.POSITIONS_GET, params)
+    if limit is not None or after is not None:
+        positions = page_by_ticket(positions, limit, after)
     clock = call.terminal.clock
     return await map_chunks(lambda position: convert.position(position, clock), positions)
 

@@ -54,15 +54,54 @@ private:
       m_answer.EndList(out);
       return(true);
      }
+   //--- the highest ticket of a page: so many as count says have it or a lower one
+   long              LastOf(long &tickets[],const int total,const long count) const
+     {
+      if(count<=0 || total<=count)
+         return(LONG_MAX);
+      ArrayResize(tickets,total);
+      ArraySort(tickets);
+      return(tickets[(int)count-1]);
+     }
+   long              LastPosition(const CFlatJson &message,const string symbol,const long after)
+     {
+      SPosition position;
+      long      tickets[];
+      long      count=message.GetLong("count",0);
+      int       total=count>0 ? m_positions.Total() : 0;
+      int       found=0;
+      ArrayResize(tickets,total);
+      for(int i=0; i<total; i++)
+         if(m_positions.At(i,position) && (symbol=="" || position.symbol==symbol)
+            && position.ticket>after)
+            tickets[found++]=position.ticket;
+      return(LastOf(tickets,found,count));
+     }
+   long              LastOrder(const CFlatJson &message,const string symbol,const long after)
+     {
+      SOrder order;
+      long   tickets[];
+      long   count=message.GetLong("count",0);
+      int    total=count>0 ? m_orders.Total() : 0;
+      int    found=0;
+      ArrayResize(tickets,total);
+      for(int i=0; i<total; i++)
+         if(m_orders.At(i,order) && (symbol=="" || order.symbol==symbol) && order.ticket>after)
+            tickets[found++]=order.ticket;
+      return(LastOf(tickets,found,count));
+     }
    bool              ListPositions(const CFlatJson &message,const long id,CByteBuffer &out)
      {
       SPosition position;
       string    symbol=message.GetText("symbol","");
       long      ticket=message.GetLong("ticket",0);
+      long      after=message.GetLong("after",0);
+      long      last=LastPosition(message,symbol,after);
       m_answer.BeginList(out,id);
       for(int i=0; i<m_positions.Total(); i++)
          if(m_positions.At(i,position) && (symbol=="" || position.symbol==symbol)
-            && (ticket==0 || position.ticket==ticket))
+            && (ticket==0 || position.ticket==ticket)
+            && position.ticket>after && position.ticket<=last)
            {
             m_answer.Next(out);
             position.Write(out);
@@ -75,10 +114,12 @@ private:
       SOrder order;
       string symbol=message.GetText("symbol","");
       long   ticket=message.GetLong("ticket",0);
+      long   after=message.GetLong("after",0);
+      long   last=LastOrder(message,symbol,after);
       m_answer.BeginList(out,id);
       for(int i=0; i<m_orders.Total(); i++)
          if(m_orders.At(i,order) && (symbol=="" || order.symbol==symbol)
-            && (ticket==0 || order.ticket==ticket))
+            && (ticket==0 || order.ticket==ticket) && order.ticket>after && order.ticket<=last)
            {
             m_answer.Next(out);
             order.Write(out);
