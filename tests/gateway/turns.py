@@ -43,6 +43,7 @@ async def turns() -> AsyncIterator[Turns]:
             found.count += 1
 
     task = asyncio.create_task(run())
+    await asyncio.sleep(0)  # it begins
     try:
         yield found
     finally:

@@ -18,6 +18,7 @@ from gateway.accounts.history import EquityBook, SwitchLog, TradeBook
 from gateway.accounts.peers import Peers
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
+from gateway.chunks import CHUNK, in_chunks
 from gateway.credentials.lease import Tier
 from gateway.errors import (
     AccessDenied,
@@ -125,7 +126,18 @@ class AccountsOperation(operation.Operation[AccountsCall]):
         result = await self.handle(call)
         if self.response_model is None:
             return b""
-        return self._adapter.dump_json(self._adapter.validate_python(result))
+        return await dump(self._adapter, result)
+
+
+async def dump(adapter: TypeAdapter[Any], result: Any) -> bytes:
+    """Return the JSON of a result; a long list takes a turn of the loop for each chunk."""
+    if type(result) is not list or len(result) <= CHUNK:
+        return adapter.dump_json(adapter.validate_python(result))
+    pieces = [
+        adapter.dump_json(adapter.validate_python(chunk))[1:-1]
+        async for chunk in in_chunks(result)
+    ]
+    return b"".join((b"[", b",".join(pieces), b"]"))
 
 
 def not_found() -> Problem:

@@ -25,6 +25,7 @@ from gateway.accounts import RegisteredAccount, UnknownAccount
 from gateway.accounts.history import HOUR_MS, MAX_HOURS, StoredTrade
 from gateway.accounts.peers import CredentialsRefused, LoginUntried, PathRefused
 from gateway.broker_time.clock import BrokerClock
+from gateway.chunks import map_chunks
 from gateway.http.rest.models import Problem
 from gateway.trading.history import is_closed_trade
 from gateway.trading.terminal import GuardedTerminal
@@ -133,7 +134,7 @@ async def _history(call: AccountsCall) -> list[dict[str, Any]]:
     # refused and not cut: half a history looks like a whole one
     if len(deals) > MAX_DEALS:
         raise Problem(502, f"There are more than {MAX_DEALS} deals; ask for fewer days")
-    return [_deal(deal, terminal.clock) for deal in deals]
+    return await map_chunks(lambda deal: _deal(deal, terminal.clock), deals)
 
 
 async def _deals(terminal: GuardedTerminal, params: HistoryParams) -> list[Deal]:
