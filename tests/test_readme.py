@@ -14,12 +14,15 @@ import pytest
 import requests
 from demo_process import Demo
 from external_programs import needed
+from jsonschema import Draft7Validator
 
 from gateway.app import build_catalogue
 from gateway.client import GatewayError, SyncGatewayClient
 from gateway.config import Config
 from gateway.home.home import Home
+from gateway.rpc.asyncapi import asyncapi_document
 from gateway.rpc.openrpc import METHODS_OF_THE_FRONT
+from gateway.streams.channels import FORMS
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "README.md").read_text("utf-8")
@@ -158,6 +161,23 @@ def test_every_method_is_listed():
 
     assert listed == set(build_catalogue()) | front
     assert f"JSON-RPC 2.0. {len(listed)} methods" in TEXT
+
+
+def test_every_channel_is_listed():
+    """The table of the streams names each form of channels that there is, and no other."""
+    rows = TEXT.partition("| channel | what comes |")[2].partition("\n\n")[0].splitlines()[2:]
+    listed = [name for row in rows for name in re.findall(r"`(\S+)`", row.split("|")[1])]
+
+    assert sorted(listed) == sorted(form.example for form in FORMS)
+
+
+def test_the_error_shown_is_one_of_the_described():
+    """AsyncAPI's shape of errors takes the JSON block."""
+    (shown,) = (json.loads(code) for language, code in BLOCKS if language == "json")
+    components = asyncapi_document(build_catalogue())["components"]
+    schema = {"$ref": "#/components/schemas/ErrorObject", "components": components}
+
+    Draft7Validator(schema).validate(shown)
 
 
 def test_every_relative_link_leads_somewhere():

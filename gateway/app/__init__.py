@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gateway.lazy import names_of
 
 if TYPE_CHECKING:
-    from .catalogue import build_catalogue, openrpc_document
+    from .catalogue import asyncapi_document, build_catalogue, openrpc_document
     from .daemon import Gateway
     from .emulator import run_emulator, run_manager_emulator
     from .serve import run_serve
@@ -20,13 +20,14 @@ else:
     __getattr__ = names_of(
         __name__,
         daemon="Gateway",
-        catalogue="build_catalogue openrpc_document",
+        catalogue="asyncapi_document build_catalogue openrpc_document",
         emulator="run_emulator run_manager_emulator",
         serve="run_serve",
     )
 
 __all__ = [
     "Gateway",
+    "asyncapi_document",
     "build_catalogue",
     "freeze_gc",
     "openrpc_document",

@@ -1,10 +1,10 @@
-"""Catalogue of all methods, and its document."""
+"""Catalogue of all methods, and its documents."""
 
 from __future__ import annotations
 
 import orjson
 
-from gateway.rpc import openrpc
+from gateway.rpc import asyncapi, openrpc
 from gateway.rpc.catalogue import Catalogue
 from gateway.rpc.methods import (
     calculations,
@@ -41,3 +41,8 @@ def build_catalogue() -> Catalogue:
 def openrpc_document() -> bytes:
     """Return the OpenRPC document of the default configuration, to be read by people."""
     return orjson.dumps(openrpc.openrpc_document(build_catalogue()), option=orjson.OPT_INDENT_2)
+
+
+def asyncapi_document() -> bytes:
+    """Return the AsyncAPI document of the default configuration, to be read by people."""
+    return orjson.dumps(asyncapi.asyncapi_document(build_catalogue()), option=orjson.OPT_INDENT_2)

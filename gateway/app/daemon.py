@@ -39,7 +39,7 @@ from gateway.metrics.api import MetricsApi
 from gateway.metrics.readings import Reading, Sources, read_all
 from gateway.options import ManagerReady, Ready
 from gateway.paper.terminals import GuardedTerminals
-from gateway.rpc import openrpc
+from gateway.rpc import asyncapi, openrpc
 from gateway.rpc.methods.service import welcome
 from gateway.rpc.server import WebServer
 from gateway.runtime import ConsoleView, RuntimeInfo
@@ -169,9 +169,10 @@ class Gateway:
 
     def _new_web(self, sockets: Sequence[socket.socket]) -> WebServer:
         config, info, catalogue = self._config, self._info, build_catalogue()
-        document = partial(
+        calls = partial(
             openrpc.openrpc_document, catalogue, rpc_url=info.rpc_url, ws_url=info.ws_url
         )
+        streams = partial(asyncapi.asyncapi_document, catalogue, ws_url=info.ws_url)
         return WebServer(
             sockets,
             catalogue=catalogue,
@@ -181,7 +182,8 @@ class Gateway:
             terminal_for=self.trading.terminal_for,
             state_of=self.trading.state_of,
             safeguards=self.trading.kill_switch.safeguards,
-            openrpc=LazyDocument(lambda: orjson.dumps(document())),
+            openrpc=LazyDocument(lambda: orjson.dumps(calls())),
+            asyncapi=LazyDocument(lambda: orjson.dumps(streams())),
             hosts=config.api.allowed_hosts,
             origins=config.api.allowed_origins,
             audit=self.audit,

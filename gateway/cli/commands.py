@@ -92,6 +92,10 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
         "stubs:openrpc",
         "Print the OpenRPC document, which /openrpc.json and rpc.discover give out too.",
     ),
+    "asyncapi": CliCommand(
+        "stubs:asyncapi",
+        "Print the AsyncAPI document of /ws, which /asyncapi.json gives out too.",
+    ),
     "token": CliGroup(
         "Make, list and end the tokens that open terminals.",
         {

@@ -414,7 +414,7 @@ trades real money.
 
   calls     POST {ready.rpc}
   events    {ready.ws}
-  schema    {base}/openrpc.json
+  schemas   {base}/openrpc.json, {base}/asyncapi.json
   terminal  {ready.terminal}, linked on {ready.bridge}
   token     {ready.auth_token}
   console   {ready.console}

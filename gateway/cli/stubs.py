@@ -1,4 +1,5 @@
-"""``openrpc``: the schema of all methods; ``stubs``: the client's typed methods made from it.
+"""``openrpc``: the schema of all methods; ``asyncapi``: that of ``/ws``; ``stubs``: the client's
+typed methods made from the catalogue.
 
 ``mt-gateway stubs`` is for work on the gateway: run it when a method changes. A test compares
 its output with the files that are committed.
@@ -23,15 +24,24 @@ from gateway.cli.output import CliError
 from gateway.rpc.catalogue import Method
 from gateway.schemas import enums
 
+_Out = Annotated[Path | None, typer.Option(help="A file instead of the screen.")]
 
-def openrpc(
-    *,
-    out: Annotated[Path | None, typer.Option(help="A file instead of the screen.")] = None,
-) -> None:
+
+def openrpc(*, out: _Out = None) -> None:
     """Print the OpenRPC document, which /openrpc.json and rpc.discover give out too."""
     from gateway.app import openrpc_document
 
-    document = openrpc_document()
+    _put_out(openrpc_document(), out)
+
+
+def asyncapi(*, out: _Out = None) -> None:
+    """Print the AsyncAPI document of /ws, which /asyncapi.json gives out too."""
+    from gateway.app import asyncapi_document
+
+    _put_out(asyncapi_document(), out)
+
+
+def _put_out(document: bytes, out: Path | None) -> None:
     if out is None:
         sys.stdout.buffer.write(document + b"\n")
     else:

@@ -10,21 +10,49 @@ class CloseCode(enum.IntEnum):
 
     NORMAL = 1000
     GOING_AWAY = 1001
-    BINARY = 1003
     BAD_FRAME = 1002
+    BINARY = 1003
     BAD_TEXT = 1007
     TOO_BIG = 1009
     INTERNAL_ERROR = 1011
     SLOW_CONSUMER = 4000
     HEARTBEAT_TIMEOUT = 4001
     RATE_LIMITED = 4003
+    INSUFFICIENT_STATE = 4004
     AUTH_TIMEOUT = 4500
     AUTH_FAILED = 4501
     PROTOCOL_ERROR = 4502
+    UNSUPPORTED_VERSION = 4503
     CONNECTION_LIMIT = 4504
+    REPLACED = 4505
     TOKEN_REVOKED = 4506
-    """The token opens nothing any more; the reason of the close frame is that of error -32001."""
 
+    @property
+    def meaning(self) -> str:
+        """Sentence for people."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    CloseCode.NORMAL: "You have closed it, or said logout.",
+    CloseCode.GOING_AWAY: "The gateway goes down; server_shutdown came before.",
+    CloseCode.BAD_FRAME: "A frame was not masked, or spelt its length at length.",
+    CloseCode.BINARY: "A message was binary: send text.",
+    CloseCode.BAD_TEXT: "A message was not UTF-8.",
+    CloseCode.TOO_BIG: "A message was over limits.max_message_bytes, or in too many fragments.",
+    CloseCode.INTERNAL_ERROR: "The gateway failed; its log says why.",
+    CloseCode.SLOW_CONSUMER: "You read too slowly: more waited than limits allow.",
+    CloseCode.HEARTBEAT_TIMEOUT: "You did not answer a ping of the WebSocket within 7.5 seconds.",
+    CloseCode.RATE_LIMITED: "You sent more than 200 pings and pongs between two pings of ours.",
+    CloseCode.INSUFFICIENT_STATE: "You have missed events: connect and subscribe anew.",
+    CloseCode.AUTH_TIMEOUT: "No hello came within 5 seconds.",
+    CloseCode.AUTH_FAILED: "The token of hello is not let in; the answer before says why.",
+    CloseCode.PROTOCOL_ERROR: "hello was not first or too large, or too much was no JSON.",
+    CloseCode.UNSUPPORTED_VERSION: "hello named no version of the protocol that is spoken here.",
+    CloseCode.CONNECTION_LIMIT: "The token has limits.max_websockets connections already.",
+    CloseCode.REPLACED: "Another connection has said hello with your session_id.",
+    CloseCode.TOKEN_REVOKED: "The token opens nothing any more; the reason says why.",
+}
 
 MAX_CONTROL_BYTES = 125
 MASKED = 0x80

@@ -49,6 +49,7 @@ log = logging.getLogger(__name__)
 STOP_S = 0.3
 """For each of the five stages of a stop; what needs longer is cut."""
 OPENRPC = "/openrpc.json"
+ASYNCAPI = "/asyncapi.json"
 HEALTH = "/healthz"
 RPC_PATHS = ("/rpc", "/v1/rpc")
 WS_PATHS = ("/ws", "/v1/ws")
@@ -67,6 +68,7 @@ class WebServer:
         safeguards: the kill switch, and the timers for lost programs.
         welcome: makes what ``/ws`` connections are told when they have signed in.
         openrpc: the document that ``rpc.discover`` and ``/openrpc.json`` give out.
+        asyncapi: the document that ``/asyncapi.json`` gives out.
         hosts: names that a ``Host`` header may carry beside the loopback ones.
         origins: web origins whose pages may call.
         failures_per_s: answers to wrong tokens, of all callers together.
@@ -90,6 +92,7 @@ class WebServer:
         state_of: StateOf,
         safeguards: Safeguards,
         openrpc: LazyDocument,
+        asyncapi: LazyDocument,
         hosts: Collection[str] = (),
         origins: Collection[str] = (),
         failures_per_s: float = FAILURES_PER_S,
@@ -120,7 +123,11 @@ class WebServer:
         self._rpc = RpcHandler(context)
         self._ws = WebSocketEndpoint(context, self._authenticator)
         self._apis = tuple(apis)
-        self._documents = {HEALTH: LazyDocument(lambda: b'{"status":"ok"}'), OPENRPC: openrpc}
+        self._documents = {
+            HEALTH: LazyDocument(lambda: b'{"status":"ok"}'),
+            OPENRPC: openrpc,
+            ASYNCAPI: asyncapi,
+        }
         for api in self._apis:
             self._documents |= api.documents(daemon.rpc_url.removesuffix("/rpc"))
         self._fixed_routes = {

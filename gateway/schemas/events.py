@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from typing_extensions import TypeAliasType, TypedDict
 
 from .account import AccountInfo
 from .enums import Change, LinkState, Platform, shape
 from .receipt import OrderError, OrderSettlement
+from .safety import KillSwitchEvent
 from .trade import Deal, Order, Position
 
 Delivery = TypeAliasType("Delivery", Literal["latest", "lossless", "mixed"])
@@ -23,6 +25,61 @@ Added = TypeAliasType("Added", Literal["add"])
 TerminalChange = TypeAliasType(
     "TerminalChange", Literal["snapshot", "link", "broker", "autotrading", "clock", "paper"]
 )
+EventType = TypeAliasType("EventType", Literal["snapshot", "update", "gap", "end"])
+GapReason = TypeAliasType(
+    "GapReason",
+    Literal[
+        "ea_restarted",
+        "events_lost",
+        "account_changed",
+        "paper_switched",
+        "ticks_lost",
+        "history_too_long",
+    ],
+)
+"""Reasons that a stream could not be continued for."""
+
+
+@shape
+class EventParams(TypedDict):
+    """What every event says beside its ``data``."""
+
+    channel: str
+    """As it was subscribed to, under its canonical name."""
+    terminal: str
+    epoch: str
+    """Numbers of different epochs can't be compared."""
+    seq: int
+    """Counts the events of the channel within its epoch. A hole: merged into the next event on a
+    ``latest`` channel, told by a ``gap`` on a ``lossless`` one."""
+    type: EventType
+    """``snapshot``: the whole state, replace yours; ``update``: what changed; ``gap``: events are
+    missing; ``end``: the channel is over."""
+    ts: int
+    """When the gateway published it, UTC milliseconds."""
+    data: Any
+
+
+Gap = TypedDict(
+    "Gap",
+    {
+        "from": Annotated[int, Field(description="The first number that is missing.")],
+        "to": Annotated[int | None, Field(description="The last; null: nobody knows.")],
+        "reason": GapReason,
+    },
+)
+Gap.__doc__ = "Events are missing; a ``snapshot`` follows where the channel has one."
+shape(Gap)
+
+
+@shape
+class ChannelEnd(TypedDict):
+    """The terminal turned out not to have the channel: no more events come."""
+
+    code: int
+    """Of the error."""
+    name: str
+    """Its stable name: ``symbol_not_found``."""
 
 
 @shape
@@ -217,3 +274,7 @@ class HeartbeatEvent(TypedDict):
 
     time: int
     """The gateway's clock, UTC milliseconds."""
+
+
+OrdersUpdate = TypeAliasType("OrdersUpdate", OrderEvent | OrderSettled)
+TerminalUpdate = TypeAliasType("TerminalUpdate", TerminalEvent | KillSwitchEvent)

@@ -137,6 +137,15 @@ class Welcome(TypedDict):
 
 
 @shape
+class ServerShutdown(TypedDict):
+    """``server_shutdown``: the gateway goes down; the connection is closed with 1001."""
+
+    reason: str
+    restart_in_ms: int | None
+    """When to come back; null: that is not known."""
+
+
+@shape
 class TerminalPing(TypedDict):
     """State of a terminal, as it answers a ping."""
 

@@ -16,9 +16,10 @@ from ea_bridge.model import Account, Order, Position
 from ea_bridge.protocol.messages import Pnl, Trade
 from gateway.errors import Overloaded
 from gateway.schemas import OrderSettled, PositionPnl, convert
+from gateway.schemas.events import GapReason
 
 from .channels import Channel
-from .context import Reason, SingleFlight, StreamContext, Throttled
+from .context import SingleFlight, StreamContext, Throttled
 from .hub import Topic
 
 MAX_ITEMS = 10_000
@@ -243,13 +244,13 @@ class AccountStreams:
 
     # --- interruptions -------------------------------------------------------------------------
 
-    def new_link(self, broken: Reason | None) -> None:
+    def new_link(self, broken: GapReason | None) -> None:
         """The terminal is back: what we know may be old, and broken off for some ``reason``."""
         self._discard()
         if broken is not None:
             self._break(broken, None)
 
-    def interrupt(self, reason: Reason, missed: int | None = None) -> None:
+    def interrupt(self, reason: GapReason, missed: int | None = None) -> None:
         """Events are lost: copies are out of date, streams begin anew."""
         self._discard()
         self._break(reason, missed)
@@ -261,7 +262,7 @@ class AccountStreams:
         self._account = None
         self._owed = set(self._users)
 
-    def _break(self, reason: Reason, missed: int | None) -> None:
+    def _break(self, reason: GapReason, missed: int | None) -> None:
         for topic in (
             *self._topics.values(),
             *(throttled.topic for throttled in self._throttled.values()),

@@ -17,8 +17,9 @@ from ea_bridge.model import Bar, Timeframe
 from gateway.errors import HistoryLoading
 from gateway.schemas import convert
 from gateway.schemas.enums import Timeframe as TimeframeWord
+from gateway.schemas.events import GapReason
 
-from .context import Reason, SingleFlight, StreamContext
+from .context import SingleFlight, StreamContext
 from .hub import Topic
 
 MAX_MISSED_BARS = 1000
@@ -98,7 +99,7 @@ class BarStream:
         self._joined = False
         self._held.clear()
 
-    def interrupt(self, reason: Reason, missed: int | None = None) -> None:
+    def interrupt(self, reason: GapReason, missed: int | None = None) -> None:
         """Begin anew: what comes does not continue what was."""
         self._forming = self._last_closed = None
         self._context.interrupt(self.topic, reason, missed, tell=True)

@@ -13,9 +13,10 @@ import orjson
 from ea_bridge.commands import BOOK_GET, SymbolParams
 from ea_bridge.model import BookEntry, BookType
 from gateway.schemas import convert
+from gateway.schemas.events import GapReason
 
 from .channels import Channel
-from .context import Reason, StreamContext
+from .context import StreamContext
 from .hub import Topic
 
 _SELLS = (BookType.SELL, BookType.SELL_MARKET)
@@ -77,7 +78,7 @@ class BookStream:
         """What we knew is old."""
         self._last = None
 
-    def interrupt(self, reason: Reason) -> None:
+    def interrupt(self, reason: GapReason) -> None:
         """What comes does not continue what was."""
         self._last = None
         for topic in self._topics:

@@ -4,20 +4,7 @@ Split at the *first* colon only: what follows is the broker's symbol, verbatim, 
 spaces, signs and more colons. Options stand left of it, so that one text is one channel: the key
 to unsubscribe by and to resume from.
 
-======================================== ============ ========================================
-channel                                  delivery     content
-======================================== ============ ========================================
-``tick:EURUSD``                          latest       every tick, merged if *you* are slow
-``tick.100ms:EURUSD``                    latest       at most one an interval
-``tick.all:EURUSD``                      lossless     every tick
-``book:EURUSD``, ``book.10:EURUSD``      latest       whole order book, or its best levels
-``bar.M1:EURUSD``                        mixed        closed bars lossless, the forming one latest
-``orders``, ``positions``, ``deals``     lossless     every change
-``pnl``, ``pnl.1000ms``                  latest       floating result of open positions
-``account``                              latest       balance, equity, margin
-``terminal``                             lossless     link, broker, switches
-``heartbeat``                            latest       the gateway is alive, when nothing else is
-======================================== ============ ========================================
+:data:`FORMS` has all of them, with what their events hold.
 
 A caller may ask for a channel by its name, by an object with particulars, or in the vendor's form
 (:func:`read_items`).
@@ -29,14 +16,30 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypeAliasType
 
 from ea_bridge.model import Timeframe
 from gateway.errors import GatewayError, InvalidParams, TerminalNotFound, did_you_mean
-from gateway.schemas.events import NotSubscribed
+from gateway.schemas import (
+    AccountEvent,
+    BarEvent,
+    Book,
+    DealEvent,
+    HeartbeatEvent,
+    NotSubscribed,
+    OrdersSnapshot,
+    OrdersUpdate,
+    PnlEvent,
+    PositionEvent,
+    PositionsSnapshot,
+    TerminalEvent,
+    TerminalUpdate,
+    Tick,
+)
+from gateway.schemas.events import Delivery
 
 from .hub import StreamPosition
 
@@ -180,8 +183,6 @@ def compare(
     return False, "ahead" if since.seq > at.seq else "evicted"
 
 
-Delivery = Literal["latest", "lossless", "mixed"]
-
 MIN_INTERVAL_MS, MAX_INTERVAL_MS = 10, 60_000
 MAX_DEPTH = 100
 MAX_SYMBOL = 64
@@ -201,6 +202,157 @@ TOPICS = (
     "account",
     "terminal",
     "heartbeat",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelForm:
+    """Form of the names of some channels, and what the events of these hold."""
+
+    id: str
+    address: str
+    """With the parameters ``{symbol}``, ``{interval}``, ``{depth}`` and ``{timeframe}``."""
+    example: str
+    content: str
+    """For people."""
+    update: Any
+    """Shape of the ``data`` of an update."""
+    snapshot: Any = None
+    """The same of a snapshot; ``None`` where there is none."""
+    gaps: bool = False
+    """Lost events are told by a ``gap``."""
+    ends: bool = False
+    """A terminal may turn out not to have it: then an ``end`` comes."""
+
+    @property
+    def delivery(self) -> Delivery:
+        """What becomes of events when a connection is slow."""
+        return parse_channel(self.example).delivery
+
+
+FORMS = (
+    ChannelForm(
+        "tick",
+        "tick:{symbol}",
+        "tick:EURUSD",
+        "Every tick, merged while you are far behind.",
+        update=Tick,
+        snapshot=Tick,
+        ends=True,
+    ),
+    ChannelForm(
+        "tick_interval",
+        "tick.{interval}:{symbol}",
+        "tick.100ms:EURUSD",
+        "The newest tick, at most one an interval.",
+        update=Tick,
+        snapshot=Tick,
+        ends=True,
+    ),
+    ChannelForm(
+        "tick_all",
+        "tick.all:{symbol}",
+        "tick.all:EURUSD",
+        "Every tick.",
+        update=Tick,
+        gaps=True,
+        ends=True,
+    ),
+    ChannelForm(
+        "book",
+        "book:{symbol}",
+        "book:EURUSD",
+        "The whole order book, each time that it changes.",
+        update=Book,
+        snapshot=Book,
+        ends=True,
+    ),
+    ChannelForm(
+        "book_depth",
+        "book.{depth}:{symbol}",
+        "book.10:EURUSD",
+        "The best levels of the order book, on each side.",
+        update=Book,
+        snapshot=Book,
+        ends=True,
+    ),
+    ChannelForm(
+        "bar",
+        "bar.{timeframe}:{symbol}",
+        "bar.M1:EURUSD",
+        "Each bar once it has closed, never merged; and the forming one, of which only the newest "
+        "counts.",
+        update=BarEvent,
+        snapshot=BarEvent,
+        gaps=True,
+        ends=True,
+    ),
+    ChannelForm(
+        "orders",
+        "orders",
+        "orders",
+        "Every change of a pending order, and the ends of requests whose outcome was unknown.",
+        update=OrdersUpdate,
+        snapshot=OrdersSnapshot,
+        gaps=True,
+    ),
+    ChannelForm(
+        "positions",
+        "positions",
+        "positions",
+        "Every change of an open position but its floating profit.",
+        update=PositionEvent,
+        snapshot=PositionsSnapshot,
+        gaps=True,
+    ),
+    ChannelForm(
+        "deals",
+        "deals",
+        "deals",
+        "Every execution and balance operation; not on MetaTrader 4.",
+        update=DealEvent,
+        gaps=True,
+        ends=True,
+    ),
+    ChannelForm(
+        "pnl",
+        "pnl",
+        "pnl",
+        "The floating result of every open position.",
+        update=PnlEvent,
+        snapshot=PnlEvent,
+    ),
+    ChannelForm(
+        "pnl_interval",
+        "pnl.{interval}",
+        "pnl.1000ms",
+        "The same, at most once an interval.",
+        update=PnlEvent,
+        snapshot=PnlEvent,
+    ),
+    ChannelForm(
+        "account",
+        "account",
+        "account",
+        "Balance, equity, margin: the whole account.",
+        update=AccountEvent,
+        snapshot=AccountEvent,
+    ),
+    ChannelForm(
+        "terminal",
+        "terminal",
+        "terminal",
+        "Link, broker and switches of the terminal, and what the kill switch has done.",
+        update=TerminalUpdate,
+        snapshot=TerminalEvent,
+    ),
+    ChannelForm(
+        "heartbeat",
+        "heartbeat",
+        "heartbeat",
+        "The gateway is alive: when nothing else has come for `heartbeat_ms`.",
+        update=HeartbeatEvent,
+    ),
 )
 
 _INTERVAL = re.compile(r"([1-9][0-9]{0,4})ms", re.ASCII)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import orjson
 
@@ -13,6 +13,7 @@ from ea_bridge.commands import Command
 from ea_bridge.model.struct import Struct
 from gateway.broker_time.clock import BrokerClock
 from gateway.errors import GatewayError, TerminalDisconnected
+from gateway.schemas.events import Gap, GapReason
 
 from .channels import Channel
 from .hub import Hub, Scheduler, Timer, Topic
@@ -149,17 +150,6 @@ class Throttled:
             self.offer(data, self._now_ms())
 
 
-Reason = Literal[
-    "ea_restarted",
-    "events_lost",
-    "account_changed",
-    "paper_switched",
-    "ticks_lost",
-    "history_too_long",
-]
-"""Reasons that a stream could not be continued for."""
-
-
 @dataclass(frozen=True, slots=True)
 class StreamContext:
     """Parts that the streams of one terminal are made with."""
@@ -183,7 +173,12 @@ class StreamContext:
         return Throttled(topic, interval_ms, self.hub, self.clock, self.now_ms)
 
     def interrupt(
-        self, topic: Topic, reason: Reason, missed: int | None = None, *, tell: bool | None = None
+        self,
+        topic: Topic,
+        reason: GapReason,
+        missed: int | None = None,
+        *,
+        tell: bool | None = None,
     ) -> None:
         """Begin a new epoch, since the stream could not be continued.
 
@@ -199,5 +194,6 @@ class StreamContext:
             return
         topic.seq += missed or 0
         last = topic.seq if missed else None
-        gap = orjson.dumps({"from": first, "to": last, "reason": reason}).decode()
-        self.hub.publish(topic, gap, self.now_ms(), kind="gap", latest=False)
+        gap: Gap = {"from": first, "to": last, "reason": reason}
+        data = orjson.dumps(gap).decode()
+        self.hub.publish(topic, data, self.now_ms(), kind="gap", latest=False)

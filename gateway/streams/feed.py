@@ -31,10 +31,11 @@ from ea_bridge.session import SessionState
 from gateway.backoff import Backoff
 from gateway.errors import GatewayError, TerminalDisconnected
 from gateway.schemas import KillSwitchEvent, OrderSettled, TerminalEvent
+from gateway.schemas.events import GapReason
 
 from .account import DEALS, AccountStreams
 from .channels import OF_SYMBOL, Channel
-from .context import Reason, StreamContext
+from .context import StreamContext
 from .hub import Topic
 from .quotes import Quotes, lacking, part_of
 
@@ -355,7 +356,7 @@ async def _persist(work: Callable[[], Awaitable[None]]) -> None:
         backoff.grow()
 
 
-def _broken(before: TerminalFacts | None, now: TerminalFacts) -> Reason | None:
+def _broken(before: TerminalFacts | None, now: TerminalFacts) -> GapReason | None:
     """Return why events can't continue those of the link before; ``None`` if they do."""
     if before is None:
         return None

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from ea_bridge.commands import WATCH, WatchParams
 from ea_bridge.model import MT4_TIMEFRAMES
 from gateway.errors import GatewayError, MethodNotSupported, NoMarketDepth, SymbolNotFound
+from gateway.schemas.events import GapReason
 
 from .bars import BarStream
 from .book import BookStream
 from .channels import Channel
-from .context import Reason, SingleFlight, StreamContext, TerminalQuery
+from .context import SingleFlight, StreamContext, TerminalQuery
 from .hub import Topic
 from .ticks import TickStream
 
@@ -242,7 +243,7 @@ class Quotes:
                 bars = self.bars.get(int(channel.timeframe))
                 return bars.snapshot if bars is not None else None
 
-    def new_link(self, *, cursors: bool, broken: Reason | None) -> None:
+    def new_link(self, *, cursors: bool, broken: GapReason | None) -> None:
         """The terminal is back.
 
         Args:

@@ -18,6 +18,7 @@ from gateway.broker_time.clock import BrokerClock
 from gateway.errors import Cancelled, ChannelLimit, GatewayError, SubscribeFailed
 from gateway.schemas import KillSwitchEvent, OrderSettled
 from gateway.schemas.events import (
+    ChannelEnd,
     NotSubscribed,
     Subscribed,
     SubscribeResult,
@@ -412,7 +413,8 @@ class Streams:
 
     def _over(self, terminal: str, channel: Channel, error: GatewayError) -> None:
         """The terminal turns out not to have a channel: say so and end its subscriptions."""
-        data = orjson.dumps({"code": error.code, "name": error.name()}).decode()
+        end: ChannelEnd = {"code": error.code, "name": error.name()}
+        data = orjson.dumps(end).decode()
         owners = [o for o in self._registry.all() if o.terminal == terminal]
         held = [(o, s) for o in owners if (s := o.subscriptions.get(channel.name)) is not None]
         # once a topic, and before the ends: whoever hears it must still be listening

@@ -10,9 +10,10 @@ import orjson
 
 from ea_bridge.commands import TICK_GET, SymbolParams
 from gateway.schemas import convert
+from gateway.schemas.events import GapReason
 
 from .channels import Channel
-from .context import Reason, StreamContext, Throttled
+from .context import StreamContext, Throttled
 from .hub import Topic
 
 Row = tuple[int, int, str, str, float, int, int]
@@ -125,7 +126,7 @@ class TickStream:
             if topic.latest:
                 self._context.hub.republish(topic, self._data, ts)
 
-    def interrupt(self, reason: Reason) -> None:
+    def interrupt(self, reason: GapReason) -> None:
         """What comes does not continue what was."""
         self._discard()
         for topic in (*self._direct, *(throttled.topic for throttled in self._throttled)):

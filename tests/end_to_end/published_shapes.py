@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import TypeAdapter
 from gateway import schemas as shapes
 from gateway.app import build_catalogue
 from gateway.rpc.catalogue import result_adapter
+from gateway.streams.channels import FORMS, parse_channel
 
 CATALOGUE = build_catalogue()
 Json = dict[str, Any]
@@ -27,35 +29,29 @@ def check_result(method: str, result: Any) -> None:
         _shape(method).validate_json(json.dumps(result))
 
 
-EVENT_SHAPES: dict[str, tuple[Any, Any]] = {
-    "tick": (shapes.Tick, shapes.Tick),
-    "book": (shapes.Book, shapes.Book),
-    "bar": (shapes.BarEvent, shapes.BarEvent),
-    "orders": (shapes.OrdersSnapshot, shapes.OrderEvent | shapes.OrderSettled),
-    "positions": (shapes.PositionsSnapshot, shapes.PositionEvent),
-    "deals": (shapes.DealEvent, shapes.DealEvent),
-    "pnl": (shapes.PnlEvent, shapes.PnlEvent),
-    "account": (shapes.AccountEvent, shapes.AccountEvent),
-    "terminal": (shapes.TerminalEvent, shapes.TerminalEvent | shapes.KillSwitchEvent),
-    "heartbeat": (shapes.HeartbeatEvent, shapes.HeartbeatEvent),
-}
-"""Of each topic: the ``data`` of a snapshot, and of an update."""
-ENVELOPE = {"channel", "terminal", "epoch", "seq", "type", "ts", "data"}
+ENVELOPE = set(shapes.EventParams.__annotations__)
+OTHERS = {"gap": shapes.Gap, "end": shapes.ChannelEnd}
 
 
 @cache
-def _event_shape(topic: str, is_snapshot: bool) -> TypeAdapter[Any]:
-    snapshot, update = EVENT_SHAPES[topic]
-    return TypeAdapter(snapshot if is_snapshot else update)
+def _event_shape(channel: str, kind: str) -> TypeAdapter[Any]:
+    form = next(form for form in FORMS if _form(form.example) == _form(channel))
+    shape = {"snapshot": form.snapshot, "update": form.update, **OTHERS}[kind]
+    assert shape is not None, f"{channel} has no {kind}"
+    assert kind != "gap" or form.gaps
+    assert kind != "end" or form.ends
+    return TypeAdapter(shape)
+
+
+def _form(name: str) -> tuple[str, str]:
+    """Return what two channels of one form have in common: the topic, and the kind of option."""
+    channel = parse_channel(name)
+    return channel.topic, re.sub("[0-9]+", "0", channel.option) if channel.topic != "bar" else ""
 
 
 def check_event(event: Json) -> None:
     """Fail unless an event has the documented envelope, and its channel's ``data``."""
     assert set(event) == ENVELOPE
     assert isinstance(event["seq"], int)
-    if event["type"] in ("snapshot", "update"):
-        topic = event["channel"].partition(":")[0].partition(".")[0]
-        shape = _event_shape(topic, event["type"] == "snapshot")
-        shape.validate_json(json.dumps(event["data"]))
-    else:
-        assert event["type"] in ("gap", "end")
+    shape = _event_shape(event["channel"], event["type"])
+    shape.validate_json(json.dumps(event["data"]))

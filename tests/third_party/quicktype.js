@@ -19,7 +19,8 @@ async function typesOf(schemas, lang) {
   const properties = Object.fromEntries(
     Object.keys(definitions).map((name) => [name, { $ref: `#/definitions/${name}` }]),
   );
-  const schema = JSON.stringify({ type: "object", definitions, properties });
+  const required = Object.keys(properties);
+  const schema = JSON.stringify({ type: "object", definitions, properties, required });
   const input = new JSONSchemaInput(new FetchingJSONSchemaStore());
   await input.addSource({ name: "Everything", schema });
   const inputData = new InputData();
@@ -29,7 +30,7 @@ async function typesOf(schemas, lang) {
 }
 
 async function main() {
-  for (const path of ["/openrpc.json"]) {
+  for (const path of ["/openrpc.json", "/asyncapi.json"]) {
     const response = await fetch(`${process.env.MT_GATEWAY_URL}${path}`);
     assert.equal(response.status, 200);
     const { schemas } = (await response.json()).components;

@@ -24,12 +24,14 @@ RUN_S = 60
         ("jayson.js", "jayson ok"),
         ("json_rpc_2.js", "json-rpc-2.0 ok"),
         ("openrpc.js", "schema-utils-js ok"),
+        ("asyncapi.js", "asyncapi ok"),
         ("quicktype.js", "quicktype ok"),
     ],
 )
 def test_npm(demo: Demo, node_modules: Path, script: str, says: str) -> None:
     """Calls, an error and a batch with jayson and json-rpc-2.0; the OpenRPC document is accepted
-    by schema-utils-js, and a broken copy is not; quicktype need not make up a name."""
+    by schema-utils-js, the AsyncAPI document by its parser, and broken copies are not; quicktype
+    need not make up a name."""
     done = subprocess.run(
         (node(), HERE / script),
         env=demo.environment | {"NODE_PATH": str(node_modules)},

@@ -13,14 +13,13 @@ from gateway.auth import tickets
 from gateway.credentials.device import device_words
 from gateway.credentials.lease import Tier
 from gateway.errors import InvalidParams
+from gateway.http.websocket_frames import CloseCode
 from gateway.rpc.catalogue import Call, method
 from gateway.runtime import ConsoleView
 from gateway.schemas import convert
 
 logger = logging.getLogger(__name__)
 SERVER_NAME = "mt-gateway"
-UNSUPPORTED_VERSION = 4503
-"""The close code of a connection whose client speaks no version of ours."""
 DEFAULT_HEARTBEAT_MS = 15_000
 TIERS: dict[Tier, shapes.service.Tier] = {
     Tier.FULL: "full",
@@ -120,7 +119,7 @@ async def hello(
         if listener is not None:
             # after the answer, or the client would never learn which versions there are
             call.after_answer.append(
-                lambda: listener.end(UNSUPPORTED_VERSION, "unsupported_version")
+                lambda: listener.end(CloseCode.UNSUPPORTED_VERSION, "unsupported_version")
             )
         raise InvalidParams(
             "This gateway speaks another version of the protocol",

@@ -144,7 +144,6 @@ def openrpc_document(
         for method in catalogue.values()
     ]
     methods += METHODS_OF_THE_FRONT
-    used = {error for method in catalogue.values() for error in errors_of(method)}
     return {
         "openrpc": OPENRPC_VERSION,
         "info": {
@@ -161,10 +160,7 @@ def openrpc_document(
         "x-members": X_MEMBERS,
         "components": {
             "schemas": used_by([methods, X_MEMBERS], definitions),
-            "errors": {
-                error.__name__: error_object(error)
-                for error in sorted(used, key=lambda error: error.code)
-            },
+            "errors": errors_by_name(catalogue.values()),
         },
     }
 
@@ -188,6 +184,13 @@ def errors_of(method: Method) -> list[type[GatewayError]]:
     if not method.mutates:
         errors.add(Cancelled)
     return sorted(errors, key=lambda error: error.code)
+
+
+def errors_by_name(methods: Iterable[Method]) -> dict[str, dict[str, Any]]:
+    """Return every error that methods document, in the order of their codes."""
+    used = {error for method in methods for error in errors_of(method)}
+    ordered = sorted(used, key=lambda error: error.code)
+    return {error.__name__: error_object(error) for error in ordered}
 
 
 def error_object(error: type[GatewayError]) -> dict[str, Any]:

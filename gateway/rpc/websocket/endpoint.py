@@ -23,6 +23,7 @@ from gateway.rpc.authentication import Authenticator
 from gateway.rpc.context import RpcContext
 from gateway.rpc.websocket.connection import CLOSE_S, WebSocketConnection
 from gateway.rpc.websocket.login import SUBPROTOCOL, Offer, offer_of
+from gateway.schemas import ServerShutdown
 from gateway.streams.outbox import Outbox, notification
 
 VERSION = "13"
@@ -150,7 +151,7 @@ class WebSocketEndpoint:
 
     def shut(self, reason: str, restart_in_ms: int | None) -> None:
         """Tell all clients that the gateway goes down, and close their connections."""
-        params = {"reason": reason, "restart_in_ms": restart_in_ms}
+        params: ServerShutdown = {"reason": reason, "restart_in_ms": restart_in_ms}
         farewell = notification("server_shutdown", params)
         for connection in tuple(self._connections):
             connection.notify(farewell)

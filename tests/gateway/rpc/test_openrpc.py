@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
 
 import orjson
 import pytest
+from document_checks import dangling, nameless, nodes
 from documented_calls import EXAMPLES, answers
 from scripted_terminal import CATALOGUE
 
@@ -18,17 +17,6 @@ DOCUMENT = openrpc_document(CATALOGUE)
 METHODS = {method["name"]: method for method in DOCUMENT["methods"]}
 
 
-def nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object inside."""
-    if isinstance(value, dict):
-        yield value
-        for below in value.values():
-            yield from nodes(below)
-    elif isinstance(value, list):
-        for below in value:
-            yield from nodes(below)
-
-
 def test_every_method_is_described() -> None:
     """The catalogue's, and the two that the JSON-RPC front answers."""
     front = [method["name"] for method in METHODS_OF_THE_FRONT]
@@ -37,10 +25,7 @@ def test_every_method_is_described() -> None:
 
 def test_every_reference_leads_somewhere() -> None:
     """Within the document: nobody needs the network to read it."""
-    for node in nodes(DOCUMENT):
-        if (ref := node.get("$ref")) is not None:
-            _, _, section, name = ref.split("/")
-            assert name in DOCUMENT["components"][section]
+    assert dangling(DOCUMENT) == []
 
 
 def test_schemas_are_of_draft_7() -> None:
@@ -50,23 +35,6 @@ def test_schemas_are_of_draft_7() -> None:
         assert "$defs" not in node
         if "$ref" in node:
             assert len(node) == 1
-
-
-def nameless(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield what lies in a schema, and would be a type of its own, but has no name."""
-    inner = [*schema.get("properties", {}).values()]
-    inner += [schema[word] for word in ("items", "additionalProperties") if word in schema]
-    inner += [arm for word in ("anyOf", "allOf", "oneOf") for arm in schema.get(word, ())]
-    for one in inner:
-        if isinstance(one, dict):
-            yield from [one] if needs_name(one) else nameless(one)
-
-
-def needs_name(schema: dict[str, Any]) -> bool:
-    """Whether it is an enumeration, a text of a form, a union or an object with members."""
-    arms = [arm for arm in schema.get("anyOf", ()) if arm != {"type": "null"}]
-    words = {"enum", "const", "pattern", "format", "oneOf", "properties"}
-    return not words.isdisjoint(schema) or len(arms) > 1 or isinstance(schema.get("type"), list)
 
 
 def test_every_enumeration_has_a_name() -> None:

@@ -33,9 +33,10 @@ async def get(house: Server, path: str, host: str = "127.0.0.1") -> tuple[int, b
 
 
 async def test_the_documents_need_no_token_and_tell_no_details(house: Server) -> None:
-    """/healthz says that it lives; /openrpc.json is what was handed in."""
+    """/healthz says that it lives; /openrpc.json and /asyncapi.json are what was handed in."""
     assert await get(house, "/healthz") == (200, b'{"status":"ok"}')
     assert await get(house, "/openrpc.json") == (200, b'{"openrpc":"1.3.2"}')
+    assert await get(house, "/asyncapi.json") == (200, b'{"asyncapi":"3.0.0"}')
     assert (await get(house, "/"))[0] == 404
 
 

@@ -207,6 +207,7 @@ async def open_server(
         state_of=lambda terminal: TradingState(),
         safeguards=Safeguards(),
         openrpc=LazyDocument(lambda: b'{"openrpc":"1.3.2"}'),
+        asyncapi=LazyDocument(lambda: b'{"asyncapi":"3.0.0"}'),
         origins=origins,
         failures_per_s=failures_per_s,
     )
