@@ -48,7 +48,7 @@ class Caller:
     terminal: str = NAME
 
 
-class Ear:
+class Ear(Listener):
     """A WebSocket connection's place: hears, checks what it hears, remembers."""
 
     def __init__(self, tid: str = "A1b2C3d4E5f6", *, by_header: bool = True) -> None:
@@ -57,12 +57,17 @@ class Ear:
         self.outbox = Outbox(1_048_576, 4096)
         self.last_sent = 0.0
         self.heartbeat_s = 15.0
+        self.on_gone = []
         self.congested = False
         self.log: list[dict[str, Any] | str] = []
         self.joined: list[bytes] = []
         self.frames: list[bytes] = []
         self.ended: tuple[int, str] | None = None
         self.notices: list[dict[str, Any]] = []
+
+    @property
+    def is_gone(self) -> bool:
+        return self.ended is not None
 
     def deliver(self, events: Sequence[StreamEvent], joined: bytes) -> None:
         assert events
@@ -357,8 +362,7 @@ class Stage:
 
         With ``hold`` the answer is not queued yet: return it and what is to be called then.
         """
-        listener: Listener | None = ear
-        result, begin = await self.streams.subscribe(self.caller, listener, items)
+        result, begin = await self.streams.subscribe(self.caller, ear, items)
         if hold:
             return result, begin
         if ear is not None:

@@ -98,12 +98,12 @@ async def test_an_order_that_cannot_be_told_is_dropped_and_the_rest_goes_on(
 ) -> None:
     """Numbers that no terminal has stop at the bridge: no event, no error, the link lives on."""
     await live.subscribe(ear, "orders")
-    for lie in (
-        {"ticket": 2**70},
-        {"ticket": 5, "time_setup": 2**62},
-        {"ticket": 5, "magic": 2**63},
-    ):
-        order = model.Order(**{"type": 2, "symbol": "EURUSD", **lie})
+    lies = (
+        model.Order(type=2, symbol="EURUSD", ticket=2**70),
+        model.Order(type=2, symbol="EURUSD", ticket=5, time_setup=2**62),
+        model.Order(type=2, symbol="EURUSD", ticket=5, magic=2**63),
+    )
+    for order in lies:
         live.terminal.say(m.Trade(op="add", q=0, order=order))
     live.terminal.say(live.terminal.order("add", 1))
     await turns()

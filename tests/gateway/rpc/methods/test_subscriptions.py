@@ -43,6 +43,8 @@ class Ear:
     last_sent: float = 0.0
     heartbeat_s: float = 15.0
     outbox: Outbox = field(default_factory=lambda: Outbox(1_000_000, 4096))
+    on_gone: list[Callable[[], None]] = field(default_factory=list)
+    is_gone: bool = False
     heard: list[dict[str, Any]] = field(default_factory=list)
 
     def deliver(self, events: Any, joined: bytes) -> None:
@@ -50,6 +52,9 @@ class Ear:
 
     def end(self, code: int, reason: str) -> None:
         raise AssertionError(code)
+
+    def notify(self, text: bytes) -> None:
+        raise AssertionError(text)
 
     @staticmethod
     def _params(event: StreamEvent) -> dict[str, Any]:
