@@ -91,9 +91,14 @@ class ScriptedTerminal:
         self.asked: list[tuple[str, Struct]] = []
         self.ttl_ms: list[int | None] = []
         self.id = "s-1"
+        self.terminal = "mt5-a"
         self._ids = itertools.count(700)
         self.on_the_way: Callable[[], None] = lambda: None
         """Happens between the call and the moment at which its bytes would be written."""
+
+    def symbol_of(self, sym: int) -> str:
+        """As of a session; it has said no event in which a symbol has an index."""
+        raise AssertionError(sym)
 
     def new_command_id(self) -> int:
         """As of a session."""
@@ -202,7 +207,7 @@ class Scene:
         self.tickets = Tickets(lambda caller: self._still_allowed(Tier.READ))
         self.guarded = GuardedTerminal(
             "mt5-a",
-            session=lambda: self.session,  # type: ignore[arg-type, return-value]  # quacks like one
+            session=lambda: self.session,
             facts=self.facts,
             clock=self.clock,
             journal=self.state.journal,

@@ -91,8 +91,9 @@ async def test_nothing_that_changes_anything_reaches_the_terminal(
     """Of all commands there are, also of those that it does not know."""
     house = House(ledger, real)
     before = len(real.asked)
+    command: commands.Command[Any, Any] = COMMANDS[op]
     with contextlib.suppress(BridgeError, KeyError):  # refused, or the script has no answer
-        await house.session.request(COMMANDS[op], some(COMMANDS[op]))
+        await house.session.request(command, some(command))
     reached = set(real.ops()[before:])
     assert reached.isdisjoint(CHANGES)
     assert reached.isdisjoint({"positions_get", "orders_get", "history_deals_get"})

@@ -69,7 +69,7 @@ class LinkedScene:
         scene = self.scene
         return GuardedTerminal(
             name,
-            session=lambda: scene.session,  # type: ignore[arg-type, return-value]  # the same
+            session=lambda: scene.session,
             facts=lambda: self.registry.facts(name),
             clock=scene.clock,
             journal=scene.guarded.journal,
