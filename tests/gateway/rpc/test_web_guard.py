@@ -71,7 +71,7 @@ async def test_every_combination_gets_the_status_of_the_first_rule_that_it_break
                     *(f"Authorization: Bearer {token}" for token in tokens[auth]),
                 ]
                 lines += [f"Origin: {ORIGINS[origin]}"] if ORIGINS[origin] else []
-                lines += [BROWSERS[browser]] if BROWSERS[browser] else []
+                lines += [line] if (line := BROWSERS[browser]) else []
                 raw = await house.raw("\r\n".join(lines).encode() + b"\r\n\r\n" + BODY)
                 status, headers, body = split_response(raw)
                 assert status == expected(*turn), (turn, raw)

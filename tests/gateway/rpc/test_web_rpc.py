@@ -272,7 +272,7 @@ async def test_a_call_goes_on_when_its_client_hangs_up(house: Server) -> None:
 
 async def test_a_client_of_another_maker_makes_calls_and_a_batch(house: Server) -> None:
     """jsonrpcclient builds the requests and parses the answers."""
-    request = jsonrpcclient.request("subtract", params=[42, 23])
+    request = jsonrpcclient.request("subtract", params=(42, 23))
     _, _, body = await house.post(orjson.dumps(request))
     answer = jsonrpcclient.parse(orjson.loads(body))
     assert isinstance(answer, jsonrpcclient.Ok)

@@ -8,7 +8,7 @@ import orjson
 import pytest
 from jsonrpc_front import Ask, Front, request
 
-SPECIFICATION = [
+SPECIFICATION: list[tuple[bytes, Any]] = [
     (
         b'{"jsonrpc": "2.0", "method": "subtract", "params": [42, 23], "id": 1}',
         {"jsonrpc": "2.0", "result": 19, "id": 1},

@@ -200,13 +200,13 @@ async def test_pages_of_records_are_the_whole(
     past = random_past(1, 30, **ea)
     past.serve(scene)
     for symbol in (None, "XAUUSD"):
-        params = {"kind": kind, "limit": limit, "symbol": symbol}
+        params: dict[str, Any] = {"kind": kind, "limit": limit, "symbol": symbol}
         found = await pages(scene, from_=since(scene), **params)
         wanted = [
             (one.ticket, at_s)
             for name, records in (("orders", past.orders), ("deals", past.deals))
             for one in records
-            for at_s in [getattr(one, "time_done", 0) or one.time]
+            for at_s in [one.time_done if isinstance(one, Order) else one.time]
             if name in kind and symbol in (None, one.symbol) and at_s >= BROKER_NOW_S - SPAN_S
         ]
         told = [one["ticket"] for page in found for one in page]
@@ -269,7 +269,7 @@ async def test_a_page_ends_where_it_has_asked_for_enough_positions(scene: Scene)
         begin_s = -SPAN_S + 100 * at
         past.position(1000 + 10 * at, begin_s, begin_s + 60, FORMS[2], "EURUSD")
     past.serve(scene)
-    params = {"kind": "positions", "from_": since(scene), "limit": 1000}
+    params: dict[str, Any] = {"kind": "positions", "from_": since(scene), "limit": 1000}
     page = await scene.ask("get_history_orders", **params)
     assert len(scene.script.asked) <= MAX_ASKED + GATHER
     assert page["next_cursor"] is not None

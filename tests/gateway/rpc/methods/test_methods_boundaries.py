@@ -118,7 +118,7 @@ async def test_lifetimes(
 async def test_how_much_can_be_closed(scene: Scene, volume: Any, closes: float | None) -> None:
     """From the symbol's least volume to all that is open, in steps; one step more is refused with
     what is open, and nothing is sent."""
-    params = {} if volume is None else {"volume": volume}
+    params: dict[str, Any] = {} if volume is None else {"volume": volume}
     if closes is not None:
         await scene.ask("close_position", ticket=POSITION.ticket, **params)
         assert [sent.volume for sent in scene.script.sent] == [closes]
@@ -140,7 +140,7 @@ async def test_how_much_is_closed_of_what_is_off_the_grid(
 ) -> None:
     """`normalize` goes down to the step: never more than was asked for, never more than there
     is, and not to nothing."""
-    params = {"ticket": POSITION.ticket, "volume": volume, "normalize": True}
+    params: dict[str, Any] = {"ticket": POSITION.ticket, "volume": volume, "normalize": True}
     if closes is None:
         with pytest.raises(errors.InvalidVolume):
             await scene.ask("close_position", **params)
@@ -180,7 +180,7 @@ async def test_what_closes_what(scene: Scene, other: dict[str, Any], volume: flo
     scene.script.answers["positions_get"] = lambda p: [
         one for one in (POSITION, second) if one.ticket == p.ticket
     ]
-    params = {"position": POSITION.ticket, "position_by": second.ticket}
+    params: dict[str, Any] = {"position": POSITION.ticket, "position_by": second.ticket}
     if volume is None:
         with pytest.raises(errors.InvalidParams) as refused:
             await scene.ask("close_by", **params)

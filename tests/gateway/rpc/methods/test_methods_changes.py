@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 from scripted_answers import BROKER_NOW_S, DONE, EURUSD, NOW_MS, ORDER, POSITION
@@ -90,7 +92,8 @@ async def test_modify_or_cancel_nothing(scene: Scene) -> None:
 async def test_filled_or_removed_a_moment_before(scene: Scene) -> None:
     """10035 for an order that is not there any more: the order was not found, and so says 2009."""
     scene.script.answers["order_send"] = TradeResult(retcode=10035)
-    for method, more in (("cancel_order", {}), ("modify_order", {"sl": 1.07})):
+    changes: dict[str, dict[str, Any]] = {"cancel_order": {}, "modify_order": {"sl": 1.07}}
+    for method, more in changes.items():
         with pytest.raises(errors.OrderNotFound) as caught:
             await scene.ask(method, ticket=ORDER.ticket, **more)
         assert caught.value.data["outcome"] == "rejected"
@@ -162,6 +165,7 @@ async def test_calculations(scene: Scene) -> None:
         price_close=1.085,
     )
     assert profit == {"profit": 50.0, "currency": "USD"}
-    for sides in ({}, {"side": "buy", "type": "sell"}):
+    none_and_both: list[dict[str, Any]] = [{}, {"side": "buy", "type": "sell"}]
+    for sides in none_and_both:
         with pytest.raises(errors.InvalidParams):
             await scene.ask("order_calc_margin", symbol="EURUSD", volume=0.1, **sides)

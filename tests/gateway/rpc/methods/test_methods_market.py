@@ -174,7 +174,8 @@ async def test_a_terminal_that_is_still_loading_is_asked_again(
     scene.script.answers |= {"rates_get": half, "ticks_get": History(rows=[], missing="loading")}
     told = await scene.ask("get_ohlc", symbol="EURUSD", count=2)
     assert (len(told["bars"]), told["complete"], told["reason"]) == (1, False, "loading")
-    for asked in ({}, {"from_": NOW_MS - HOUR_MS}):
+    spans: list[dict[str, Any]] = [{}, {"from_": NOW_MS - HOUR_MS}]
+    for asked in spans:
         told = await scene.ask("get_history_ticks", symbol="EURUSD", **asked)
         assert (told["complete"], told["reason"]) == (False, "loading")
 
@@ -185,7 +186,7 @@ async def test_what_is_not_loaded_yet_is_no_gap_to_leap_over(
     """The cursor of an empty page leads to where it begins, so that nothing is passed by."""
     monkeypatch.setattr("gateway.rpc.methods.market.LOADING_S", 0.0)
     scene.script.answers["rates_get"] = History(rows=[], missing="loading")
-    params = {"symbol": "EURUSD", "from_": NOW_MS - HOUR_MS, "limit": 10}
+    params: dict[str, Any] = {"symbol": "EURUSD", "from_": NOW_MS - HOUR_MS, "limit": 10}
     page = await scene.ask("get_history_prices", **params)
     assert (page["bars"], page["complete"]) == ([], False)
     serve_bars(scene, [minute_bar(i) for i in range(60)][::-1])

@@ -14,7 +14,7 @@ from ea_bridge.model import CheckResult
 from gateway import errors
 from gateway.trading.limits import TradingLimits
 
-BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
+BUY: dict[str, Any] = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
 
 
 async def test_order_check_tells_a_refusal_as_a_result(scene: Scene, mt4: Scene) -> None:

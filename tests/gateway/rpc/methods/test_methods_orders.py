@@ -13,7 +13,7 @@ from ea_bridge.errors import CommandFailed
 from ea_bridge.model import TradeResult
 from gateway import errors
 
-BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
+BUY: dict[str, Any] = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
 
 
 async def test_the_contracts_example(scene: Scene) -> None:
@@ -156,7 +156,12 @@ async def test_volume_off_the_grid_is_refused_with_the_grid(scene: Scene, volume
 @pytest.mark.parametrize("name", ["price", "sl", "tp"])
 async def test_price_off_the_grid_is_refused_with_the_grid(scene: Scene, name: str) -> None:
     """The error says which price."""
-    params = {"symbol": "EURUSD", "type": "buy_limit", "volume": 0.1, "price": 1.08}
+    params: dict[str, Any] = {
+        "symbol": "EURUSD",
+        "type": "buy_limit",
+        "volume": 0.1,
+        "price": 1.08,
+    }
     with pytest.raises(errors.InvalidPrice) as refused:
         await scene.ask("place_order", **{**params, name: "1.080005"})
     data = refused.value.data
@@ -210,7 +215,12 @@ async def test_made_ids_differ(scene: Scene) -> None:
 async def test_expiration_becomes_broker_time(scene: Scene) -> None:
     """Alone it means `specified`; ISO text with an offset is the same moment."""
     moment = "2026-05-29T12:00:00+02:00"
-    params = {"symbol": "EURUSD", "type": "buy_limit", "volume": 0.1, "price": 1.08}
+    params: dict[str, Any] = {
+        "symbol": "EURUSD",
+        "type": "buy_limit",
+        "volume": 0.1,
+        "price": 1.08,
+    }
     await scene.ask("place_order", **params, expiration=moment)
     request = scene.script.sent[0]
     assert request.type_time == 2
@@ -329,8 +339,17 @@ async def test_mt4_trades(mt4: Scene) -> None:
 
 async def test_mt4_gets_nothing_that_it_would_change(mt4: Scene) -> None:
     """It has no orders of the day, and 32 bits for the magic: refused, never bent to fit."""
-    pending = {"symbol": "EURUSD", "type": "buy_limit", "volume": 0.1, "price": 1.0}
-    for lifetime in ({"type_time": "day"}, {"type_time": "specified_day", "expiration": NOW_MS}):
+    pending: dict[str, Any] = {
+        "symbol": "EURUSD",
+        "type": "buy_limit",
+        "volume": 0.1,
+        "price": 1.0,
+    }
+    lifetimes: list[dict[str, Any]] = [
+        {"type_time": "day"},
+        {"type_time": "specified_day", "expiration": NOW_MS},
+    ]
+    for lifetime in lifetimes:
         with pytest.raises(errors.MethodNotSupported) as refused:
             await mt4.ask("place_order", **pending, **lifetime)
         assert refused.value.data["outcome"] == "not_sent"

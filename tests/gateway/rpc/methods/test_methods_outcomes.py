@@ -13,7 +13,7 @@ from ea_bridge.errors import CommandFailed, NotSent, OutcomeUnknown
 from ea_bridge.model import TradeResult
 from gateway import errors
 
-BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
+BUY: dict[str, Any] = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
 
 
 async def outcome(scene: Scene, expected: type[errors.GatewayError]) -> dict[str, Any]:
@@ -121,7 +121,8 @@ async def test_late_orders_are_not_sent(scene: Scene) -> None:
         return EURUSD
 
     scene.script.answers["symbol_get"] = slow
-    for limit in ({"ttl_ms": 300}, {"deadline_ms": scene.now_ms + 300}):
+    limits: list[dict[str, Any]] = [{"ttl_ms": 300}, {"deadline_ms": scene.now_ms + 300}]
+    for limit in limits:
         with pytest.raises(errors.DeadlineExceeded) as refused:
             await scene.ask("place_order", **BUY, **limit)
         assert (refused.value.data["outcome"], refused.value.data["late_ms"]) == ("not_sent", 100)

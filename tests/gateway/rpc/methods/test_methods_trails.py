@@ -20,7 +20,7 @@ RUNNING = Trail(
 
 async def test_the_terminal_is_told_all_of_it(scene: Scene) -> None:
     """Every number goes out as it was given; the answer says that the terminal runs it."""
-    terms = {
+    terms: dict[str, Any] = {
         "distance": 150,
         "step": 10,
         "activation": 200,
@@ -64,7 +64,7 @@ async def test_terms_that_make_no_sense(scene: Scene, terms: dict[str, Any], fie
         ({"break_even": 30, "break_even_offset": 31 - EURUSD.trade_stops_level}, False),
     ],
 )
-async def test_the_stops_level(scene: Scene, terms: dict[str, int], passes: bool) -> None:
+async def test_the_stops_level(scene: Scene, terms: dict[str, Any], passes: bool) -> None:
     """What the broker would refuse on every tick is refused at once, with its level."""
     if passes:
         await scene.ask("set_trailing_stop", ticket=POSITION.ticket, **terms)
@@ -123,7 +123,7 @@ async def test_a_lost_answer_is_unknown_and_saying_it_again_is_safe(scene: Scene
     ],
 )
 async def test_who_may_only_reduce_may_not_loosen(
-    scene: Scene, terms: dict[str, int], loosens: bool
+    scene: Scene, terms: dict[str, Any], loosens: bool
 ) -> None:
     """While the console is silent a stop can be set to follow, and closer, but not farther away;
     nor can it be taken off."""

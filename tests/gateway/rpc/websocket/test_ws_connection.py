@@ -337,7 +337,7 @@ async def test_who_waits_for_our_answers_is_not_taken_for_dead(
         await house.doings.entered.wait()
         await asyncio.sleep(0.3)
         house.doings.open.set()
-        answers = set()
+        answers: set[int] = set()
         while len(answers) < 3:
             opcode, _ = await ws.frame()
             assert opcode in (1, 9)

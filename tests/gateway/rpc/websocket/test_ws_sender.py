@@ -51,7 +51,8 @@ async def test_a_stalled_reader_gets_the_newest_price_when_it_reads_again() -> N
                 await asyncio.sleep(0)
         assert listener.outbox.messages <= 501
         resume(ws)
-        ticks, orders = [], []
+        ticks: list[int] = []
+        orders: list[int] = []
         while not ticks or ticks[-1] < 4999 or len(orders) < 500:
             params = (await ws.json())["params"]
             (ticks if params["channel"] == "tick" else orders).append(params["seq"])
@@ -123,7 +124,7 @@ async def test_answers_go_before_the_events_that_waited(house: Server) -> None:
         await house.doings.left.wait()
         await asyncio.sleep(0.01)
         resume(ws)
-        seen = []
+        seen: list[object] = []
         while len(seen) < 601:
             message = await ws.json()
             seen.append(message.get("id", "event"))
