@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from ea_bridge.model import Order, OrderState, OrderType, Position
@@ -30,7 +32,7 @@ def numbers(*span: int, past: list[Order], positions: list[Position]) -> list[tu
 
 def test_each_deal_is_told_at_its_own_time() -> None:
     """A trade that was opened before the time that is asked for was closed within it."""
-    both = {"past": [CLOSED], "positions": [OPEN]}
+    both: dict[str, Any] = {"past": [CLOSED], "positions": [OPEN]}
     assert numbers(0, 300, **both) == [(7, 0), (8, 0), (7, 1)]
     assert numbers(101, 300, **both) == [(8, 0), (7, 1)]
     assert numbers(100, 199, **both) == [(7, 0), (8, 0)]

@@ -32,7 +32,7 @@ NOTHING: dict[str, Any] = {
     "history_deals_get": [],
 }
 """What an account shows on which nothing has ever been."""
-BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
+BUY: dict[str, Any] = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
 
 
 class Kept:

@@ -60,16 +60,16 @@ async def test_what_reduces_goes_on(method: str, params: dict[str, Any], scene: 
     """For as long as the tier lasts; not a moment longer."""
     scene.tier = Tier.REDUCE
     await scene.ask(method, **params)
-    assert len(scene.session.sent) == 1
+    assert len(scene.script.sent) == 1
 
     def lapse() -> None:
         scene.tier = Tier.READ
 
-    scene.session.on_the_way = lapse
+    scene.script.on_the_way = lapse
     with pytest.raises(Forbidden) as refused:
         await scene.ask(method, **params)
     assert refused.value.data["outcome"] == "not_sent"
-    assert len(scene.session.sent) == 1
+    assert len(scene.script.sent) == 1
 
 
 @pytest.mark.parametrize(
@@ -91,15 +91,15 @@ async def test_a_stop_moves_towards_the_market_alone(
     side: int, sl: float, wish: dict[str, Any], is_tighter: bool, scene: Scene
 ) -> None:
     """For buys up, for sells down; where there is none it is added. Nothing else goes along."""
-    scene.session.answers["positions_get"] = [replace(POSITION, type=side, sl=sl)]
-    scene.session.answers["orders_get"] = []
+    scene.script.answers["positions_get"] = [replace(POSITION, type=side, sl=sl)]
+    scene.script.answers["orders_get"] = []
     scene.tier = Tier.REDUCE
     try:
         await scene.ask("modify_order", ticket=POSITION.ticket, **wish)
     except Forbidden as refused:
         assert not is_tighter
         assert refused.data["outcome"] == "not_sent"
-    assert len(scene.session.sent) == is_tighter
+    assert len(scene.script.sent) == is_tighter
 
 
 async def test_a_pending_order_is_not_changed(scene: Scene) -> None:
@@ -107,7 +107,7 @@ async def test_a_pending_order_is_not_changed(scene: Scene) -> None:
     scene.tier = Tier.REDUCE
     with pytest.raises(Forbidden):
         await scene.ask("modify_order", ticket=ORDER.ticket, sl=1.07)
-    assert scene.session.sent == []
+    assert scene.script.sent == []
 
 
 async def test_an_order_stops_where_the_lease_ends_on_its_way(scene: Scene) -> None:
@@ -116,8 +116,8 @@ async def test_an_order_stops_where_the_lease_ends_on_its_way(scene: Scene) -> N
     def lapse() -> None:
         scene.tier = Tier.REDUCE
 
-    scene.session.on_the_way = lapse
+    scene.script.on_the_way = lapse
     with pytest.raises(Forbidden) as refused:
         await scene.ask("place_order", symbol="EURUSD", side="buy", volume=0.1)
     assert refused.value.data["outcome"] == "not_sent"
-    assert scene.session.sent == []
+    assert scene.script.sent == []

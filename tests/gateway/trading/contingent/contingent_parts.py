@@ -134,7 +134,7 @@ async def quiet(stand: Stand) -> None:
 
 PRICE, LIMIT = 1.087, 1.086
 """Of the order that most tests place; the ask is 1.08554."""
-BUY = {
+BUY: dict[str, Any] = {
     "symbol": "EURUSD",
     "type": "buy_stop_limit",
     "volume": 0.1,

@@ -18,6 +18,7 @@ from gateway.config import Config
 from gateway.home.home import Home
 from gateway.storage.reserve import Reserve
 from gateway.storage.store import CommitUnsure, DiskFull, Store, StoreError
+from gateway.trading.contingent.service import ContingentOrders
 from gateway.trading.journal import OrderLog, SqliteJournal, Stage
 from gateway.trading.journal.answers import encode_result
 from gateway.trading.reconcile.service import Reconciler
@@ -187,7 +188,8 @@ async def test_a_change_that_a_kill_may_bring_back_is_unknown(
     """And so is a cancel: the order waits as it was, and may be gone after a kill."""
     ticket = (await place(stand, client_order_id="a"))["order"]["order"]
     fail_writes(stand, monkeypatch, CommitUnsure("broken"))
-    for method, more in (("modify_order", {"price": 1.0861}), ("cancel_order", {})):
+    changes: dict[str, dict[str, Any]] = {"modify_order": {"price": 1.0861}, "cancel_order": {}}
+    for method, more in changes.items():
         with pytest.raises(errors.OrderUnresolved):
             await stand.scene.ask(method, ticket=ticket, client_order_id=method, **more)
     monkeypatch.undo()
@@ -247,6 +249,7 @@ async def test_a_broken_disk_leaves_no_terminal_without_its_held_orders(
         async with gateway.run():
             is_broken = True
             keeper = gateway.trading.state("mt5-a").contingent
+            assert isinstance(keeper, ContingentOrders)
             assert keeper.past(ticket) is None
             assert [one.ticket for one in keeper.counted_for(stand.account)] == [ticket]
         with pytest.raises(StoreError, match="the disk reports errors"):

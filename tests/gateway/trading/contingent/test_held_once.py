@@ -78,7 +78,7 @@ async def test_an_unknown_outcome_is_never_sent_again(stand: Stand) -> None:
     assert listed["emulated"] is True, "it is listed for as long as nobody knows"
 
 
-async def test_a_crash_after_the_answer(stand: Stand) -> None:
+async def test_a_crash_after_the_answer(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit order is there and the held order's end is not written: after the restart the
     journal answers for the attempt, and no second one is sent."""
     ticket = (await place(stand))["order"]["order"]
@@ -88,7 +88,7 @@ async def test_a_crash_after_the_answer(stand: Stand) -> None:
         crashes.append(held)
         await asyncio.Future()
 
-    stand.keeper._held.end = crash  # type: ignore[method-assign]
+    monkeypatch.setattr(stand.keeper._held, "end", crash)
     reach(stand)
     await until(lambda: crashes)
     stand.stop()
@@ -263,7 +263,7 @@ async def test_the_ledger_is_read_for_held_orders_where_there_may_be_some(
         return one(sql, *args)
 
     monkeypatch.setattr(stand.ledger.reader, "one", counted)
-    buy = {"symbol": "EURUSD", "type": "buy_limit", "volume": 0.1, "price": 1.0}
+    buy: dict[str, Any] = {"symbol": "EURUSD", "type": "buy_limit", "volume": 0.1, "price": 1.0}
     await stand.scene.ask("place_order", **buy, client_order_id="a")
     assert read.count("contingent") == (platform == "mt4")
     assert read.count("orders") == 1

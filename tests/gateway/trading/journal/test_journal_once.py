@@ -66,6 +66,8 @@ async def test_what_says_the_same_is_the_same(kept: Kept, alike: dict[str, Any])
 
 async def test_a_conflict_is_told_while_the_first_is_under_way(kept: Kept) -> None:
     """It does not wait for the end."""
+    first: object
+    second: object
     first, second = await asyncio.gather(
         kept.buy("a"), kept.fail("a", volume=0.2), return_exceptions=True
     )

@@ -48,7 +48,12 @@ async def stages(kept: Kept) -> dict[str, str]:
 async def test_a_sweep_is_not_done_twice(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     """No command stands for it: its id is known all the same, and is on the disk later."""
     looks: list[object] = []
-    kept.scene.script.answers |= {**NOTHING, "orders_get": lambda asked: looks.append(asked) or []}
+
+    def none(asked: object) -> list[object]:
+        looks.append(asked)
+        return []
+
+    kept.scene.script.answers |= {**NOTHING, "orders_get": none}
     break_disk(monkeypatch)
     first = await kept.scene.ask("cancel_all_orders", client_order_id="s")
     before = len(looks)

@@ -25,7 +25,7 @@ from gateway.trading.kill_switch import halts
 from gateway.trading.kill_switch.halts import EVERYWHERE, Halt
 from gateway.trading.kill_switch.switch import KillSwitch, SwitchChanged
 
-BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
+BUY: dict[str, Any] = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
 REDUCTIONS: list[tuple[str, dict[str, Any]]] = [
     ("close_position", {"ticket": POSITION.ticket}),
     ("cancel_order", {"ticket": ORDER.ticket}),
@@ -155,7 +155,8 @@ async def test_halts_of_one_and_of_all(switch: KillSwitch) -> None:
 async def test_only_a_person_lifts_a_persons_halt(scene: Scene, switch: KillSwitch) -> None:
     """A token that may trade neither lifts it, nor halts other terminals."""
     await switch.halt(halt("mt5-a", by_admin=True))
-    for params in ({"enabled": True}, {"enabled": False, "everywhere": True}):
+    wishes: list[dict[str, Any]] = [{"enabled": True}, {"enabled": False, "everywhere": True}]
+    for params in wishes:
         with pytest.raises(Forbidden) as refused:
             await scene.ask("set_trading_enabled", **params)
         assert refused.value.data["scope"] == "admin"

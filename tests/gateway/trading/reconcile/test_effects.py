@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -29,14 +30,20 @@ OBSERVED = ObservedOrder(
 EMPTY = AccountSnapshot(is_mt4=False, is_netting=False, offset_ms=0)
 
 
-def command(action: TradeAction, **more: object) -> CommandRecord:
-    request = TradeRequest(action=action, symbol="EURUSD", **more)  # type: ignore[arg-type]
+def command(action: TradeAction, **more: Any) -> CommandRecord:
+    request = TradeRequest(action=action, symbol="EURUSD", **more)
     return CommandRecord(command_id=1, request=request, context=ReceiptContext(), created_ms=AT_MS)
 
 
-def past(state: OrderState, left: float = 0.0, **more: object) -> Order:
-    fields = {"type": 0, "volume_initial": 0.3, "symbol": "EURUSD", "ticket": 10, **more}
-    return Order(state=state, volume_current=left, **fields)  # type: ignore[arg-type]
+def past(state: OrderState, left: float = 0.0, **more: Any) -> Order:
+    fields: dict[str, Any] = {
+        "type": 0,
+        "volume_initial": 0.3,
+        "symbol": "EURUSD",
+        "ticket": 10,
+        **more,
+    }
+    return Order(state=state, volume_current=left, **fields)
 
 
 def deal(volume: float, price: float, ticket: int = 90) -> Deal:
@@ -120,7 +127,7 @@ class TestClosedOnMetaTrader4:
 
     CLOSE = command(TradeAction.DEAL, position=10, volume=0.3)
 
-    def found(self, **more: object) -> int | None:
+    def found(self, **more: Any) -> int | None:
         closed = past(
             OrderState.FILLED,
             **{"time_done_msc": AT_MS + 50, "type": OrderType.BUY, "price_current": 1.1, **more},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -42,8 +43,8 @@ def send(command_id: int, *, at_ms: int = AT_MS, **more: object) -> CommandRecor
     )
 
 
-def order(ticket: int, comment: str = "", **more: object) -> ObservedOrder:
-    fields = {
+def order(ticket: int, comment: str = "", **more: Any) -> ObservedOrder:
+    fields: dict[str, Any] = {
         "symbol": "EURUSD",
         "type": 0,
         "volume": 0.1,
@@ -51,7 +52,7 @@ def order(ticket: int, comment: str = "", **more: object) -> ObservedOrder:
         "time_ms": AT_MS + 50,
         **more,
     }
-    return ObservedOrder(ticket=ticket, comment=comment, **fields)  # type: ignore[arg-type]
+    return ObservedOrder(ticket=ticket, comment=comment, **fields)
 
 
 def matched(sends: list[CommandRecord], seen: list[ObservedOrder]) -> dict[int, int]:
@@ -89,7 +90,7 @@ def test_a_rewritten_comment() -> None:
         {"time_ms": AT_MS + LATEST_MS + SKEW_MS + 1},
     ],
 )
-def test_what_differs_is_another_order(other: dict[str, object]) -> None:
+def test_what_differs_is_another_order(other: dict[str, Any]) -> None:
     """In any one thing."""
     assert matched([send(1)], [order(10, **other)]) == {}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from journal_scene import LOST, NOTHING, Kept
 from msgspec.structs import replace
@@ -39,7 +41,11 @@ def make_scene() -> Scene:
 async def close_and_lose(kept: Kept, client_order_id: str, position: Position) -> None:
     """Close 0.1 of a position; the answer is lost."""
     kept.scene.script.answers |= NOTHING | {"positions_get": [position], "order_send": LOST}
-    close = {"ticket": position.ticket, "volume": 0.1, "client_order_id": client_order_id}
+    close: dict[str, Any] = {
+        "ticket": position.ticket,
+        "volume": 0.1,
+        "client_order_id": client_order_id,
+    }
     with pytest.raises(GatewayError):
         await kept.scene.ask("close_position", **close)
 

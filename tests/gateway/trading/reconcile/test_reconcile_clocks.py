@@ -189,8 +189,7 @@ async def test_a_clock_that_is_years_off_has_not_all_of_the_past_read(
     send.context = replace(send.context, broker_ms=known_ms)
     send.created_ms += ours_ms
     await kept.look()
-    script = kept.scene.script
-    spans = [params for op, params in script.asked if op == "history_orders_get"]
+    spans = kept.scene.script.asked_for("history_orders_get")
     assert {params.from_s for params in spans} == {(HERE_MS - SKEW_MS) // 1000}
 
 
@@ -235,8 +234,7 @@ async def test_the_day_before_is_read_at_last_alone(
     await searched.look()
     monkeypatch.setattr(patience, "GONE_S", 0.0)
     await searched.look()
-    script = searched.scene.script
-    near, far = [params.from_s for op, params in script.asked if op == "history_orders_get"]
+    near, far = [params.from_s for params in searched.scene.script.asked_for("history_orders_get")]
     assert near - far == 86_400
 
 

@@ -122,7 +122,9 @@ async def test_at_a_link_the_past_is_looked_through_once_a_run(desk: Desk) -> No
         desk.link()
         asked = desk.scene.script.ops
         await desk.until(lambda: "history_orders_get" in asked())
-        await desk.until(lambda: desk.service._used_ids.knows(desk.scene.guarded.account))
+        account = desk.scene.guarded.account
+        assert account is not None
+        await desk.until(lambda: desk.service._used_ids.knows(account))
         looks = asked().count("history_orders_get")
         desk.link()
         await asyncio.sleep(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from journal_scene import LOST, NOTHING, Kept
 from msgspec.structs import replace
@@ -80,7 +82,7 @@ async def test_what_is_left_of_two_trades_on_metatrader_4(mt4: Kept, left: int, 
     mt4.scene.script.answers["positions_get"] = lambda params: [
         one for one in (long, short) if params.ticket in (None, one.ticket)
     ]
-    both = {"position": 900, "position_by": 901, "client_order_id": "a"}
+    both: dict[str, Any] = {"position": 900, "position_by": 901, "client_order_id": "a"}
     with pytest.raises(errors.OrderUnresolved):
         await mt4.scene.ask("close_by", **both)
     mt4.link()
@@ -102,8 +104,8 @@ async def test_how_a_trade_on_metatrader_4_was_closed(
     mt4.scene.script.answers["positions_get"] = lambda params: [
         one for one in (long, short) if params.ticket in (None, one.ticket)
     ]
-    by_other = {"position": 900, "position_by": 901, "client_order_id": "a"}
-    by_market = {"ticket": 900, "client_order_id": "b"}
+    by_other: dict[str, Any] = {"position": 900, "position_by": 901, "client_order_id": "a"}
+    by_market: dict[str, Any] = {"ticket": 900, "client_order_id": "b"}
     with pytest.raises(errors.OrderUnresolved):
         await mt4.scene.ask("close_by", **by_other)
     with pytest.raises(errors.OrderUnresolved):
@@ -180,7 +182,7 @@ async def test_two_positions_that_were_closed_by_each_other(kept: Kept, lag: int
         "order_send": LOST,
         "positions_get": lambda params: [one for one in both if params.ticket == one.ticket],
     }
-    asked = {"position": 801, "position_by": 800, "client_order_id": "a"}
+    asked: dict[str, Any] = {"position": 801, "position_by": 800, "client_order_id": "a"}
     with pytest.raises(errors.OrderUnresolved):
         await kept.scene.ask("close_by", **asked)
     kept.link()

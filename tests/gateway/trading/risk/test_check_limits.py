@@ -73,7 +73,9 @@ def test_settings_are_read_as_they_were_meant() -> None:
 
 def test_zero_allows_nothing_whoever_says_it() -> None:
     """In a configuration as in a token."""
-    zero = {name: 0 for name, field in Trading.model_fields.items() if is_limit(field)}
+    zero: dict[str, Any] = {
+        name: 0 for name, field in Trading.model_fields.items() if is_limit(field)
+    }
     limits = of_config(Trading(**zero))
     told = {name.replace("price_collar", "collar"): value for name, value in zero.items()}
     assert {name: getattr(limits, name) for name in told} == told

@@ -11,6 +11,7 @@ from scripted_answers import EURUSD, ORDER, POSITION
 from scripted_terminal import Scene
 
 from ea_bridge import host
+from ea_bridge.commands import HistoryParams
 from ea_bridge.errors import TerminalBusy
 from gateway.errors import GatewayError, LimitExceeded, RiskLimit
 from gateway.trading.limits import TradingLimits
@@ -124,7 +125,13 @@ async def test_the_loss_is_of_the_brokers_day_though_our_clock_was_set(scene: Sc
     scene.clock.see(quote, boot_ms)
     scene.now_ms += 86_400_000
     asked: list[int] = []
-    scene.script.answers["history_deals_get"] = lambda p: asked.append(p.from_s) or []
+
+    def none(params: HistoryParams) -> list[object]:
+        assert params.from_s is not None
+        asked.append(params.from_s)
+        return []
+
+    scene.script.answers["history_deals_get"] = none
     await place(scene, **BUY)
     assert [one // 86_400 for one in asked] == [quote // 86_400]
 
