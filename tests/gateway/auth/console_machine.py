@@ -94,6 +94,11 @@ class Machine:
 
 
 def hello(token: str, **changes: Any) -> Hello:
-    facts = {"platform": "mt5", "login": 7, "server": "Broker-Demo", "company": "Broker"}
+    facts: dict[str, Any] = {
+        "platform": "mt5",
+        "login": 7,
+        "server": "Broker-Demo",
+        "company": "Broker",
+    }
     facts |= changes
     return Hello(proto="1-1", tid=parse_token(token), cnonce="0" * 64, boot="b", **facts)

@@ -128,7 +128,7 @@ class ScriptedGateway:
         try:
             answer = await self._answer(await request.json())
         except Hangup:
-            request.transport.abort()
+            _transport_of(request).abort()
             return web.Response()
         return web.json_response(answer)
 
@@ -142,7 +142,7 @@ class ScriptedGateway:
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
         self.sockets.append(socket)
-        self._transports.append(request.transport)
+        self._transports.append(_transport_of(request))
         async with asyncio.TaskGroup() as calls:
             async for frame in socket:
                 calls.create_task(self._serve(request, socket, json.loads(frame.data)))
@@ -155,7 +155,7 @@ class ScriptedGateway:
         try:
             answer = await self._answer(message)
         except Hangup:
-            request.transport.abort()
+            _transport_of(request).abort()
             return
         if not socket.closed:
             await socket.send_str(json.dumps(answer))
@@ -200,6 +200,11 @@ class ScriptedGateway:
                 }
             )
         return {"subscribed": subscribed, "failed": failed}
+
+
+def _transport_of(request: web.Request) -> asyncio.Transport:
+    assert request.transport is not None
+    return request.transport
 
 
 def _refusal(request: web.Request) -> web.Response | None:

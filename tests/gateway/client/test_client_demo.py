@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Literal
 
 import pytest
 from demo_process import Demo
@@ -12,7 +13,7 @@ from gateway.errors import SubscribeFailed, SymbolNotFound
 
 
 @pytest.mark.parametrize("transport", ["http", "ws"])
-async def test_a_trade_from_order_to_deal(demo: Demo, transport: str) -> None:
+async def test_a_trade_from_order_to_deal(demo: Demo, transport: Literal["http", "ws"]) -> None:
     """Place, see, change and close a position; its deals are in the history under its id."""
     async with GatewayClient(demo.url, demo.auth_token, transport=transport) as client:
         receipt = await client.place_order(
@@ -20,6 +21,7 @@ async def test_a_trade_from_order_to_deal(demo: Demo, transport: str) -> None:
         )
         order = receipt["order"]
         assert order["state"] == "filled"
+        assert order["position"] is not None
         assert order["client_order_id"].startswith("py-")
         mine = [p for p in await client.get_positions() if p["ticket"] == order["position"]]
         assert [(p["symbol"], p["type"], p["volume"]) for p in mine] == [("EURUSD", "buy", 0.1)]

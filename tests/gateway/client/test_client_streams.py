@@ -44,22 +44,19 @@ async def test_frames_may_hold_several_events(gateway: ScriptedGateway) -> None:
     async with GatewayClient(gateway.url, TOKEN) as client:
         events = client.subscribe("orders")
         first = await started(gateway, events)
-        event = {
-            "jsonrpc": "2.0",
-            "method": "event",
-            "params": {
-                "channel": "orders",
-                "terminal": "demo",
-                "epoch": "boot.1",
-                "seq": 1,
-                "type": "update",
-                "ts": 0,
-                "data": 1,
-                "later": True,
-            },
+        params = {
+            "channel": "orders",
+            "terminal": "demo",
+            "epoch": "boot.1",
+            "seq": 1,
+            "type": "update",
+            "ts": 0,
+            "data": 1,
+            "later": True,
         }
+        event = {"jsonrpc": "2.0", "method": "event", "params": params}
         news = {"jsonrpc": "2.0", "method": "weather", "params": {}}
-        other = event | {"params": event["params"] | {"channel": "deals"}}
+        other = event | {"params": params | {"channel": "deals"}}
         await gateway.say([news, other, event])
         assert (await first).channel == "orders"
 

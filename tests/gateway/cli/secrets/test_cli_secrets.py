@@ -179,8 +179,8 @@ def test_a_machine_without_a_keyring(run: Run, tmp_path: Path) -> None:
     """The first command says what to type, word for word; after that everything is as usual."""
     place = ("--home", str(tmp_path / "new"))
     create = ("token", "create", "--name", "A")
-    for command in (create, ("serve",)):
-        do, why = run(*command, *place).advice
+    for words in (create, ("serve",)):
+        do, why = run(*words, *place).advice
         assert why.startswith("there is no keyring (")
     first, _, command = do.partition("mt-gateway ")
     assert first == "run once: "
