@@ -26,6 +26,19 @@ async def in_chunks(items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
         yield items[start : start + CHUNK]
 
 
+async def take_chunks(items: list[T]) -> AsyncIterator[list[T]]:
+    """Yield a list piece by piece, the last first, and empty it.
+
+    To throw thousands of objects away takes milliseconds as well: here each chunk goes by itself.
+    """
+    while items:
+        chunk = items[-CHUNK:]
+        del items[-CHUNK:]
+        yield chunk
+        del chunk
+        await asyncio.sleep(0)
+
+
 async def map_chunks(convert: Callable[[T], R], items: Sequence[T]) -> list[R]:
     """Return what a function makes of each item."""
     if len(items) <= CHUNK:

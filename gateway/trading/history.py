@@ -23,7 +23,7 @@ from ea_bridge.commands import Command, HistoryParams
 from ea_bridge.model import Deal, DealEntry, DealType, Order, OrderState, OrderType
 from gateway import schemas as shapes
 from gateway.broker_time.clock import BrokerClock
-from gateway.chunks import in_chunks, map_chunks
+from gateway.chunks import in_chunks, map_chunks, take_chunks
 from gateway.errors import RangeTooLarge
 from gateway.schemas.convert import enums, word
 
@@ -281,6 +281,12 @@ class ClosedPositions:
         self.settled_ms = self._waiting[0][0] - 1 if self._waiting else end_ms
         return found
 
+    async def clear(self) -> None:
+        """Throw away what was read, in chunks."""
+        async for numbers in take_chunks([*self._deals]):
+            for number in numbers:
+                del self._deals[number]
+
     async def _ask(self) -> list[ClosedPosition]:
         group = [self._waiting.popleft()[1] for _ in range(min(GATHER, len(self._waiting)))]
         self.asked += len(group)
@@ -323,7 +329,7 @@ class ClosedPositions:
     async def _read_orders(self, to_s: int) -> None:
         span = self._orders_s, to_s
         async for orders in fetch_history(self._terminal, commands.HISTORY_ORDERS_GET, *span):
-            async for chunk in in_chunks(orders):
+            async for chunk in take_chunks(orders):
                 for order in chunk:
                     volume = exact(order.volume_initial) - exact(order.volume_current)
                     self._filled[order.ticket] = volume

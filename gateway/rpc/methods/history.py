@@ -18,7 +18,7 @@ from ea_bridge.model import Deal, Order
 from gateway import schemas as shapes
 from gateway.auth.caller import Scope
 from gateway.broker_time.clock import BrokerClock
-from gateway.chunks import in_chunks
+from gateway.chunks import in_chunks, map_chunks, take_chunks
 from gateway.errors import (
     AmbiguousSymbol,
     InvalidParams,
@@ -231,6 +231,7 @@ async def _page(question: _Question, start: Cursor, limit: int) -> tuple[list[_I
         found = await _closed_positions(question, start, limit)
     else:
         found = await _records(question, start, limit)
+    found = await _oldest(found, start, limit)
     await asyncio.sleep(0)  # thousands take milliseconds to sort
     # a total order, the same in each call: a cursor counts how many of a moment were told
     items = sorted(found.items, key=_ORDER)
@@ -246,6 +247,18 @@ async def _page(question: _Question, start: Cursor, limit: int) -> tuple[list[_I
             told += start.skip
         return page, str(Cursor(last_ms, told))
     return page, None if found.settled_ms is None else str(Cursor(found.settled_ms + 1))
+
+
+async def _oldest(found: _Found, start: Cursor, limit: int) -> _Found:
+    """Return what a page can need: an item more than fits, and all of its moment."""
+    moments = sorted(await map_chunks(_MOMENT, found.items))
+    last = bisect_left(moments, start.at_ms) + start.skip + limit
+    if last >= len(moments):
+        return found
+    kept: list[_Item] = []
+    async for chunk in take_chunks(found.items):
+        kept += [item for item in chunk if item.at_ms <= moments[last]]
+    return _Found(kept, found.settled_ms)
 
 
 _ORDER = itemgetter(0, 1, 2)
@@ -310,7 +323,8 @@ async def _records(question: _Question, start: Cursor, limit: int) -> _Found:
         }
         until_s = min(part.to_s for part in parts.values())
         for name, part in parts.items():
-            async for chunk in in_chunks(part.rows):
+            # of an EA of an earlier version they are far more than a page
+            async for chunk in take_chunks(part.rows):
                 known = [record for record in chunk if second_of(record) <= until_s]
                 items += question.items(name, known)
         if until_s >= to_s:
@@ -326,16 +340,17 @@ async def _closed_positions(question: _Question, start: Cursor, limit: int) -> _
     items: list[_Item] = []
     wanted = start.skip + limit + 1
     reader = ClosedPositions(question.terminal, *question.seconds(start), wanted, question.symbol)
-    while not reader.is_over:
+    is_enough = False
+    while not (reader.is_over or is_enough):
         async for chunk in in_chunks(await reader.read()):
             made = (_trip(closed) for closed in chunk)
             items += [trip for trip in made if trip.at_ms in question.span]
         known = sum(start.at_ms <= item.at_ms <= reader.settled_ms for item in items)
         # what was asked for so far is a page, unless all of it happened at one moment
-        is_enough = reader.asked >= MAX_ASKED and reader.settled_ms > start.at_ms
-        if known >= wanted or is_enough:
-            return _Found(items, reader.settled_ms)
-    return _Found(items)
+        has_asked = reader.asked >= MAX_ASKED and reader.settled_ms > start.at_ms
+        is_enough = known >= wanted or has_asked
+    await reader.clear()
+    return _Found(items, reader.settled_ms if is_enough else None)
 
 
 async def _patiently(
