@@ -125,7 +125,7 @@ async def test_a_row_ends_once(journal: ManagerJournal, end: Any) -> None:
     assert journal.open() == [unknown]
     assert (await journal.settle(begun, end)).state == end
     for other in ("done", "refused", "unknown"):
-        assert (await journal.settle(begun, other)).state == end  # type: ignore[arg-type]  # names of states
+        assert (await journal.settle(begun, other)).state == end
 
 
 async def test_command_ids_are_counted_over_all_runs(

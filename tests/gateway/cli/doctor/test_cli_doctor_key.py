@@ -109,7 +109,7 @@ def test_a_credential_is_seen_in_the_unit_alone(
 class Backend(KeyringBackend):
     """A keyring of the test's own."""
 
-    priority = 5  # type: ignore[assignment]  # a property in the package
+    priority = 5
     entries: dict[tuple[str, str], str] = {}  # noqa: RUF012 (shared, as a keyring is)
     fails: Callable[[], None] = staticmethod(lambda: None)
     written: list[str] = []  # noqa: RUF012

@@ -92,7 +92,7 @@ async def test_what_comes_and_goes_between_two_pages_moves_no_other(
 @LISTS
 @pytest.mark.parametrize("params", [{"limit": 0}, {"limit": 5001}, {"after": -1}])
 async def test_pages_within_bounds(
-    scene: Scene, method: str, op: str, noun: Any, params: dict[str, int]
+    scene: Scene, method: str, op: str, noun: Any, params: dict[str, Any]
 ) -> None:
     """Neither empty nor endless."""
     with pytest.raises(InvalidParams):

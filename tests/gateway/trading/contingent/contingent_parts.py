@@ -97,7 +97,7 @@ class Stand:
 
     def say(self, op: str, order: model.Order) -> None:
         """Tell the keeper of a change."""
-        self.keeper.event(self.scene.script, Trade(op=op, q=1, order=order))  # type: ignore[arg-type]
+        self.keeper.event(self.scene.script, Trade(op=op, q=1, order=order))
 
     def _send(self, request: TradeRequest) -> Any:
         if self.refusals:
