@@ -256,6 +256,7 @@ class ClosedPositions:
         self._symbol = symbol
         self._to_s = to_s
         self._next_s = self._orders_s = from_s
+        self._wanted = count
         self._count = 2 * count  # a closed position has two deals at the least
         self._deals: dict[int, list[Deal]] = defaultdict(list)
         self._filled: dict[int, Decimal] = {}
@@ -311,7 +312,8 @@ class ClosedPositions:
                     if closes(deal):
                         closed.setdefault(deal.position_id, moment_of(deal))
         strangers = await self._strangers([*closed])
-        if len(strangers) > GATHER:
+        # an EA of an earlier version tells all of the span, of which a short page needs little
+        if min(len(strangers), self._wanted) > GATHER:
             await self._read_orders(part.to_s)
             strangers = await self._strangers(strangers)
         self._waiting.extend((closed[number], number) for number in strangers)
