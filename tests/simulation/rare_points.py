@@ -144,6 +144,7 @@ OTHERS: Mapping[str, str] = {
     "booking: looked up": "nothing told any more whether a user was changed",
     "silence: all was ended": "the dead man's switch has done its work",
     "disconnect: all was cancelled": "nothing is left of what a lost program had placed",
+    "disconnect: an order came later": "one was under way when its program was lost",
     "disconnect: back in time": "a program came back to its rule, and its orders were there",
     "disconnect: back to a new life": "and to a daemon that was started anew meanwhile",
     "disconnect: back too late": "a program came back when its rule was carried out",

@@ -279,6 +279,18 @@ DISCONNECTS = (
         lone="leaving",
     ),
     Mutant(
+        "order-under-way-not-swept",
+        "A sweep for a lost connection waits for none of the orders that are under way.",
+        (
+            Change(
+                "gateway.trading.kill_switch.service",
+                "            may_grow = firing.may_grow()\n",
+                "            may_grow = False\n",
+            ),
+        ),
+        lone="leaving",
+    ),
+    Mutant(
         "orders-of-others-too",
         "A lost connection takes the orders of others with its own.",
         (

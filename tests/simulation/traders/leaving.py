@@ -11,7 +11,7 @@ from gateway.trading.requests import tag
 
 from ..bot_requests import FAR_ABOVE, FAR_BELOW, BotRequest
 from ..disconnect_rules import Rule, Session
-from ..intents import Json
+from ..intents import Intent, Json, reply_of
 from ..network import NODE
 from ..plugins import trader
 from ..stream_client import Line, StreamClient
@@ -36,7 +36,14 @@ one life of the daemon, whatever else has failed. Whoever does not get it done i
 say so."""
 UNHEARD_S = 25.0
 """In which the gateway finds out that nobody is there any more."""
-ACTS = {"leave": 8, "return": 8, "take over": 3, "stay": 2, "log out": 2, "disarm": 2}
+HASTE_S = 0.03
+"""Within which a program loses its connection once it has asked for an order."""
+HELD_UP_SHARE, HELD_UP_S = 0.5, 0.5
+"""Share of these orders that the terminal begins with only so long after the grace."""
+ACTS = {
+    **{"leave": 8, "leave at once": 8, "return": 8},
+    **{"take over": 3, "stay": 2, "log out": 2, "disarm": 2},
+}
 """What a program does once it has placed its orders, and how often."""
 
 
@@ -84,6 +91,7 @@ class Program:
         self._bot = new_bot(terminal, name, dice, [self._client])
         self._other_bot = new_bot(terminal, f"{name}-rpc", dice, [by_rpc])
         self._names = (f"{name}-{number}" for number in itertools.count())
+        self._late_ids = (f"{name}-late-{number}" for number in itertools.count())
         self._session = Session(next(self._names))
         self._rule = Rule(own=True, within_s=0.0)
         self._line: Line | None = None
@@ -131,11 +139,13 @@ class Program:
         """Place some orders that wait."""
         begin = self._world.run.begin_at(self._terminal)
         for _ in range(self._dice.randint(1, 3)):
-            kind = self._dice.choice(("buy_limit", "sell_limit"))
-            price = FAR_BELOW if kind == "buy_limit" else FAR_ABOVE
-            order = {"symbol": SYMBOL, "volume": 0.01, "type": kind, "price": price}
             bot = self._other_bot if self._dice.random() < BY_RPC_SHARE else self._bot
-            await bot.carry_out(BotRequest("place_order", order), begin)
+            await bot.carry_out(BotRequest("place_order", self._draw()), begin)
+
+    def _draw(self) -> Json:
+        kind = self._dice.choice(("buy_limit", "sell_limit"))
+        price = FAR_BELOW if kind == "buy_limit" else FAR_ABOVE
+        return {"symbol": SYMBOL, "volume": 0.01, "type": kind, "price": price}
 
     async def act(self) -> bool:
         """Leave, or do not; return whether the same session goes on."""
@@ -152,6 +162,8 @@ class Program:
         match act:
             case "leave":
                 await self._leave()
+            case "leave at once":
+                await self._leave_at_once(line)
             case "take over":
                 return await self._take_over(line)
             case "stay":
@@ -194,8 +206,40 @@ class Program:
                 network.lose(near)
                 network.lose(near.peer)
 
-    async def _leave(self) -> None:
-        """Lose the connection, and see that all is cancelled."""
+    async def _leave_at_once(self, line: Line) -> None:
+        """Lose the connection while an order is on its way, and see that it does not stay."""
+        id_, order = next(self._late_ids), self._draw()
+        late = tag(*self._terminal.account, id_)
+        intent = Intent(id=id_, method="place_order", params=order, tag=late)
+        if not self._world.run.begin_at(self._terminal)(intent):
+            return
+        is_owed = self._session.fired_s is None
+        is_held_up = self._dice.random() < HELD_UP_SHARE
+        if is_held_up:
+            self._hold_up()
+        params = order | {"client_order_id": id_}
+        asking = asyncio.create_task(self._client.ask_on(line, "place_order", params))
+        await asyncio.sleep(HASTE_S if is_held_up else self._dice.uniform(0.0, HASTE_S))
+        was_there = bool(self._terminal.truth.tagged[late])
+        await self._leave(late if is_owed else "")
+        if (response := await asking) is not None:
+            intent.replies.append(reply_of(response))
+        if is_owed and not was_there and self._terminal.truth.tagged[late]:
+            self._world.sometimes("disconnect: an order came later")
+
+    def _hold_up(self) -> None:
+        """Hold the terminal up before the next order, until the sweep has begun."""
+        faults = self._terminal.machine.faults
+        faults.stall_ms = round((self._rule.within_s + HELD_UP_S) * 1000)
+        self._world.loop.call_later(2 * HASTE_S, setattr, faults, "stall_ms", 0)
+
+    async def _leave(self, late: str = "") -> None:
+        """Lose the connection, and see that all is cancelled.
+
+        Args:
+            late: tag of an order that is on its way; empty: there is none.
+
+        """
         world, watcher, session = self._world, self._watcher, self._session
         broker = self._terminal.truth.broker
         meant, since_s = self._rules.owed(session, broker.orders(), world.loop.now)
@@ -204,10 +248,13 @@ class Program:
         quiet_s, stage = 0.0, watcher.stage()
         while True:
             told = {one for one, at_s in watcher.left.items() if at_s >= since_s}
-            left = meant & self._rules.meant(session, broker.orders()) - told
-            if not left:
+            orders = broker.orders()
+            came = {one.ticket for one in orders if late and one.comment.startswith(late)}
+            left = (meant | came) & self._rules.meant(session, orders) - told
+            is_over = quiet_s > bound_s
+            if not left and (is_over or not late):
                 break
-            if quiet_s > bound_s:
+            if is_over:
                 said = f"{sorted(left)} are there {quiet_s} s after {session.name} was lost"
                 watcher.accuse(said)
                 return
