@@ -71,10 +71,12 @@ def _look_in(
     """Look later whether the answer was taken; later still if the machine sleeps until then: an
     answer that came meanwhile is read when it wakes, and not before this look.
     """
-    due_s = world.loop.time() + seconds
+    loop = world.loop
+    due_s, slept_s = loop.time() + seconds, loop.slept_s
 
     def look() -> None:
-        if world.loop.time() - due_s > AWAKE_S:
+        # also where it woke right before: what came meanwhile takes its time
+        if loop.slept_s > slept_s or loop.time() - due_s > AWAKE_S:
             _look_in(TAKEN_S, world, terminal, command_id, scene)
         else:
             _look(world, terminal, command_id, scene)
