@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -39,7 +39,7 @@ class _Mapping:
 
     memory: mmap.mmap
     view: memoryview
-    descriptors: list[int] = field(default_factory=list)
+    descriptor: int
     users: int = 0
 
 
@@ -47,7 +47,8 @@ class _MappedFile:
     """One user of a mapping.
 
     POSIX drops all locks of a process on a file when it closes any descriptor of the file, and
-    SQLite would lose its own. So no descriptor is closed before the last user lets go.
+    SQLite would lose its own. So there is one descriptor a file, which is closed with the last
+    user; each of them has a connection of its own, which it closes before.
     """
 
     _mappings: dict[tuple[int, int], _Mapping] = {}  # noqa: RUF012 (all of this process)
@@ -55,20 +56,26 @@ class _MappedFile:
 
     def __init__(self, path: Path, size: int) -> None:
         with self._lock:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-            found = os.fstat(descriptor)
+            found = os.stat(path, follow_symlinks=False)
             self._key = found.st_dev, found.st_ino
             mapping = self._mappings.get(self._key)
             if mapping is None:
-                try:
-                    memory = mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
-                except BaseException:
-                    os.close(descriptor)
-                    raise
-                mapping = self._mappings[self._key] = _Mapping(memory, memoryview(memory))
-            mapping.descriptors.append(descriptor)
+                mapping = self._open(path, size)
             mapping.users += 1
             self.view = mapping.view
+
+    def _open(self, path: Path, size: int) -> _Mapping:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            found = os.fstat(descriptor)
+            if (found.st_dev, found.st_ino) != self._key:
+                raise OSError(f"{path} was exchanged")  # the database was, and says so itself
+            memory = mmap.mmap(descriptor, size, access=mmap.ACCESS_READ)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        mapping = self._mappings[self._key] = _Mapping(memory, memoryview(memory), descriptor)
+        return mapping
 
     def close(self) -> None:
         with self._lock:
@@ -79,8 +86,7 @@ class _MappedFile:
             del self._mappings[self._key]
             mapping.view.release()
             mapping.memory.close()
-            for descriptor in mapping.descriptors:
-                os.close(descriptor)
+            os.close(mapping.descriptor)
 
 
 class Host:

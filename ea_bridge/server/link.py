@@ -260,6 +260,7 @@ class BridgeLink(asyncio.Protocol):
         An EA that does not read gets nothing any more: what waits for it may be orders.
         """
         self._pacer.flush()
+        self._end_turn()  # what waits for the end of the turn is not what the EA does not read
         if self.unsent():  # it does not read, so the bye would not leave either
             if self.session is not None:
                 self.session.end(code)

@@ -193,13 +193,21 @@ def _ledger(home: Path) -> Iterator[sqlite3.Connection]:
     # sqlite would make an empty one, with the rights of the umask
     if not path.exists():
         _make(home)
-    with closing(sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)) as connection:
+    with closing(_connect(path)) as connection:
+        is_ours = _has(connection, "halts") and _has(connection, "audit")
+    # of an older version: no gateway of this one has run yet. Not beside a connection of ours: it
+    # would lose its locks when the store is closed
+    if not is_ours:
+        _make(home)
+    with closing(_connect(path)) as connection:
         connection.row_factory = sqlite3.Row
         # a halt outlives a power cut
         connection.execute("PRAGMA synchronous=FULL")
-        if not (_has(connection, "halts") and _has(connection, "audit")):
-            _make(home)  # of an older version: no gateway of this one has run yet
         yield connection
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
 
 
 def _make(home: Path) -> None:

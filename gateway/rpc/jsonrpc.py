@@ -41,7 +41,7 @@ from jsonrpcserver.sentinels import NOID
 from ea_bridge import host
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
-from gateway.chunks import CHUNK, in_chunks
+from gateway.chunks import CHUNK, dump_chunks
 from gateway.config import Limits
 from gateway.errors import (
     AccessDenied,
@@ -192,10 +192,7 @@ class JsonRpc:
         except orjson.JSONDecodeError as exc:
             return self._refuse(ParseError(reason="not_json", position=exc.pos), arrived_s)
         is_batch = type(message) is list
-        entry = None if is_batch else self._find(message)
-        mutates = (
-            any(map(self._mutates, message)) if is_batch else entry is not None and entry.mutates
-        )
+        mutates = any(map(self._mutates, message)) if is_batch else self._mutates(message)
         if mutates:
             try:
                 check_members(raw.removeprefix(BOM_UTF8))
@@ -204,16 +201,22 @@ class JsonRpc:
                 return self._refuse(exc, arrived_s, echo(message))
         if is_batch:
             return await self._batch(message, call, in_flight, arrived_s, mutates=mutates)
-        stages = new_stages() if entry is not None and entry.of_terminal else None
         if mutates and in_flight is not None:
             # before the first await: a connection that is lost now stops the task of no trade
             with in_flight.protected():
-                response = await self._one(message, call, in_flight)
-        else:
-            response = await self._one(message, call, in_flight)
+                return await self._single(message, call, in_flight, arrived_s)
+        return await self._single(message, call, in_flight, arrived_s)
+
+    async def _single(
+        self, message: Any, call: Call, in_flight: InFlight | None, arrived_s: float
+    ) -> Answer:
+        """Answer a message that is no batch."""
+        entry = self._find(message)
+        stages = new_stages() if entry is not None and entry.of_terminal else None
+        response = await self._one(message, call, in_flight)
         if response is None:
             return Answer(None)
-        room = self._limits.max_response_bytes
+        room = ResponseBudget(self._limits.max_response_bytes)
         body, response = await self._dump(message, response, room, entry, arrived_s, stages)
         return Answer(body, response.get("error"))
 
@@ -244,8 +247,7 @@ class JsonRpc:
             response = await self._one(item, call, in_flight, is_alone=False)
             if response is None:
                 return None
-            body, _ = await self._dump(item, response, room.bytes, entry, arrived_s, stages)
-            room.bytes -= len(body)
+            body, _ = await self._dump(item, response, room, entry, arrived_s, stages)
             return body
 
         # a batch with one trade is answered in order as a whole: "close, then read what is left"
@@ -334,7 +336,7 @@ class JsonRpc:
         self,
         item: Any,
         response: Response,
-        room: int,
+        room: ResponseBudget,
         entry: _Entry | None,
         arrived_s: float,
         stages: Stages | None,
@@ -358,7 +360,10 @@ class JsonRpc:
             error = _internal("the result of a method is no JSON")
             body, response = self._dump_instead(item, response, error)
         else:
-            if len(body) > room and not ("error" in response and len(body) <= MAX_ERROR_BYTES):
+            # as it is now: while a long answer was written, others of its batch have taken room
+            if len(body) > room.bytes and not (
+                "error" in response and len(body) <= MAX_ERROR_BYTES
+            ):
                 too_large = TooLarge(
                     "The answer is over the limit: ask for less at a time",
                     limit=self._limits.max_response_bytes,
@@ -366,6 +371,7 @@ class JsonRpc:
                     hint="limit, cursor or a shorter range",
                 )
                 body, response = self._dump_instead(item, response, too_large)
+        room.bytes -= len(body)
         metrics.whole.add(self._perf_s() - arrived_s)
         if "error" in response:
             metrics.errors[response["error"]["data"]["name"]] += 1
@@ -393,42 +399,6 @@ class JsonRpc:
 def refuse(error: GatewayError, request_id: Id | None = None) -> Answer:
     """Return the answer to a message as a whole; its id is null where it could not be told."""
     return Answer(orjson.dumps(error_response(error, request_id)), error.as_dict())
-
-
-async def dump_chunks(response: Response) -> bytes:
-    """Serialise a response; long lists in its result take a turn of the loop for each chunk.
-
-    Raises:
-        TypeError: something in it is no JSON.
-
-    """
-    pieces: list[bytes | memoryview] = []
-    await _add_pieces(pieces, response)
-    body = b"".join(pieces)
-    # to throw thousands of objects away takes milliseconds, and to write the body as well
-    await asyncio.sleep(0)
-    response["result"] = None
-    await asyncio.sleep(0)
-    return body
-
-
-async def _add_pieces(pieces: list[bytes | memoryview], value: Any) -> None:
-    """Add the JSON of a value. It is joined once, in the end: megabytes are slow to copy."""
-    if type(value) is dict and value:
-        before = b"{"
-        for name, member in value.items():
-            pieces += (before, orjson.dumps(name), b":")
-            await _add_pieces(pieces, member)
-            before = b","
-        pieces.append(b"}")
-    elif type(value) is list and len(value) > CHUNK:
-        before = b"["
-        async for chunk in in_chunks(value):
-            pieces += (before, memoryview(orjson.dumps(chunk))[1:-1])
-            before = b","
-        pieces.append(b"]")
-    else:
-        pieces.append(orjson.dumps(value))
 
 
 # --- one request ---------------------------------------------------------------------------

@@ -235,3 +235,17 @@ async def test_questions_of_one_turn_leave_together_and_a_trade_at_once(bridge, 
     assert [data.count(b"\n") for data in written] == [1, 3, 2]
     await ea.hang_up()
     await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def test_a_bye_follows_questions_of_the_same_turn(bridge):
+    """What waits for the end of the turn is nothing that the EA does not read."""
+    ea, session = await bridge.join()
+    calls = [asyncio.create_task(session.request(commands.TICK_GET, EURUSD)) for _ in range(3)]
+    await asyncio.sleep(0)  # they have asked, and their turn is not over
+    session._wire.say_bye("shutdown")
+    for _ in calls:
+        await ea.hear(m.Cmd)
+    assert await ea.hear(m.Bye) == m.Bye(code="shutdown")
+    assert [type(done) for done in await asyncio.gather(*calls, return_exceptions=True)] == [
+        NotSent
+    ] * len(calls)

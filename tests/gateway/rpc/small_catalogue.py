@@ -132,6 +132,11 @@ def handlers(doings: Doings) -> list[spine.Method]:
         return "x" * size
 
     @method(scope=None, of_terminal=False)
+    async def many(call: Call, *, count: int) -> list[str]:
+        """Return a long list."""
+        return ["x" * 100] * count
+
+    @method(scope=None, of_terminal=False)
     async def refuse(call: Call, *, how: str, size: int = 0) -> None:
         """Fail as asked, and at length."""
         if how == "limit":
@@ -162,7 +167,7 @@ def handlers(doings: Doings) -> list[spine.Method]:
 
     return [
         subtract, sum, get_data, update, wait, trade, explode, read_disk, no_json, not_a_number,
-        lose, big, refuse, ws_only, follow, hello, get_ws_ticket,
+        lose, big, many, refuse, ws_only, follow, hello, get_ws_ticket,
     ]  # fmt: skip
 
 

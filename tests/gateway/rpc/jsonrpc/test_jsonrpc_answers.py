@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import orjson
 import pytest
 from jsonrpc_front import Front, request
 
@@ -176,6 +177,15 @@ async def test_an_answer_over_the_limit_says_so_instead() -> None:
     batch = [request("big", size=30_000, id=n) for n in range(4)]
     answers = await front.ask(batch)
     assert ["result" in answer for answer in answers] == [True, True, False, False]
+
+
+async def test_long_lists_of_a_batch_count_though_they_are_written_side_by_side() -> None:
+    """Others take room while one is written chunk by chunk: what is left in the end decides."""
+    front = Front(Limits(max_response_bytes=200_000))
+    batch = [request("many", count=600, id=n) for n in range(20)]
+    answers = await front.ask(batch)
+    assert sum("result" in answer for answer in answers) == 3
+    assert len(orjson.dumps(answers)) < 200_000 + 20 * 4096
 
 
 async def test_long_errors_count_too() -> None:

@@ -8,8 +8,7 @@ import orjson
 import pytest
 from turns import turns
 
-from gateway.chunks import CHUNK
-from gateway.rpc.jsonrpc import dump_chunks
+from gateway.chunks import CHUNK, dump_chunks
 
 ROWS = [{"n": n, "text": 'a "é" \\ b', "price": 1.1 + n} for n in range(3 * CHUNK + 1)]
 
