@@ -11,6 +11,7 @@ from typing import Any
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks
 
 CHECKS = (
@@ -61,6 +62,7 @@ class Attack:
         schema = schemathesis.openapi.from_dict(dict(self.document))
         schema.config.update(base_url=self.document["servers"][0]["url"])
         for result in schema.exclude(operation_id=list(self.left_out)).get_all_operations():
+            assert isinstance(result, Ok)
             operation = result.ok()
             if mode is GenerationMode.NEGATIVE and not any(
                 getattr(operation, part) for part in self.spoilt

@@ -98,12 +98,14 @@ class Mailbox:
     async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:
         """Take a mail, or not."""
         if self.drops:
+            assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
             return "250 OK"
         answer = self.data.pop(0) if self.data else "250 OK"
         if answer.startswith("250"):
             self.mails.append(message_from_bytes(envelope.content, policy=SMTP_POLICY))  # type: ignore[arg-type]
             self.recipients.append(list(envelope.rcpt_tos))
+            assert server.transport is not None
             self.tls.append(server.transport.get_extra_info("sslcontext") is not None)
         return answer
 

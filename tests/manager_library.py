@@ -21,7 +21,7 @@ CREDENTIALS = ConnectParams(server="203.0.113.10:443", login=224, password="let-
 
 def compile_cpp(source: Path, out: Path, *flags: str) -> Path:
     """Compile a file of ours with the flags given."""
-    words = [
+    words: list[str | Path] = [
         *needed_cxx(),
         "-O0",
         "-Wall",

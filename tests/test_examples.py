@@ -27,7 +27,7 @@ def output(command: tuple[str | Path, ...], environment: Mapping[str, str]) -> s
 
 def python(name: str, demo: Demo, *arguments: str, **environment: str) -> str:
     """Run one of the Python examples."""
-    command = (sys.executable, EXAMPLES / name, *arguments)
+    command: tuple[str | Path, ...] = (sys.executable, EXAMPLES / name, *arguments)
     return output(command, demo.environment | environment)
 
 

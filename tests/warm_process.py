@@ -53,14 +53,14 @@ class WarmProcess(subprocess.Popen[Any]):
         assert args[0] == sys.executable
         if not is_alike(environment):
             others = (executable, preexec_fn, close_fds, pass_fds, cwd, env)
-            super()._execute_child(args, *others, *rest)
+            super()._execute_child(args, *others, *rest)  # type: ignore[misc]  # it is private
             return
         _, _, _, *pipes = rest[:9]
         stdin, _, _, stdout, _, stderr = pipes
         own = [one if one != -1 else number for number, one in enumerate((stdin, stdout, stderr))]
         self.pid = parent().fork([os.fspath(one) for one in args[1:]], environment, own)
         self._child_created = True
-        self._close_pipe_fds(*pipes)
+        self._close_pipe_fds(*pipes)  # type: ignore[attr-defined]  # the same
 
 
 def run_warm(

@@ -289,7 +289,7 @@ class MemoryWire:
 
     def take(self, kind: type[T]) -> list[T]:
         """Return what came of that kind, and forget all of it."""
-        taken = [message for message in self.inbox if isinstance(message, kind)]
+        taken: list[T] = [message for message in self.inbox if isinstance(message, kind)]
         self.inbox.clear()
         return taken
 

@@ -112,7 +112,7 @@ def test_another_account_under_the_same_token_is_told_first(fixture, change):
 def test_a_subscriber_may_send_the_changed_account_away(fixture):
     """Then it never counts as connected."""
 
-    def refuse(change: registry_module.Change) -> None:
+    def refuse(change: registry_module.TerminalChange) -> None:
         if change.kind == "account_changed":
             fixture.registry.get("demo").close("account_changed")
 
@@ -182,10 +182,10 @@ def test_an_entry_follows_its_terminal(fixture):
 def test_a_subscriber_that_fails_does_not_keep_the_news_from_others(fixture, caplog):
     """Its fault is logged."""
 
-    def fail(change: registry_module.Change) -> None:
+    def fail(change: registry_module.TerminalChange) -> None:
         raise ZeroDivisionError
 
-    told: list[registry_module.Change] = []
+    told: list[registry_module.TerminalChange] = []
     fixture.registry.subscribe(fail)
     unsubscribe = fixture.registry.subscribe(told.append)
     fixture.join()

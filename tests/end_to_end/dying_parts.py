@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,7 +34,7 @@ def die() -> NoReturn:
 
 
 def _before_the_disk() -> None:
-    def stop(leases: Leases, event: ConsoleEvent, *, applied: bool) -> bool:
+    def stop(self: Leases, event: ConsoleEvent, *, applied: bool) -> bool:
         die()
 
     Leases.stop = stop  # type: ignore[method-assign]  # the moment
@@ -44,9 +44,9 @@ def _arm_when_stopped() -> None:
     """Other events are acknowledged too."""
     stop = Leases.stop
 
-    def stop_and_arm(leases: Leases, event: ConsoleEvent, *, applied: bool) -> bool:
+    def stop_and_arm(self: Leases, event: ConsoleEvent, *, applied: bool) -> bool:
         armed.set()
-        return stop(leases, event, applied=applied)
+        return stop(self, event, applied=applied)
 
     Leases.stop = stop_and_arm  # type: ignore[method-assign]  # the moment
 
@@ -55,10 +55,10 @@ def _before_the_ack() -> None:
     _arm_when_stopped()
     acknowledge = ConsoleLink._acknowledge
 
-    async def before(link: ConsoleLink) -> None:
+    async def before(self: ConsoleLink) -> None:
         if armed.is_set():
             die()
-        await acknowledge(link)
+        await acknowledge(self)
 
     ConsoleLink._acknowledge = before  # type: ignore[method-assign]  # the moment
 
@@ -67,8 +67,8 @@ def _after_the_ack() -> None:
     _arm_when_stopped()
     say = ConsoleStream.say
 
-    async def after(stream: ConsoleStream, message: Any) -> None:
-        await say(stream, message)
+    async def after(self: ConsoleStream, message: Any) -> None:
+        await say(self, message)
         if armed.is_set() and message.t == "ack":
             die()
 
@@ -83,15 +83,15 @@ def _after_the_commit() -> None:
     announce, wake = EventNotifier.announce, EventNotifier.wake
     announced: list[Iterable[str]] = []
 
-    async def before(waking: EventNotifier, session: AsyncSession, dids: Sequence[str]) -> None:
+    async def before(self: EventNotifier, session: AsyncSession, dids: Iterable[str]) -> None:
         if armed.is_set():
             announced.append(dids)
-        await announce(waking, session, dids)
+        await announce(self, session, dids)
 
-    def after(waking: EventNotifier, dids: Iterable[str]) -> None:
+    def after(self: EventNotifier, dids: Iterable[str]) -> None:
         if any(dids is one for one in announced):
             die()
-        wake(waking, dids)
+        wake(self, dids)
 
     EventNotifier.announce = before  # type: ignore[method-assign]  # the moment
     EventNotifier.wake = after  # type: ignore[method-assign]
@@ -134,4 +134,6 @@ async def daemon(folder: str, url: str, root: str) -> None:
 if __name__ == "__main__":
     role, moment, *arguments = sys.argv[1:]
     MOMENTS[moment]()
-    asyncio.run({"console": console, "daemon": daemon}[role](*arguments))
+    roles: dict[str, Callable[..., Coroutine[Any, Any, None]]]
+    roles = {"console": console, "daemon": daemon}
+    asyncio.run(roles[role](*arguments))

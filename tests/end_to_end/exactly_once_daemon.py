@@ -49,9 +49,9 @@ def _lay(fuse: Fuse) -> None:
     """Have those who write the ledger come by the fuse."""
     commit = Ledger._commit
 
-    def between_points(ledger: Ledger, group: list[Any]) -> None:
+    def between_points(self: Ledger, group: list[Any]) -> None:
         fuse.reach("committing")
-        commit(ledger, group)
+        commit(self, group)
         fuse.reach("committed")
 
     Ledger._commit = between_points  # type: ignore[method-assign]  # the points

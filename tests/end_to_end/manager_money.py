@@ -142,11 +142,11 @@ def judge(server: EmulatedManager, before: Before, bookings: Sequence[Booking]) 
         verdict.asked += len(one.replies)
         if one.status == 200:
             verdict.done += 1
-            trade = orders.get(one.label)
-            is_right = trade is not None and (
-                trade.order == one.body["order"]
-                and trade.login == one.login
-                and result(trade) == one.cents
+            kept = orders.get(one.label)
+            is_right = kept is not None and (
+                kept.order == one.body["order"]
+                and kept.login == one.login
+                and result(kept) == one.cents
             )
             if (times := found[one.label]) != 1 or not is_right:
                 verdict.wrong.append(f"{one.label} was done, and is there {times} times")

@@ -17,6 +17,7 @@ import exactly_once_daemon
 from exactly_once_daemon import Fuse
 
 from ea_bridge.mt4_manager.session import ManagerSession
+from ea_bridge.session.peer import PeerSession
 from gateway.config import Config
 from gateway.mt4_manager import finder
 from gateway.mt4_manager.journal import Entry, ManagerJournal
@@ -32,22 +33,22 @@ def _lay(fuse: Fuse) -> None:
     _lay_the_ledgers(fuse)
     begin, settle, request = ManagerJournal.begin, ManagerJournal.settle, ManagerSession.request
 
-    async def begin_and_reach(journal: ManagerJournal, entry: Entry) -> Entry:
-        begun = await begin(journal, entry)
+    async def begin_and_reach(self: ManagerJournal, entry: Entry) -> Entry:
+        begun = await begin(self, entry)
         fuse.reach("begun")
         return begun
 
-    async def settle_and_reach(journal: ManagerJournal, *arguments: Any, **facts: Any) -> Entry:
-        settled = await settle(journal, *arguments, **facts)
+    async def settle_and_reach(self: ManagerJournal, *arguments: Any, **facts: Any) -> Entry:
+        settled = await settle(self, *arguments, **facts)
         fuse.reach("settled")
         return settled
 
     async def request_and_reach(
-        session: ManagerSession, command: Any, params: Any, **options: Any
+        self: PeerSession, command: Any, params: Any, **options: Any
     ) -> Any:
         if command.trades:
             options["on_written"] = lambda: fuse.reach("sent")
-        result = await request(session, command, params, **options)
+        result = await request(self, command, params, **options)
         if command.trades:
             fuse.reach("told")
         return result

@@ -12,6 +12,7 @@ import json
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ class Notes:
 
     def listen(self) -> None:
         """Have the daemon's parts tell."""
+        notes = self  # whose name the patched methods need for their own
         told, stop, lost, write = (
             ConsoleLink._told,
             Leases.stop,
@@ -57,25 +59,25 @@ class Notes:
             BridgeLink.write,
         )
 
-        async def on_told(link: ConsoleLink, pushed: Any) -> None:
-            self.heard_s = time.monotonic()
-            await told(link, pushed)
+        async def on_told(self: ConsoleLink, pushed: Any) -> None:
+            notes.heard_s = time.monotonic()
+            await told(self, pushed)
 
-        def on_stop(leases: Leases, event: ConsoleEvent, *, applied: bool) -> bool:
-            saved = stop(leases, event, applied=applied)
-            self.gate_s, self.gate_ms = time.monotonic(), time.time_ns() // 1_000_000
+        def on_stop(self: Leases, event: ConsoleEvent, *, applied: bool) -> bool:
+            saved = stop(self, event, applied=applied)
+            notes.gate_s, notes.gate_ms = time.monotonic(), time.time_ns() // 1_000_000
             return saved
 
-        def on_lost(connection: WebSocketConnection) -> None:
-            lost(connection)
-            self.dead_s[connection.tid] = time.monotonic()
-            self.dead[connection.tid] += 1
+        def on_lost(self: WebSocketConnection) -> None:
+            lost(self)
+            notes.dead_s[self.tid] = time.monotonic()
+            notes.dead[self.tid] += 1
 
-        def on_write(link: BridgeLink, data: bytes) -> None:
-            write(link, data)
+        def on_write(self: BridgeLink, data: bytes) -> None:
+            write(self, data)
             if b'"order_send"' in data:
-                self.order_s[link.tid] = time.monotonic()
-                self.orders[link.tid] += 1
+                notes.order_s[self.tid] = time.monotonic()
+                notes.orders[self.tid] += 1
 
         ConsoleLink._told = on_told  # type: ignore[method-assign]  # to listen at the source
         Leases.stop = on_stop  # type: ignore[method-assign]  # the same
@@ -124,4 +126,6 @@ async def daemon(folder: str, url: str, root: str) -> None:
 
 if __name__ == "__main__":
     role, *arguments = sys.argv[1:]
-    uvloop.run({"console": console, "daemon": daemon}[role](*arguments))
+    roles: dict[str, Callable[..., Coroutine[Any, Any, None]]]
+    roles = {"console": console, "daemon": daemon}
+    uvloop.run(roles[role](*arguments))

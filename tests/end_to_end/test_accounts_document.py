@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -55,7 +56,7 @@ async def test_every_operation_wants_an_admin(house: AccountsHouse) -> None:
     trader = house.product.home.issuer.create("trader", scopes=[Scope.TRADE])[0]
     for operation in OPERATIONS:
         path = operation.path.replace("{account_id}", "1")
-        body = {} if operation.request_model is not None else None
+        body: dict[str, Any] | None = {} if operation.request_model is not None else None
         for token, status in (("", 401), (trader, 403)):
             refused = await house.ask(operation.method, path, body, token=token)
             assert refused.status == status, operation.name

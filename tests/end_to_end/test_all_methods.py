@@ -125,8 +125,8 @@ class CurlClient(Client):
     def __init__(self, demo: Demo) -> None:
         self._demo = demo
 
-    async def ask(self, method: str, params: Json) -> Json:
-        body = json.dumps(self._request(1, method, params))
+    async def ask(self, method: str, params: Json, **members: Any) -> Json:
+        body = json.dumps(self._request(1, method, params) | members)
         process = await asyncio.create_subprocess_exec(
             *("curl", "-sS", self._demo.rpc, "-w", "\n%{http_code} %{content_type}"),
             *("-H", f"Authorization: Bearer {self._demo.auth_token}"),

@@ -153,6 +153,7 @@ async def test_who_is_let_in_and_who_is_not(tmp_path: Path) -> None:
         bot = await running.http()
         for _ in range(5):
             await bot.call("ping")
+        assert running.ready.rpc is not None
         async with aiohttp.ClientSession() as session:
             for headers, reason in (
                 ({"Authorization": f"Bearer {new_token()}"}, "unknown"),

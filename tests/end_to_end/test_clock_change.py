@@ -118,7 +118,8 @@ async def same_ticks(client: HttpClient, told: list[Json]) -> None:
     names = ("time", "broker_time", "bid", "ask")
     rows = [[one[name] for name in names] for one in told]
     assert [[one[name] for name in names] for one in whole["ticks"]] == rows
-    found, cursor = [], None
+    found: list[Json] = []
+    cursor = None
     while not found or cursor is not None:
         page = await client.call("get_history_ticks", **span, limit=150, cursor=cursor)
         found += page["ticks"]

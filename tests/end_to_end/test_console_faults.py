@@ -115,15 +115,17 @@ async def test_whatever_happens_to_the_stream_a_revocation_arrives(
     await until(lambda: here.daemon.uplink.status().connected)
 
 
+def _reset(proxy: FaultProxy) -> None:
+    proxy.paths["call"].refuse = True
+    proxy.cut("call", reset=True)
+
+
 CALL_FAULTS: dict[str, Callable[[FaultProxy], None]] = {
     "swallowed": lambda proxy: setattr(proxy.paths["call"].down, "drop", True),
     "garbled": lambda proxy: setattr(proxy.paths["call"], "down", Flow(corrupt_every=1009)),
     "garbled upwards": lambda proxy: setattr(proxy.paths["call"], "up", Flow(corrupt_every=211)),
     "one byte a second": lambda proxy: setattr(proxy.paths["call"], "down", Flow(bytes_per_s=1)),
-    "reset": lambda proxy: (
-        setattr(proxy.paths["call"], "refuse", True),
-        proxy.cut("call", reset=True),
-    )[0],
+    "reset": _reset,
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -134,15 +135,24 @@ def _altered(envelope: str, at: int) -> str:
     return envelope[:at] + other + envelope[at + 1 :]
 
 
+def _instead(lie: Json, _answer: Json) -> Json:
+    return lie
+
+
+async def _heard_twice(between: Middleman, here: Scene) -> None:
+    """Have the daemon ask, until it has been answered twice."""
+    seen = len(between.answers)
+    here.daemon.uplink._link.wake()
+    await until(lambda: len(between.answers) > seen + 1)
+
+
 async def test_altered_answers_are_refused_whole(between: Middleman, here: Scene) -> None:
     """Whatever in an answer is altered: no token gets a right by it, and a true one heals."""
     client = await here.daemon.http(here.main.token)
     genuine, before = between.answers[-1], _tids(here)
     for lie in _lies(genuine, here.lease.tid):
-        between.alter_sync = lambda _, lie=lie: lie
-        seen = len(between.answers)
-        here.daemon.uplink._link.wake()
-        await until(lambda seen=seen: len(between.answers) > seen + 1)
+        between.alter_sync = partial(_instead, lie)
+        await _heard_twice(between, here)
         assert _tids(here) <= before
         between.restore()
         await here.settled()

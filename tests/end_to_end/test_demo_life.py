@@ -38,10 +38,8 @@ def client_of(demo: Demo) -> SyncGatewayClient:
 
 def buy(client: SyncGatewayClient, name: str) -> Json:
     """A tenth of a lot."""
-    receipt: Json = client.place_order(
-        symbol="EURUSD", side="buy", volume=0.1, client_order_id=name
-    )["order"]
-    return receipt
+    receipt = client.place_order(symbol="EURUSD", side="buy", volume=0.1, client_order_id=name)
+    return dict(receipt["order"])
 
 
 def tickets(client: SyncGatewayClient) -> dict[str, Any]:
@@ -73,6 +71,7 @@ def test_the_account_goes_on_where_it_was(tmp_path: Path) -> None:
         assert again == told
         assert buy(client, "my-1")["order"] == first["order"]
         now = client.get_order(client_order_id="my-1")["now"]
+        assert now is not None
         assert [one["ticket"] for one in now["positions"]] == [first["position"]]
         later = buy(client, "my-3")
         used = {*before["positions"], *before["orders"], closed["order"], closed["position"]}
@@ -102,6 +101,7 @@ def test_a_position_is_no_older_than_its_order(tmp_path: Path) -> None:
         order = buy(client, "my-1")
         record = client.get_order(client_order_id="my-1")
         [position] = client.get_positions()
+        assert position["time"] is not None
         assert record["time_created"] <= position["time"] <= order["time"]
 
 
@@ -111,7 +111,9 @@ def test_paper_can_be_tried(tmp_path: Path) -> None:
         body = {"name": "Paper", "broker": "demo", **demo.account, "paper_trade_enabled": True}
         status, _, made = post(f"{demo.url}/api/v1/accounts", demo, body)
         assert status == 201, made
-        stop = round(client.get_symbol_info(symbol="EURUSD")["bid"] - 0.005, 5)
+        bid = client.get_symbol_info(symbol="EURUSD")["bid"]
+        assert bid is not None
+        stop = round(bid - 0.005, 5)
         receipt = client.place_order(symbol="EURUSD", side="buy", volume=0.1, sl=stop)
         assert receipt["paper"] is True
 

@@ -41,7 +41,7 @@ def write(file: Path, ticks: list[Tick]) -> None:
 
 def bars_of(ticks: list[Tick]) -> list[tuple[int, ...]]:
     """The bars of a minute: when, open, high, low, close, ticks."""
-    bars = []
+    bars: list[tuple[int, ...]] = []
     for minute, group in groupby(ticks, lambda one: one[0] // MINUTE_MS):
         bids = [bid for _, bid in group]
         bars.append((minute, bids[0], max(bids), min(bids), bids[-1], len(bids)))

@@ -6,6 +6,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -59,7 +60,7 @@ async def test_every_operation_wants_its_role(house: ManagerHouse) -> None:
             opened.add(operation.name)
             continue
         path = re.sub(r"{(\w+)}", "1", operation.path).removeprefix("/api/")
-        body = {} if operation.request_model is not None else None
+        body: dict[str, Any] | None = {} if operation.request_model is not None else None
         answered = await house.ask(operation.method, path, body, role=None)
         assert answered.status == 401, operation.name
         assert answered.headers["WWW-Authenticate"] == "Bearer"

@@ -85,6 +85,12 @@ async def login(house: ManagerHouse) -> int:
     return found
 
 
+def library(house: ManagerHouse) -> Fake:
+    """What the tests turn in the library's server."""
+    assert isinstance(house.server, Fake)
+    return house.server
+
+
 async def pay(house: ManagerHouse, login: int, amount: float, key: str = "") -> Any:
     headers = {"Idempotency-Key": key} if key else {}
     path, body = f"accounts/{login}/deposit", {"amount": amount, "comment": "in"}
@@ -98,7 +104,7 @@ async def balance(house: ManagerHouse, login: int) -> float:
 
 async def test_every_question_has_its_answer(house: ManagerHouse, login: int) -> None:
     """From the library's records, as the emulated server's are."""
-    order = house.server.open_trade(login)
+    order = library(house).open_trade(login)
     for path, count in (
         ("test/ping", None),
         ("test/server-time", None),
@@ -135,7 +141,7 @@ async def test_a_user_is_made_and_changed(house: ManagerHouse, login: int) -> No
     user = (await house.get(f"users/{login}"))["user"]
     assert (changed.status, set_.status) == (200, 200)
     assert (user["name"], user["id"], user["city"]) == ("Ann Ö", "P-77", "Köln")
-    assert house.server.user(login).password == b"Another12"
+    assert library(house).user(login).password == b"Another12"
     assert "Secret12" not in str(user)
 
 
@@ -164,10 +170,10 @@ async def test_a_booking_that_the_server_took_with_it_is_found(
     """The server is lost in the middle of the call. What became of it is in its history, by a
     clock that is months behind ours.
     """
-    house.server.do("lose_after")
+    library(house).do("lose_after")
     asking = asyncio.create_task(pay(house, login, 10.0))
-    await until(lambda: house.server.do("is_up") == 0)
-    house.server.do("server", 1)
+    await until(lambda: library(house).do("is_up") == 0)
+    library(house).do("server", 1)
     answered = await asking
 
     assert answered.status == 200, answered

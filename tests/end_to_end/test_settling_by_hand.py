@@ -81,9 +81,11 @@ async def test_what_was_executed_is_settled_by_its_ticket(tmp_path: Path) -> Non
         await running.link("main", machine, token=token)
         client = await running.http(token)
         await lose(machine, client, "a")
+        now_s = machine.handler.clock().tsrv
+        assert now_s is not None
         placed = machine.handler.broker.send(
             TradeRequest(action=1, symbol="EURUSD", volume=0.01, type=0, comment="by phone"),
-            machine.handler.clock().tsrv * 1000,
+            now_s * 1000,
         )
         record = await client.call(
             "settle_order", client_order_id="a", executed=True, ticket=placed.order

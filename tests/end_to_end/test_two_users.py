@@ -58,7 +58,11 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
             sides.append(Side(person, running, login))
         house = House(daemon, *sides)
         for side in sides:
-            await until(lambda side=side: house.session(side) is not None)
+
+            def is_linked(side: Side = side) -> bool:
+                return house.session(side) is not None
+
+            await until(is_linked)
         yield house
 
 

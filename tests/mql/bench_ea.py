@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-from conftest import INCLUDES, MAINS
+from ea_sources import INCLUDES, MAINS
 from linked_ea import LinkedEa, plain_config
 from mql_compiler import Build, compiled
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from bench_ea import figures, pings
-from conftest import INCLUDES, MAINS
+from ea_sources import INCLUDES, MAINS
 from linked_ea import LinkedEa, plain_config
 from load_parts import past_orders, positions_of, symbols_of
 from mql_compiler import Build, compiled

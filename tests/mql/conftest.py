@@ -7,18 +7,9 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from ea_sources import INCLUDES, MAINS
 from external_programs import needed_cxx
 from mql_compiler import Build, compiled
-
-BRIDGE = Path(__file__).parents[2] / "ea_bridge"
-MAINS = {
-    "mt5": BRIDGE / "mql5" / "Experts" / "TerminalGateway.mq5",
-    "mt4": BRIDGE / "mql4" / "Experts" / "TerminalGateway.mq4",
-}
-INCLUDES = {
-    "mt5": (BRIDGE / "mql5" / "Include",),
-    "mt4": (BRIDGE / "mql4" / "Include", BRIDGE / "mql5" / "Include"),
-}
 
 Compile = Callable[..., Path]
 

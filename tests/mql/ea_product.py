@@ -64,6 +64,8 @@ class Refusals:
 class Switches:
     """The simulated terminal's switches, by the names that the emulated broker has for them."""
 
+    _terminal: SimulatedTerminal
+
     def __init__(self, terminal: SimulatedTerminal) -> None:
         object.__setattr__(self, "_terminal", terminal)
 

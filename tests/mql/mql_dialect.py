@@ -156,7 +156,7 @@ class Linter:
 
     def _names(self, at: int, *, is_parameter: bool) -> list[Token]:
         """Return what is declared behind a type: no functions, and of parameters one."""
-        found = []
+        found: list[Token] = []
         while True:
             at += self._at(at).text in ("&", "*")
             name, depth = self._at(at), 0

@@ -4,7 +4,7 @@ in the same standing market: where they differ in an answer, one of them is wron
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -101,8 +101,9 @@ def differences(path: str, emulated: Any, ea: Any, within: float) -> list[str]:
     return [f"{path}: emulated {emulated!r}, EA {ea!r}"]
 
 
-def check(method: str, emulated: Any, ea: Any, within: float = 1e-9) -> None:
-    """Fail if two answers differ."""
+def check(method: str, answers: Sequence[Any], within: float = 1e-9) -> None:
+    """Fail if the emulated terminal's answer and the EA's differ."""
+    emulated, ea = answers
     assert differences(method, emulated, ea, within) == []
 
 
@@ -115,14 +116,14 @@ async def same(
         without(answer.get("error"), {"terminal", "client_order_id"}) for answer in answers
     ]
     results = [answer.get("result") for answer in answers]
-    check(method, *refusals)
+    check(method, refusals)
     compared = [without(result, {*but}) for result in results]
     if (await clients[0].call("get_terminal_info"))["platform"] == "mt4":
         compared = [in_seconds(without(result, NO_MT4)) for result in compared]
         # the margin of a lot is given in cents, and the value of a tick as of when it was told
-        check(method, *compared, within=0.2 if method == "order_calc_profit" else CENT)
+        check(method, compared, within=0.2 if method == "order_calc_profit" else CENT)
     else:
-        check(method, *compared)
+        check(method, compared)
     return results[0], results[1]
 
 
@@ -138,7 +139,7 @@ async def test_a_symbol(clients: tuple[Client, Client], symbol: str) -> None:
     if symbol != "NOSUCH":
         answers = [await client.call("get_sessions", symbol=symbol) for client in clients]
         weeks = [sorted(answer["sessions"], key=str) for answer in answers]
-        check("get_sessions", *weeks)
+        check("get_sessions", weeks)
     await same(clients, "get_history_prices", symbol=symbol)
 
 
@@ -149,9 +150,9 @@ async def test_the_list_of_symbols(clients: tuple[Client, Client]) -> None:
         if "result" in answers[0]:
             emulated, ea = (answer["result"] for answer in answers)
             key = str if not emulated or isinstance(emulated[0], str) else lambda one: one["name"]
-            check("get_symbols", sorted(emulated, key=key), sorted(ea, key=key))
+            check("get_symbols", [sorted(emulated, key=key), sorted(ea, key=key)])
         else:
-            check("get_symbols", *(answer["error"] for answer in answers))
+            check("get_symbols", [answer["error"] for answer in answers])
 
 
 async def test_the_account(clients: tuple[Client, Client]) -> None:
@@ -264,7 +265,7 @@ async def test_what_an_order_waits_for(clients: tuple[Client, Client]) -> None:
         answers = [await client.ask("place_order", {**buy, **changes}) for client in clients]
         errors = [without(answer["error"], mine | {"terminal", "message"}) for answer in answers]
         assert errors[0]["code"] == 2003
-        check("place_order", *errors)
+        check("place_order", errors)
     now_ms = (await clients[0].call("get_server_time"))["time"]
     waits = {**buy, "type": "limit", "price": 0.5, "expiration": now_ms + 300_000}
     answers = [await client.ask("place_order", waits) for client in clients]
@@ -287,7 +288,7 @@ async def test_trades_and_what_they_leave(clients: tuple[Client, Client]) -> Non
 
     async def do(method: str, **params: Any) -> tuple[Json, Json]:
         results = [await client.call(method, **params) for client in clients]
-        check(method, receipt(results[0]), receipt(results[1]))
+        check(method, [receipt(one) for one in results])
         return results[0], results[1]
 
     buy = {"symbol": "EURUSD", "side": "buy", "type": "market", "volume": 0.3}
@@ -317,7 +318,7 @@ async def test_trades_and_what_they_leave(clients: tuple[Client, Client]) -> Non
         ]
         left_out = {*MOMENT, *broker(), *NO_MT4, "comment", "time_close"}
         rows = [without(one[kind], left_out) for one in found]
-        check(kind, *(sorted(one, key=str) for one in rows), within=CENT)
+        check(kind, [sorted(one, key=str) for one in rows], within=CENT)
 
 
 def broker() -> list[str]:

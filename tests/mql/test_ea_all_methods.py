@@ -25,7 +25,7 @@ mt4 = shared_ea("ea-mt4", "mt4", quirks={"blind": 1})
 """MetaTrader 4."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["/rpc", "/ws"])
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["/rpc", "/ws"])  # type: ignore[no-redef]  # instead of the suite's
 async def client(hedging: Product, request: pytest.FixtureRequest) -> Client:
     """One of the doors."""
     return await hedging.client(request.param)

@@ -79,8 +79,7 @@ OF_MT4 = (
 async def lively(folder: Path, program: Path, platform: str) -> AsyncIterator[Product]:
     """Run an EA in a market that moves."""
     ticks = sawtooth(folder)
-    options = {"platform": platform, "speed": 20.0, "tick_files": ticks}
-    async with ea_product(folder, program, **options) as one:
+    async with ea_product(folder, program, platform=platform, speed=20.0, tick_files=ticks) as one:
         yield one
 
 

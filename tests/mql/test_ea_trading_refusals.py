@@ -19,7 +19,7 @@ running = shared_ea("ea-refusals")
 """A hedging account of MetaTrader 5."""
 
 
-@pytest_asyncio.fixture(loop_scope="module", params=["/rpc", "/ws"])
+@pytest_asyncio.fixture(loop_scope="module", params=["/rpc", "/ws"])  # type: ignore[no-redef]  # instead of the suite's
 async def client(
     running: Product, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Client]:
@@ -36,7 +36,7 @@ async def client(
     await running.close_clients()
 
 
-@pytest.fixture
+@pytest.fixture  # type: ignore[no-redef]  # instead of the suite's
 def broker(running: Product) -> Iterator[BrokerSwitches]:
     """The broker's own switches; on again at the end."""
     broker = BrokerSwitches(running_ea(running).terminal)

@@ -154,9 +154,9 @@ class RequestGenerator:
             )
         opposite = self._opposite(position) if self._habits.hedges and dice < 0.3 else None
         if opposite is not None:
-            params = {"position": position.ticket, "position_by": opposite.ticket}
-            return BotRequest("close_by", params)
-        params = {"ticket": position.ticket}
+            both = {"position": position.ticket, "position_by": opposite.ticket}
+            return BotRequest("close_by", both)
+        params: Json = {"ticket": position.ticket}
         if position.lots > 0.01 and dice < 0.8:
             params["volume"] = 0.01
         return BotRequest("close_position", params)

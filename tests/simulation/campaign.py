@@ -127,8 +127,10 @@ def _bucket(seconds: float) -> int:
     return int(BUCKETS_A_DECADE * math.log10(max(seconds, LEAST_S) / LEAST_S))
 
 
-_CONTEXT = multiprocessing.get_context(
-    "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+_CONTEXT = (
+    multiprocessing.get_context("fork")
+    if "fork" in multiprocessing.get_all_start_methods()
+    else multiprocessing.get_context("spawn")
 )
 
 

@@ -33,7 +33,7 @@ def context_of(node: str, computer: SimulatedHost) -> contextvars.Context:
     return context
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _MappedMemory:
     """Shared memory of a database; it is there as long as somebody looks at it."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ea_bridge.model import Order, OrderState
+from ea_bridge.model import Order, OrderState, OrderType
 from ea_bridge.simulation.broker import Broker
 from gateway.storage.ledger import Ledger
 from gateway.trading.contingent.emulated import LIMITS, is_reached, takes_limit
@@ -111,7 +111,8 @@ def _limit_of(held: HeldOrder) -> tuple[object, ...]:
     """Return what tells its limit order apart where comments are lost."""
     order = held.order
     lots, price = order.volume_initial, order.price_stoplimit
-    return (order.symbol, LIMITS[order.type], price, lots, order.sl, order.tp, order.magic)
+    limit = LIMITS[OrderType(order.type)]
+    return (order.symbol, limit, price, lots, order.sl, order.tp, order.magic)
 
 
 def _is_its_limit(held: HeldOrder, sent: Executed) -> bool:

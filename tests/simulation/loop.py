@@ -67,6 +67,8 @@ class SimulatedLoop(selector_events.BaseSelectorEventLoop):
 
     """
 
+    _stopping: bool  # its base's
+
     def __init__(self, threads: Random, turns: Random) -> None:
         super().__init__(selector=_NoSelector())  # type: ignore[arg-type]  # never asked
         self.now = BEGIN_S
@@ -330,7 +332,7 @@ class SimulatedLoop(selector_events.BaseSelectorEventLoop):
             self.call_soon(self.create_task, agen.aclose())
 
 
-class Transport(selector_events._SelectorSocketTransport):
+class Transport(selector_events._SelectorSocketTransport):  # type: ignore[name-defined]  # it is private
     """asyncio's own; those that a world leaves open when it ends are nobody's to close."""
 
     def write(self, data: Any) -> None:

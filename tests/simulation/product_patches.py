@@ -49,9 +49,9 @@ def around_commits(
     ``after`` with those of them that are on the disk."""
     commit = Ledger._commit
 
-    def between(ledger: Ledger, group: list[Any]) -> None:
+    def between(self: Ledger, group: list[Any]) -> None:
         before(group)
-        commit(ledger, group)
+        commit(self, group)
         after([write for write in group if write.error is None])
 
     Ledger._commit = between  # type: ignore[method-assign]  # the points

@@ -136,7 +136,8 @@ class StoredFile:
             return False
         seen = self.contents()
         redos = self._undo()
-        kept = self._redo(redos, Survival(redos, dice, extent or dice.choice(EXTENTS)))
+        much: Extent = dice.choice(EXTENTS) if extent is None else extent
+        kept = self._redo(redos, Survival(redos, dice, much))
         for number, old in self._forgotten.items():
             begin = number * SECTOR
             if number not in kept:

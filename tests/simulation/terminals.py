@@ -51,7 +51,9 @@ class TradedTerminal:
         account = machine.handler.account()
         self.account = (account.login, account.server)
         """Login and server, which the tags of its orders are made from."""
-        self.books = TradedAccount(broker_of(machine)) if partner is None else partner.books
+        self.books: TradedAccount = (
+            TradedAccount(broker_of(machine)) if partner is None else partner.books
+        )
         """What was traded on its account."""
         self.books.truth.follow(machine)
         self.is_rough = False

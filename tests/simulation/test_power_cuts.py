@@ -10,7 +10,7 @@ import pytest
 
 from .committed_bytes import RandomDatabase, Rows, found_after
 from .dice import Dice
-from .disk import SimulatedDisk
+from .disk import Operation, SimulatedDisk
 from .disk_faults import EndAt, FailingOperations
 
 CUTS = 150
@@ -105,7 +105,7 @@ def test_a_killed_process_loses_nothing(disk_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("operation", ["write", "sync"])
-def test_an_error_of_the_disk_loses_no_commit(disk_folder: Path, operation: str) -> None:
+def test_an_error_of_the_disk_loses_no_commit(disk_folder: Path, operation: Operation) -> None:
     """Neither those before it nor those after it, even where the system forgets what a sync that
     failed was to write.
     """

@@ -13,7 +13,7 @@ from gateway.storage.reserve import FILE, Reserve
 from gateway.storage.store import DiskFull, Store, StoreError
 
 from .dice import Dice
-from .disk import SimulatedDisk
+from .disk import Operation, SimulatedDisk
 from .disk_faults import FailingOperations, Room
 from .stored_file import StoredFile
 
@@ -248,7 +248,7 @@ def test_a_full_disk_reaches_the_product(disk_folder: Path) -> None:
 
 
 @pytest.mark.parametrize("operation", ["read", "write", "sync"])
-def test_errors_reach_the_product(disk_folder: Path, operation: str) -> None:
+def test_errors_reach_the_product(disk_folder: Path, operation: Operation) -> None:
     """As a :class:`StoreError` with its remedy, and all is well when they are over."""
     with SimulatedDisk(disk_folder, Dice(1)("sqlite")) as disk:
         store = Store(disk_folder, TABLES)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import socket
 from collections.abc import Coroutine
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -200,10 +202,13 @@ def test_the_order_of_those_that_are_ready_is_drawn() -> None:
     def first(seed: int) -> str:
         scene, order = Scene(seed), list[str]()
 
+        def hear(name: str, _data: bytes) -> None:
+            order.append(name)
+
         async def talk() -> None:
             await scene.connect()
             for ear, name in ((scene.client, "client"), (scene.server, "server")):
-                ear.data_received = lambda _, name=name: order.append(name)  # type: ignore[method-assign]  # a spy
+                ear.data_received = partial(hear, name)  # type: ignore[method-assign]  # a spy
             for end in scene.ends():
                 end.take_data(b"now")
             await asyncio.sleep(1)
@@ -262,7 +267,9 @@ def test_the_libraries_clients_work_there() -> None:
         await runner.setup()
         listening = await scene.loop.create_server(runner.server, "127.0.0.1", 0)
         host, port = listening.sockets[0].getsockname()
-        connector = aiohttp.TCPConnector(socket_factory=lambda info: scene.network.socket(info[0]))
+        connector = aiohttp.TCPConnector(
+            socket_factory=lambda info: cast(socket.socket, scene.network.socket(info[0]))
+        )
         async with (
             aiohttp.ClientSession(connector=connector) as http,
             http.post(f"http://{host}:{port}/", data="you there?" * 1000) as response,

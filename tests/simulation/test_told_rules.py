@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import orjson
@@ -55,7 +56,7 @@ def test_an_end_that_could_not_be_written_may_be_lost() -> None:
         (False, None, 2, False),
     ):
         caller = Caller()
-        caller.rules = ToldRules(caller.invariants, has_disk_failed=lambda has=has_failed: has)
+        caller.rules = ToldRules(caller.invariants, has_disk_failed=partial(bool, has_failed))
         told = {"result": {"order": {"order": order, "position": None, "deal": None}}}
         assert caller.hear(told)
         assert caller.hear(missing, "get_order", life=life) is is_right

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
 
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.model import (
@@ -15,6 +14,7 @@ from ea_bridge.model import (
     TradeRequest,
     TradeResult,
 )
+from ea_bridge.protocol.messages import Cmd, Res
 from ea_bridge.simulation.broker import Broker
 from gateway.trading.requests import TAG_LENGTH
 
@@ -69,11 +69,11 @@ class Truth:
         """See whose command a terminal carries out."""
         execute = machine._executor.execute
 
-        def noted(command: Any, **options: Any) -> Any:
-            self._command = command.id
-            self._is_late = 0 < command.ttl < options.get("waited_ms", 0.0)
+        def noted(cmd: Cmd, *, waited_ms: float = 0.0) -> list[Res]:
+            self._command = cmd.id
+            self._is_late = 0 < cmd.ttl < waited_ms
             try:
-                return execute(command, **options)
+                return execute(cmd, waited_ms=waited_ms)
             finally:
                 self._command = None
 

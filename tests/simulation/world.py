@@ -15,6 +15,7 @@ import orjson
 
 from ea_bridge import host
 from ea_bridge.emulator.link import EmulatedLink
+from ea_bridge.protocol.messages import Cmd, Res
 from ea_bridge.token import parse_token
 from gateway.credentials.record import Record
 from gateway.home.home import Home
@@ -235,9 +236,9 @@ class World:
         terminal = TradedTerminal(name, machine, link, self.client(name, token), partner)
         execute = machine.execute
 
-        def watched(command: Any, **options: Any) -> Any:
-            self.watch("on_command", terminal, command)
-            return execute(command, **options)
+        def watched(cmd: Cmd, *, waited_ms: float = 0.0) -> list[Res]:
+            self.watch("on_command", terminal, cmd)
+            return execute(cmd, waited_ms=waited_ms)
 
         machine.execute = watched  # type: ignore[method-assign]  # to see each command
         return terminal

@@ -66,7 +66,12 @@ def test_jsonrpcclient(demo: Demo) -> None:
     assert (refused.code, refused.data["name"]) == (3001, "symbol_not_found")
 
     batch = [request("ping", params={"t": 1}), request("get_symbols"), request("no_such_method")]
-    pong, symbols, missing = parse(_post(demo, batch))
+    answers = parse(_post(demo, batch))
+    assert not isinstance(answers, Ok | Error)
+    pong, symbols, missing = answers
+    assert isinstance(pong, Ok)
+    assert isinstance(symbols, Ok)
+    assert isinstance(missing, Error)
     assert pong.result["t"] == 1
     assert "EURUSD" in symbols.result
     assert missing.code == -32601

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path, PurePosixPath
 from types import CodeType, FrameType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 from unittest.mock import patch
 
 from ea_bridge.registry import TerminalRegistry
@@ -141,6 +141,9 @@ def _caller(frame: FrameType) -> FrameType | None:
     return below
 
 
+Ts = TypeVarTuple("Ts")
+
+
 class _Run(threading.local):
     """State of what runs now in a thread."""
 
@@ -159,7 +162,10 @@ class TracedLoop(asyncio.SelectorEventLoop):
     tracer: Tracer
 
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
+        context: Context | None = None,
     ) -> asyncio.Handle:
         """Call back in the next round, as a part of the same walk."""
         return super().call_soon(self.tracer.carried(callback), *args, context=context)
@@ -167,8 +173,8 @@ class TracedLoop(asyncio.SelectorEventLoop):
     def call_at(
         self,
         when: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[Unpack[Ts]], object],
+        *args: *Ts,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
         """Call back later, as a part of the same walk."""
@@ -207,11 +213,11 @@ class Tracer:
         with self._installed(), asyncio.Runner(loop_factory=new_loop) as runner:
             return runner.run(work())
 
-    def carried(self, callback: Callable[..., object]) -> Callable[..., object]:
+    def carried(self, callback: Callable[[Unpack[Ts]], object]) -> Callable[[Unpack[Ts]], object]:
         """Return a callback that is a part of the walk in which it was made, and of no other."""
         walk = self._walk if self._is_on and not self._run.is_elsewhere else None
 
-        def call(*arguments: Any) -> object:
+        def call(*arguments: *Ts) -> object:
             before, self._run.is_elsewhere = self._run.is_elsewhere, walk is not self._walk
             try:
                 return callback(*arguments)

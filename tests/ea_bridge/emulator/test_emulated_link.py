@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 from bridge_parts import TOKEN, Bridge, MemoryAuthorizer
@@ -13,7 +13,7 @@ from terminal_bench import EURUSD, Bench
 from ea_bridge import commands
 from ea_bridge.emulator.link import EmulatedLink, LinkRefused
 from ea_bridge.errors import BridgeError, CommandFailed, CommandTimeout, NotSent, OutcomeUnknown
-from ea_bridge.model import TradeRetcode
+from ea_bridge.model import Deal, TradeRetcode
 from ea_bridge.protocol import messages as m
 from ea_bridge.session import TerminalSession
 from ea_bridge.token import new_token
@@ -126,10 +126,9 @@ async def test_a_trade_whose_answer_is_cut_off_is_executed_and_told_after_the_re
     assert caught.value.acked
     async with asyncio.timeout(WITHIN_S):
         await emulated.session(after=session)
-        await bridge.heard.until(lambda: any(_is_deal(event) for event in bridge.heard.events))
+        await bridge.heard.until(lambda: bool(_deals(bridge.heard.events)))
     [position] = emulated.bench.broker.positions()
-    deals = [event.deal for event in bridge.heard.events if _is_deal(event)]
-    assert [deal.position_id for deal in deals] == [position.identifier]
+    assert [deal.position_id for deal in _deals(bridge.heard.events)] == [position.identifier]
 
 
 async def test_a_lost_result_leaves_the_outcome_unknown(emulated: Emulated):
@@ -258,5 +257,6 @@ async def test_two_terminals_with_one_token_replace_each_other(
     assert session is not first
 
 
-def _is_deal(event: m.Event) -> bool:
-    return isinstance(event, m.Trade) and bool(event.deal)
+def _deals(events: Sequence[m.Event]) -> list[Deal]:
+    trades = [event for event in events if isinstance(event, m.Trade)]
+    return [trade.deal for trade in trades if isinstance(trade.deal, Deal)]

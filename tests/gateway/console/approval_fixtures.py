@@ -70,6 +70,13 @@ class Terminal:
         return await console.approvals.prove(self.machine.did, answer.eid, self.proof(hello))
 
 
+async def approve_shown(console: Console, user_id: str, verdict: ApprovalVerdict) -> None:
+    """Approve on the page what a terminal asks for, with the code that it shows."""
+    assert verdict.rid is not None
+    assert verdict.user_code is not None
+    await console.approvals.approve(user_id, verdict.rid, verdict.user_code)
+
+
 @dataclass(frozen=True)
 class Post:
     """A mail that waits or was sent."""

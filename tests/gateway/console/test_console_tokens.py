@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -294,7 +295,7 @@ async def test_fifty_revocations_at_once_leave_no_gap(console: Console):
 async def test_users_who_share_machines_revoke_at_once(console: Console):
     """Nobody waits for the other in a circle, whatever the order."""
     machines = [Machine(f"m{number}") for number in range(4)]
-    acts = []
+    acts: list[Coroutine[Any, Any, object]] = []
     for number in range(4):
         user = await person(console, f"user{number}")
         for name in ("A", "B"):

@@ -89,6 +89,7 @@ async def test_a_person_approves(
     async with house.running() as uplink:
         token = console.create(devices=())
         challenge = await uplink.enroller.fetch_challenge(hello(token), "0" * 64)
+        assert isinstance(challenge, ConsoleChallenge)
         waiting = await uplink.enroller.prove(challenge, AUTH)
         assert isinstance(waiting, Waiting)
         (pending,) = uplink.status().pending
@@ -156,6 +157,7 @@ async def test_what_the_console_denies_is_told(
     console.extra["POST", PROOF] = answers({"status": "denied", "code": code})
     async with house.running() as uplink:
         challenge = await uplink.enroller.fetch_challenge(hello(console.create()), "0" * 64)
+        assert isinstance(challenge, ConsoleChallenge)
         verdict = await uplink.enroller.prove(challenge, AUTH)
     assert isinstance(verdict, NotAdmitted)
     assert verdict.code == code
@@ -224,6 +226,7 @@ async def test_an_approval_without_a_record_lets_nobody_in(
     console.extra["POST", PROOF] = answers({"status": "approved"})
     async with house.running() as uplink:
         challenge = await uplink.enroller.fetch_challenge(hello(token), "0" * 64)
+        assert isinstance(challenge, ConsoleChallenge)
         verdict = await uplink.enroller.prove(challenge, AUTH)
     assert isinstance(verdict, NotAdmitted)
     assert verdict.code == "busy"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ea_bridge.token import derive_keys
-from gateway.config import Secrets
+from gateway.config import Secrets, StoreName
 from gateway.credentials.issuer import published, server_key_place
 from gateway.credentials.key_store.file import CREDENTIAL, KeyFile
 from gateway.credentials.key_store.passphrase import PASSPHRASE_FILE, Passphrase
@@ -67,6 +67,7 @@ def see_all_open(folder: Path, settings: Secrets = FILE) -> None:
         assert [one.label for one in home.issuer.list()] == list(TOKENS)
         rows = published(home.store).records
         for row in rows:
+            assert row.server_key is not None
             assert len(home.box.open(row.server_key, server_key_place(row.tid))) == 32
         book = home.book()
         book.refresh(int(time.time()))
@@ -109,6 +110,7 @@ def test_tokens_go_on(folder: Path) -> None:
         key.exchange(key.open())
     with Home(folder) as home:
         (row,) = [one for one in published(home.store).records if one.tid == record.tid]
+        assert row.server_key is not None
         sealed = home.box.open(row.server_key, server_key_place(row.tid))
         assert sealed == derive_keys(token).server_key
         home.issuer.create("e")
@@ -348,7 +350,7 @@ def test_a_home_moves_from_store_to_store(folder: Path) -> None:
         rotate(folder, to, nothing)
         see_all_open(folder, nothing)
         assert (folder / KEY_FILE).exists() == (to == "file")
-        other = "systemd" if to == "passphrase" else "passphrase"
+        other: StoreName = "systemd" if to == "passphrase" else "passphrase"
         with pytest.raises(SecretsError, match=f'it was made with store = "{to}"'):
             Home(folder, Secrets(store=other))
 

@@ -45,7 +45,9 @@ def entries(home: Path) -> list[int]:
 async def test_what_was_awaited_is_there_for_everybody(ledger: Ledger, tmp_path: Path):
     assert await ledger.write(insert(1)) == 1
     assert entries(tmp_path) == [1]
-    assert ledger.reader.one("SELECT text FROM entry")["text"] == "entry 1"
+    row = ledger.reader.one("SELECT text FROM entry")
+    assert row is not None
+    assert row["text"] == "entry 1"
 
 
 async def test_many_at_once_are_all_there_in_their_order(ledger: Ledger, tmp_path: Path):

@@ -230,11 +230,12 @@ def test_executor_works_on_the_loop() -> None:
     loop = SimulatedLoop(dice("threads"), dice("turns"))
     Network(loop, dice("network"), Trace())
 
+    def fail(_: int) -> str:
+        raise KeyError("none")
+
     async def submit(executor: Executor) -> list[Any]:
         begun_s = loop.now
-        wrapped = [
-            asyncio.wrap_future(executor.submit(work, 1)) for work in (str, lambda _: {}["none"])
-        ]
+        wrapped = [asyncio.wrap_future(executor.submit(work, 1)) for work in (str, fail)]
         results = await asyncio.gather(*wrapped, return_exceptions=True)
         return [*results, loop.now > begun_s]
 

@@ -96,7 +96,8 @@ async def _change(
     if ticket is None:
         return
     draw = _change_of_order if waits else _change_of_position
-    side = 1 if intent.params.get("side", intent.params.get("type", ""))[:3] == "buy" else -1
+    named = "side" if "side" in intent.params else "type"
+    side = 1 if intent.params.get(named, "")[:3] == "buy" else -1
     price = intent.params["price"] if waits else receipt.price
     if price is not None:
         wanted = [draw(ticket, price, side, dice) for _ in bots]

@@ -7,6 +7,7 @@ from random import Random
 
 from ..intents import Json
 from ..plugins import trader
+from ..rpc_client import HttpRpcClient
 from ..terminals import TradedTerminal
 from ..world import World
 from .careless import new_bot
@@ -22,7 +23,7 @@ class ReplacedTokenClient:
 
     def __init__(self, world: World, name: str) -> None:
         self.address = world.address
-        self._old = world.client(name, world.spare_tokens[name])
+        self._old: HttpRpcClient = world.client(name, world.spare_tokens[name])
         self._new = world.terminals[name].client
         self._world, self._name = world, name
         self._is_over = False

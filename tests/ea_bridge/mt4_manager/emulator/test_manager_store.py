@@ -88,7 +88,9 @@ def test_a_database_that_cannot_be_written_leaves_a_change_unanswered(disk: Disk
     login = first.user()
     other = sqlite3.connect(disk.books, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    first.manager._store._database.execute("PRAGMA busy_timeout=1")
+    store = first.manager._store
+    assert store is not None
+    store._database.execute("PRAGMA busy_timeout=1")
     params = mt4.TransactionParams(cmd=6, orderby=login, price=10.0)
     assert first.give(c.TRADE_TRANSACTION, params, 900) == []
     other.close()

@@ -48,7 +48,7 @@ def draw(kind: type[Struct], record: type[ctypes.Structure], dice: random.Random
 
     Drawn by hand: of structs of 60 members hypothesis makes ten a second.
     """
-    types = dict(record._fields_)
+    types = {one[0]: one[1] for one in record._fields_}
     return kind(
         **{
             field.name: value(field.type, types[field.name], dice)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec.structs import replace
 
 from ea_bridge.model import (
@@ -16,6 +18,7 @@ from ea_bridge.model import (
     TradeResult,
 )
 from ea_bridge.simulation.broker import Broker, Terms, terms_of
+from ea_bridge.simulation.broker.terms import Platform
 
 NOW = 1_764_237_600_000
 """Thursday 2025-11-27 10:00, broker time."""
@@ -106,11 +109,11 @@ class Bench:
         self,
         *,
         mode: int = 2,
-        platform: str = "mt5",
+        platform: Platform = "mt5",
         funds: float = 10_000.0,
         market: Market | None = None,
         account: Account = ACCOUNT,
-        **terms: object,
+        **terms: Any,
     ) -> None:
         self.market = market or Market()
         if "EURUSD" in self.market.symbols:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from ea_bridge.model import DealEntry, DealType, OrderType
+from ea_bridge.simulation.broker.terms import Platform
 
 VOLUMES = st.integers(1, 300).map(lambda n: n / 100)
 PRICES = st.integers(10_500, 11_500).map(lambda n: n / 10_000)
@@ -36,7 +37,8 @@ def exact(value: float) -> Decimal:
 class Trading(RuleBasedStateMachine):
     """A trader without a plan, in a market without mercy."""
 
-    mode, platform = 2, "mt5"
+    mode = 2
+    platform: Platform = "mt5"
 
     def __init__(self) -> None:
         super().__init__()

@@ -18,6 +18,7 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 from ea_bridge.simulation.broker import Broker, load_demo
+from ea_bridge.simulation.broker.terms import Platform
 
 T, C = OrderType, SymbolCalcMode
 
@@ -343,7 +344,7 @@ def test_money_goes_in_and_out() -> None:
 
 
 @pytest.mark.parametrize("platform", ["mt5", "mt4"])
-def test_a_demonstration_account_has_a_past(platform: str) -> None:
+def test_a_demonstration_account_has_a_past(platform: Platform) -> None:
     """Closed trades whose sums make the balance, pending orders off the market, no events; the
     same from the same seed, and new tickets are above the old ones.
     """

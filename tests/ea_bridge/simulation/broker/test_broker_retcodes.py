@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from broker_bench import (
@@ -60,15 +61,15 @@ def sending(request: TradeRequest) -> Case:
     return lambda bench: bench.send(request)
 
 
-def buying(volume: float = 0.1, **fields: object) -> Case:
+def buying(volume: float = 0.1, **fields: Any) -> Case:
     return lambda bench: bench.buy(volume, **fields)
 
 
-def waiting(kind: int, price: float, **fields: object) -> Case:
+def waiting(kind: int, price: float, **fields: Any) -> Case:
     return sending(pending(kind, price, **fields))
 
 
-def after_buy(request: Callable[[int], TradeRequest], **fields: object) -> Case:
+def after_buy(request: Callable[[int], TradeRequest], **fields: Any) -> Case:
     """Buy 0.1, then send a request made from the position's ticket."""
 
     def run(bench: Bench) -> TradeResult:
@@ -333,7 +334,7 @@ LIMITED: list[tuple[TradeRetcode, dict[str, object], Case]] = [
 
 @pytest.mark.parametrize(("retcode", "terms", "case"), LIMITED)
 def test_each_limit_of_the_account_has_its_retcode(
-    retcode: TradeRetcode, terms: dict[str, object], case: Case
+    retcode: TradeRetcode, terms: dict[str, Any], case: Case
 ) -> None:
     """10040, 10046 and 10024 come from the broker's terms."""
     assert case(Bench(**terms)).retcode == retcode

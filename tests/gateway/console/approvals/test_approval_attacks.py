@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 
 import pytest
-from approval_fixtures import Terminal, last_post, posts
+from approval_fixtures import Terminal, approve_shown, last_post, posts
 from console_fixtures import IP, Clock, Machine, offer, person
 from sqlalchemy import func, select
 
@@ -120,6 +120,7 @@ async def test_codes_of_another_request_are_worth_nothing(console: Console):
     mail_code = (await last_post(console)).code
     text, _ = await console.tokens.create(ann.id, "Second")
     other = await Terminal(text, Machine("laptop")).dial(console)
+    assert other.rid is not None
     for call in (
         console.approvals.approve(ann.id, other.rid, verdict.user_code),
         console.approvals.approve(ann.id, verdict.rid, mail_code),
@@ -226,6 +227,7 @@ async def test_three_open_requests_of_a_user(console: Console):
     verdicts = [await terminal.dial(console) for terminal in terminals]
     assert [verdict.code for verdict in verdicts] == [None, None, None, "busy"]
     assert (await terminals[0].dial(console)).status == "pending"
+    assert verdicts[1].rid is not None
     await console.approvals.refuse(ann.id, verdicts[1].rid)
     assert (await terminals[3].dial(console)).status == "pending"
 
@@ -267,7 +269,7 @@ async def test_a_squatter_that_relays_is_shown_as_another_machine(console: Conso
     text, _ = await console.tokens.create(ann.id, "A")
     real, squatter = Machine("desk"), Machine("desk")
     first = await Terminal(text, real).dial(console)
-    await console.approvals.approve(ann.id, first.rid, first.user_code)
+    await approve_shown(console, ann.id, first)
 
     asked = await Terminal(text, squatter).dial(console, ip="198.51.100.9")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from approval_fixtures import Terminal, last_post, posts
+from approval_fixtures import Terminal, approve_shown, last_post, posts
 from console_fixtures import Clock, Machine, offer, person
 
 from ea_bridge.token import parse_token
@@ -58,7 +58,9 @@ async def test_approved_on_the_page_with_the_code_of_the_terminal(console: Conso
 
     assert view.status == "approved"
     told = await offer(console, terminal.machine)
-    assert told.lease(token.tid).did == terminal.machine.did
+    lease = told.lease(token.tid)
+    assert lease is not None
+    assert lease.did == terminal.machine.did
     [device] = told.record(token.tid).devices
     assert (device.status, device.approved_by) == ("approved", "link")
     assert [letter.kind for letter in await posts(console)] == ["new-device", "device-approved"]
@@ -87,6 +89,7 @@ async def test_opening_the_link_decides_nothing(console: Console):
     link = (await last_post(console)).secret("approve")
     for _ in range(3):
         view = await console.approvals.by_link(link)
+        assert view is not None
         assert (view.status, view.tries_left) == ("pending", 5)
     assert (await offer(console, terminal.machine)).tokens == {}
     assert await console.approvals.by_link("A" * 43) is None
@@ -159,7 +162,7 @@ async def test_a_token_that_lives_elsewhere_is_asked_about(console: Console):
     text, _ = await console.tokens.create(ann.id, "Second")
     laptop = Machine("laptop")
     other = await Terminal(text, laptop).dial(console)
-    await console.approvals.approve(ann.id, other.rid, other.user_code)
+    await approve_shown(console, ann.id, other)
 
     asked = await Terminal(text, terminal.machine).dial(console)
 
@@ -200,7 +203,7 @@ async def test_what_is_wrong_is_told_to_who_holds_the_token(
         case "account_disabled":
             await console.tokens.suspend(ann.id, token.tid)
         case _:
-            await console.approvals.approve(ann.id, first.rid, first.user_code)
+            await approve_shown(console, ann.id, first)
             await console.devices.revoke(ann.id, terminal.machine.did)
     sent = len(await posts(console))
     verdict = await terminal.dial(console)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from approval_fixtures import Terminal, last_post
+from approval_fixtures import Terminal, approve_shown, last_post
 from console_fixtures import Clock, Machine, person
 from daemon_fixtures import Daemon
 
@@ -47,6 +47,8 @@ async def test_from_first_contact_to_a_lease(console: Console, daemon: Daemon):
     keys = open_keyset(told.keys, parse_root(told.root))
     [one] = told.tokens
     record = open_record(one.record, keys.keys_for("rec", told.server_time))
+    assert one.lease is not None
+    assert one.server_key is not None
     lease = open_lease(one.lease, keys.keys_for("lease", told.server_time))
     assert (record.tid, record.devices[0].did) == (token.tid, daemon.machine.did)
     assert (lease.did, lease.exp - lease.iat) == (daemon.machine.did, 900)
@@ -141,7 +143,7 @@ async def test_the_verdict_can_be_asked_for(console: Console, daemon: Daemon):
     answer = await daemon.call("GET", path)
     assert (answer.body["status"], answer.body["user_code"]) == ("pending", None)
     assert answer.body["expires_s"] == 600
-    await console.approvals.approve(ann.id, verdict.rid, verdict.user_code)
+    await approve_shown(console, ann.id, verdict)
     assert (await daemon.call("GET", path)).body["status"] == "approved"
 
     other = Daemon(daemon.url, daemon.http, daemon.clock, Machine("other"))
@@ -284,7 +286,7 @@ async def test_strangers_of_the_same_address_stop_no_device(console: Console, da
     other = Daemon(daemon.url, daemon.http, daemon.clock, Machine("stranger"))
     forged = {**daemon.signed("GET", "/v1/daemon/requests"), "Mgt-Signature": "A" * 86}
     for headers in ({}, other.signed("GET", "/v1/daemon/requests"), forged):
-        statuses = []
+        statuses: list[int] = []
         while 429 not in statuses[-1:]:
             answer = await daemon.call("GET", "/v1/daemon/requests", headers=headers)
             statuses.append(answer.status)

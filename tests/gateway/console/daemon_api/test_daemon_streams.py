@@ -156,7 +156,10 @@ async def test_bad_messages_end_the_stream(
     """With a code; nothing else is concerned."""
     await daemon.machine.seen_by(console)
     async with daemon.stream() as socket:
-        await (socket.send_str if isinstance(message, str) else socket.send_bytes)(message)
+        if isinstance(message, str):
+            await socket.send_str(message)
+        else:
+            await socket.send_bytes(message)
         while not (await socket.receive(timeout=10)).type.name.startswith("CLOSE"):
             pass
         assert socket.close_code == code

@@ -246,6 +246,7 @@ async def test_a_contact_does_not_wait_for_the_mail_server(
     async with asyncio.timeout(5):
         verdict = await Terminal(token).dial(console)
     assert verdict.status == "pending"
+    assert verdict.user_code is not None
     post = await last_post(console)
     hold.set()
     worker.cancel()

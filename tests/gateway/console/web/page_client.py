@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.policy import default
@@ -77,7 +78,7 @@ class PageClient:
     """That is given again wherever the console asks for it; empty: nobody answers."""
 
     async def ask(
-        self, method: str, path: str, headers: dict[str, str | None] | None = None, **more: Any
+        self, method: str, path: str, headers: Mapping[str, str | None] | None = None, **more: Any
     ) -> Page:
         """Send a request; a header of ``None`` is left out."""
         sent: dict[str, str | None] = {"Sec-Fetch-Site": "same-origin"}

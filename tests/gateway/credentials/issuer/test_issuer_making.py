@@ -29,6 +29,7 @@ def test_a_token_is_made_with_a_record_that_knows_its_holder(home: Home) -> None
     assert (record.created_at, record.exp) == (START, START + 60)
     assert home.issuer.list() == (record,)
     (row,) = published(home.store).records
+    assert row.server_key is not None
     assert home.box.open(row.server_key, server_key_place(record.tid)) == keys.server_key
 
 

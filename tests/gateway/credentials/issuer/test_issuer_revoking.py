@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from functools import partial
+from typing import Any
 
 import pytest
 from issuer_clock import Clock
@@ -87,9 +88,7 @@ def test_limits_are_changed_in_a_newer_record(home: Home) -> None:
         {"allowed_symbols": ("x" * 33,)},
     ],
 )
-def test_limits_that_no_record_can_carry_are_refused(
-    home: Home, changes: dict[str, object]
-) -> None:
+def test_limits_that_no_record_can_carry_are_refused(home: Home, changes: dict[str, Any]) -> None:
     """And nothing is made or changed."""
     home.issuer.create("demo")
     for act in (home.issuer.change_limits, partial(_replaced, home)):
