@@ -71,6 +71,12 @@ def test_types_are_complete():
     run("-m", "mypy")
 
 
+@pytest.mark.timeout(300)
+def test_types_of_tests_are_right():
+    """A test that calls the product wrongly, or a fake that is not like it, shows nothing."""
+    run("-m", "mypy", "--config-file", "tests/mypy.ini")
+
+
 def test_ruff_finds_nothing():
     """Neither its rules nor its format."""
     run("-m", "ruff", "check", "--no-cache", ".")

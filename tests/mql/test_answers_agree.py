@@ -15,7 +15,7 @@ from ea_product import link_ea
 from linked_ea import Compile
 from product import Client, Json, Product, daemon
 
-from ea_bridge.commands import HISTORY_DEALS_GET, HISTORY_ORDERS_GET, HistoryParams
+from ea_bridge.commands import HISTORY_DEALS_GET, HISTORY_ORDERS_GET, Command, HistoryParams
 from ea_bridge.emulator.factory import build_terminal
 from gateway.trading.history import second_of
 
@@ -183,7 +183,7 @@ async def test_the_history(clients: tuple[Client, Client], kind: str) -> None:
 @pytest.mark.parametrize("count", [1, 5, 10**6])
 async def test_the_oldest_of_the_past(running: Product, count: int) -> None:
     """So many of a span as are asked for, with all of the last one's second."""
-    commands = [HISTORY_ORDERS_GET]
+    commands: list[Command[HistoryParams, Any]] = [HISTORY_ORDERS_GET]
     if running.terminals["ea"].machine.platform == "mt5":
         commands.append(HISTORY_DEALS_GET)
     for command in commands:
