@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from console_site import Linked, LinkTimings, Person, linked, site
@@ -60,7 +61,17 @@ async def _alone(folder: Path) -> AsyncIterator[Product]:
 
 @asynccontextmanager
 async def _of_console(folder: Path) -> AsyncIterator[tuple[Linked, Person]]:
-    """Run a console and its daemon, at the pace of real ones, and sign somebody in."""
+    """Run a console and its daemon, at the pace of real ones, and sign somebody in.
+
+    What the trail writes a while later is no part of a walk, also where the machine is slow.
+    """
+    with patch("gateway.storage.ledger.LINGER_S", 30.0):
+        async with _site_with_daemon(folder) as linked_and_owner:
+            yield linked_and_owner
+
+
+@asynccontextmanager
+async def _site_with_daemon(folder: Path) -> AsyncIterator[tuple[Linked, Person]]:
     async with (
         site(folder / "console", heartbeat_s=10) as place,
         linked(folder / "home", place.url, root=place.root, pace=LinkTimings()) as running,

@@ -32,29 +32,29 @@ class Bound:
 
 
 BOUNDS = {
-    (ORDER, "files"): Bound(86, aim=55),
+    (ORDER, "files"): Bound(80, aim=55),
     (ORDER, "rooms"): Bound(21, aim=14),
     (ORDER, "climbs"): Bound(0, aim=0),
     (ORDER, "registry look-ups"): Bound(5, aim=5),
     (ORDER, "version look-ups"): Bound(0, aim=5),
-    (TICK, "files"): Bound(24),
+    (TICK, "files"): Bound(21),
     (TICK, "rooms"): Bound(9),
     (TICK, "climbs"): Bound(0, aim=0),
     (TICK, "registry look-ups"): Bound(0, aim=0),
     (TICK, "version look-ups"): Bound(0, aim=0),
-    (TOKEN, "files"): Bound(138),
+    (TOKEN, "files"): Bound(114),
     # reconciler, paper and the REST kit of daemon and console are rooms of their own
     (TOKEN, "rooms"): Bound(31),
     (TOKEN, "climbs"): Bound(2, aim=0),
     # heartbeats run into these long walks: one or two look-ups more or less
     (TOKEN, "registry look-ups"): Bound(20),
-    (TOKEN, "version look-ups"): Bound(17),
-    # 57 files of its own; the daemon may still report the approval of the terminal meanwhile
-    (REVOCATION, "files"): Bound(64),
+    (TOKEN, "version look-ups"): Bound(0),
+    # 48 files of its own; the daemon may still report the approval of the terminal meanwhile
+    (REVOCATION, "files"): Bound(52),
     (REVOCATION, "rooms"): Bound(19),
     (REVOCATION, "climbs"): Bound(1, aim=0),
     (REVOCATION, "registry look-ups"): Bound(1),
-    (REVOCATION, "version look-ups"): Bound(1),
+    (REVOCATION, "version look-ups"): Bound(0),
 }
 
 
