@@ -30,7 +30,7 @@ class MappedFile(Protocol):
     """Its bytes; they cannot be written."""
 
     def close(self) -> None:
-        """Let go of it; the view must not be used any more."""
+        """Unmap the file; the view must not be used any more."""
 
 
 @dataclass(eq=False)

@@ -7,8 +7,9 @@ of all callers together is told without saying whose it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Literal
 
 from ea_bridge.histogram import Histogram
@@ -183,6 +184,36 @@ def _of_streams(sources: Sources) -> Iterator[Reading]:
     )
 
 
+_OF_LINKS: tuple[tuple[str, str, Callable[[TerminalSession], float | None]], ...] = (
+    (
+        "terminal_round_trip_seconds",
+        "Time of the last heartbeat, there and back.",
+        attrgetter("round_trip_s"),
+    ),
+    (
+        "terminal_silence_seconds",
+        "Time since the terminal said something.",
+        attrgetter("silence_s"),
+    ),
+    (
+        "terminal_commands_in_flight",
+        "Commands that wait for the terminal's answer.",
+        attrgetter("in_flight"),
+    ),
+    (
+        "terminal_broker_connected",
+        "1 while the terminal is connected to its broker.",
+        attrgetter("broker"),
+    ),
+    (
+        "terminal_autotrading",
+        "1 while AutoTrading is on in the terminal.",
+        attrgetter("autotrading"),
+    ),
+)
+"""What is told of each live link: name, help, and how to read it; ``None`` is not known yet."""
+
+
 def _of_terminals(registry: TerminalRegistry, names: Iterable[str]) -> Iterator[Reading]:
     states: dict[Labels, float] = {}
     dropped: dict[Labels, float] = {}
@@ -195,7 +226,6 @@ def _of_terminals(registry: TerminalRegistry, names: Iterable[str]) -> Iterator[
             dropped[name, "events"] = session.counters.unknown_symbol
         now = SessionState.DISCONNECTED if session is None else session.state
         states |= {(name, state.value): float(state is now) for state in SessionState}
-    by_name = ("terminal",)
     yield Reading(
         "terminal_state",
         "gauge",
@@ -203,45 +233,10 @@ def _of_terminals(registry: TerminalRegistry, names: Iterable[str]) -> Iterator[
         ("terminal", "state"),
         states,
     )
-    yield Reading(
-        "terminal_round_trip_seconds",
-        "gauge",
-        "Time of the last heartbeat, there and back.",
-        by_name,
-        {key: one.round_trip_s for key, one in sessions.items() if one.round_trip_s is not None},
-    )
-    yield Reading(
-        "terminal_silence_seconds",
-        "gauge",
-        "Time since the terminal said something.",
-        by_name,
-        {key: one.silence_s for key, one in sessions.items()},
-    )
-    yield Reading(
-        "terminal_commands_in_flight",
-        "gauge",
-        "Commands that wait for the terminal's answer.",
-        by_name,
-        {key: one.in_flight for key, one in sessions.items()},
-    )
-    yield Reading(
-        "terminal_broker_connected",
-        "gauge",
-        "1 while the terminal is connected to its broker.",
-        by_name,
-        {key: float(one.broker) for key, one in sessions.items() if one.broker is not None},
-    )
-    yield Reading(
-        "terminal_autotrading",
-        "gauge",
-        "1 while AutoTrading is on in the terminal.",
-        by_name,
-        {
-            key: float(one.autotrading)
-            for key, one in sessions.items()
-            if one.autotrading is not None
-        },
-    )
+    for metric, told, read in _OF_LINKS:
+        found = {key: read(session) for key, session in sessions.items()}
+        known = {key: float(value) for key, value in found.items() if value is not None}
+        yield Reading(metric, "gauge", told, ("terminal",), known)
     yield Reading(
         "terminal_dropped_total",
         "counter",

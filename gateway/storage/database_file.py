@@ -138,5 +138,5 @@ class WalIndex:
         return bytes(self._bytes)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Unmap the header; the connection of whoever mapped it is closed by now."""
         self._page.close()

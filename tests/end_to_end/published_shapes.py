@@ -15,6 +15,32 @@ from gateway.rpc.catalogue import result_adapter
 from gateway.streams.channels import FORMS, parse_channel
 
 CATALOGUE = build_catalogue()
+VENDOR_METHODS = frozenset(
+    {
+        "get_account_info",
+        "get_account_balance",
+        "get_terminal_info",
+        "get_server_time",
+        "get_ea_status",
+        "get_symbols",
+        "get_symbol_info",
+        "get_ohlc",
+        "get_history_prices",
+        "get_history_ticks",
+        "get_positions",
+        "get_orders",
+        "get_order_info",
+        "place_order",
+        "modify_order",
+        "cancel_order",
+        "close_position",
+        "get_history_orders",
+        "get_subscriptions",
+        "subscribe",
+        "unsubscribe",
+    }
+)
+"""What the vendor's programs call."""
 Json = dict[str, Any]
 
 

@@ -19,36 +19,10 @@ from product import (
     open_ws,
     product,
 )
-from published_shapes import CATALOGUE, check_result
+from published_shapes import CATALOGUE, VENDOR_METHODS, check_result
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("demo")]
 
-VENDOR_METHODS = frozenset(
-    {
-        "get_account_info",
-        "get_account_balance",
-        "get_terminal_info",
-        "get_server_time",
-        "get_ea_status",
-        "get_symbols",
-        "get_symbol_info",
-        "get_ohlc",
-        "get_history_prices",
-        "get_history_ticks",
-        "get_positions",
-        "get_orders",
-        "get_order_info",
-        "place_order",
-        "modify_order",
-        "cancel_order",
-        "close_position",
-        "get_history_orders",
-        "get_subscriptions",
-        "subscribe",
-        "unsubscribe",
-    }
-)
-"""What the vendor's programs call."""
 READS: dict[str, Json] = {
     "get_account_info": {},
     "get_account_balance": {},

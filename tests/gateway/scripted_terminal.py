@@ -23,6 +23,7 @@ from ea_bridge.model.struct import Struct
 from ea_bridge.protocol.messages import Hello
 from ea_bridge.registry import TerminalFacts
 from ea_bridge.session import SessionState
+from gateway.app import build_catalogue
 from gateway.audit import Audit
 from gateway.auth.caller import IMPLIED, Caller, Scope
 from gateway.auth.tickets import Tickets
@@ -30,20 +31,7 @@ from gateway.broker_time.clock import BrokerClock
 from gateway.config import Limits
 from gateway.credentials.lease import Tier
 from gateway.errors import Forbidden
-from gateway.rpc.catalogue import Call, Catalogue, Transport, result_adapter
-from gateway.rpc.methods import (
-    calculations,
-    contingent,
-    history,
-    journal,
-    market,
-    orders,
-    positions,
-    safety,
-    service,
-    subscriptions,
-    terminal,
-)
+from gateway.rpc.catalogue import Call, Transport, result_adapter
 from gateway.runtime import ConsoleView, RuntimeInfo
 from gateway.storage.ledger import Ledger
 from gateway.trading.contingent.records import OpenRows
@@ -54,21 +42,7 @@ from gateway.trading.limits import TradingLimits
 from gateway.trading.state import TradingState
 from gateway.trading.terminal import GuardedTerminal
 
-CATALOGUE = Catalogue(
-    terminal,
-    market,
-    positions,
-    orders,
-    journal,
-    contingent,
-    calculations,
-    history,
-    safety,
-    subscriptions,
-    service,
-)
-
-
+CATALOGUE = build_catalogue()
 MT5_CAPS = "ticks,book,deals,check,trail,sessions"
 
 
