@@ -291,7 +291,7 @@ there and never executed twice, and ``results_get`` tells what became of one."""
 
 FILE_WRITE_ERROR = 5026
 """``err`` of a command that trades which could not be noted in the table of results, so that it
-was not executed."""
+was not executed. Nothing is noted of it: its outcome is ``not_sent``."""
 
 TOO_LATE = 65536
 """``err`` of a command whose ``ttl`` had passed when its turn came. One that trades was not

@@ -20,8 +20,8 @@ An order is never lost and never doubled, because these steps keep their order:
 =============  =============================================================================
 Outcome        Meaning
 =============  =============================================================================
-``not_sent``   no bytes of it were written, or the EA says that it came too late: nothing
-               happened
+``not_sent``   no bytes of it were written, or the EA says that it did not begin, since it
+               came too late or could not be noted on its disk: nothing happened
 ``rejected``   the broker, or the EA before it, surely said no
 ``unknown``    it may have been executed: :class:`~gateway.errors.OrderUnresolved`; the
                reconciler finds out
@@ -569,10 +569,12 @@ class GuardedTerminal:
     ) -> GatewayError:
         """Return what the caller is told of the EA's "no"."""
         client_order_id = order.options.client_order_id
-        # the EA looks at the ttl before it begins, so this settles it
-        if failed.err == commands.TOO_LATE:
+        if was_never_begun(failed.err, failed.retcode):
             self.journal.ended(send, Stage.NOT_SENT, err=failed.err)
-            return blame(order.options.deadline.exceeded(), client_order_id, "not_sent")
+            if failed.err == commands.TOO_LATE:
+                return blame(order.options.deadline.exceeded(), client_order_id, "not_sent")
+            error = await self.trade_failure(failed, order.request)
+            return blame(error, client_order_id, "not_sent")
         # the EA failed after OrderSend may have gone out: the account has to tell
         if not was_refused(failed.err, failed.retcode):
             self.journal.ended(send, Stage.UNKNOWN, err=failed.err, retcode=failed.retcode)
@@ -611,6 +613,15 @@ class GuardedTerminal:
             return await self._ask(command, params, 1.0)
         except (GatewayError, errors.BridgeError):
             return None
+
+
+def was_never_begun(err: int, retcode: int) -> bool:
+    """Whether the EA's "no" says that it did not begin with a command.
+
+    It looks at the ttl, and notes the command in its table of results, before it begins. The end
+    of such a command is ``not_sent``: its id may be used again.
+    """
+    return not retcode and err in (commands.TOO_LATE, commands.FILE_WRITE_ERROR)
 
 
 def was_refused(err: int, retcode: int) -> bool:

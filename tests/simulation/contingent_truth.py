@@ -13,6 +13,7 @@ from ea_bridge.simulation.broker import Broker
 from gateway.storage.ledger import Ledger
 from gateway.trading.contingent.emulated import LIMITS, is_reached, takes_limit
 from gateway.trading.contingent.records import HeldOrder, OcoLink
+from gateway.trading.journal.intents import ENDS as INTENT_ENDS
 from gateway.trading.requests import FIRST_HELD, tag
 
 from .truth import Executed, Truth
@@ -62,6 +63,14 @@ class HeldTruth:
         self.rows: dict[int, HeldOrder] = {
             FIRST_HELD + row["id"]: _held(row["body"]) for row in rows
         }
+        opens = ledger.reader.all(
+            "SELECT login, server, client_order_id FROM orders WHERE stage NOT IN (?, ?, ?)",
+            *sorted(INTENT_ENDS),
+        )
+        self.open_ids: set[tuple[int, str, str]] = {
+            (row["login"], row["server"], row["client_order_id"]) for row in opens
+        }
+        """Ids of requests whose end the journal does not know, with their accounts."""
 
     def fate(self, ticket: int) -> Fate | None:
         """Return what became of one of them."""
@@ -93,11 +102,24 @@ class HeldTruth:
                 (without if is_placed else lacking)[_limit_of(held)].append(said)
             elif sent and not _is_its_limit(held, sent[0]):
                 yield f"another order: {said}"
-            if held.stage != "ended" and _is_due(held, truth.broker):
+            if held.stage != "ended" and not self._is_open(held) and _is_due(held, truth.broker):
                 yield f"its price is there, and it waits: {said}"
         for kind in without.keys() | lacking.keys():
             if len(without[kind]) != len(lacking[kind]):
                 yield from (f"told otherwise: {one}" for one in without[kind] + lacking[kind])
+
+    def unknown(self, account: tuple[int, str]) -> list[str]:
+        """Return those of an account that wait until it is known whether their limit was sent.
+
+        Two such orders of MetaTrader 4 whose comments are lost may fit one trade: then nothing but
+        a person can tell whose it is.
+        """
+        return [
+            f"{ticket} {one}" for ticket, one in self.of(account).items() if self._is_open(one)
+        ]
+
+    def _is_open(self, held: HeldOrder) -> bool:
+        return held.stage == "sending" and (*held.account, held.attempt_id) in self.open_ids
 
 
 def _attempts(held: HeldOrder) -> Iterator[str]:

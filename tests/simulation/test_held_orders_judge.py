@@ -116,3 +116,29 @@ def test_equal_limit_orders_may_have_changed_places(tmp_path: Path, told: str, c
     done = Executed(request, TradeResult(retcode=10009, order=7), command=1, at_msc=0)
     truth.tagged[tag(*HERE, second.attempt_id)] = [done]
     assert len(list(held.faults(HERE, truth))) == count
+
+
+@pytest.mark.parametrize(("stage", "faults", "unknown"), [("unknown", 0, 1), ("rejected", 1, 0)])
+async def test_one_whose_limit_may_have_been_sent_waits_for_that(
+    tmp_path: Path, stage: str, faults: int, unknown: int
+) -> None:
+    """Its price is there; once the journal knows the end of its attempt it has to go on."""
+    terminal = build_terminal(seed=1, platform="mt4")
+    broker = broker_of(terminal)
+    tick = broker._prices.tick(SHOWN.symbol)
+    assert tick is not None
+    held = kept("a", OrderState.PLACED)
+    order = replace(held.order, price_open=tick.ask - 1, price_stoplimit=tick.ask - 0.5)
+    held = replace(held, stage="sending", order=order)
+    ledger = Ledger(tmp_path, TABLES)
+    row = (*HERE, held.attempt_id, "t", "daemon", "place_order", "{}", stage, 0, 0, 0)
+    names = "login, server, client_order_id, terminal, actor, method, params, stage"
+    times = "reconciled, created_ms, updated_ms"
+    marks = ", ".join("?" * len(row))
+    insert = f"INSERT INTO orders ({names}, {times}) VALUES ({marks})"  # noqa: S608
+    await ledger.write(lambda connection: connection.execute(insert, row))
+    kept_orders = HeldTruth(ledger)
+    ledger.close()
+    kept_orders.rows[1] = held
+    assert len(list(kept_orders.faults(HERE, Truth(broker)))) == faults
+    assert len(kept_orders.unknown(HERE)) == unknown

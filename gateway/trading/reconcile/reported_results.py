@@ -12,7 +12,7 @@ from ea_bridge.session import LateResult
 
 from ..journal.intents import ENDS, CommandRecord, Intent, Presumed, Stage
 from ..results import is_final, is_plausible
-from ..terminal import GuardedTerminal, was_refused
+from ..terminal import GuardedTerminal, was_never_begun, was_refused
 from .patience import Patience
 
 MAX_LATE = 256
@@ -109,7 +109,7 @@ class ReportedResults:
             send.result, send.retcode = result, result.retcode  # it may name the order
 
     def _take_refusal(self, send: CommandRecord, err: int, retcode: int) -> None:
-        if err == commands.TOO_LATE:
+        if was_never_begun(err, retcode):
             self._end(send, Stage.NOT_SENT)
         elif was_refused(err, retcode):
             send.err, send.retcode = err, retcode

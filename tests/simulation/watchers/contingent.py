@@ -52,6 +52,7 @@ class ContingentWatcher(Watcher):
             account, truth = terminal.account, terminal.truth
             for said in held.faults(account, truth):
                 verdict.breach("a stop-limit order sends its limit once", said)
+            verdict.lost += held.unknown(account)
             for said in links.faults(account, truth.broker, terminal.books.asked.links):
                 verdict.breach("the first of linked orders cancels the others", said)
         self._count(held, links)

@@ -103,6 +103,15 @@ async def test_too_late_is_told_at_once_too(kept: Kept) -> None:
     assert error.data["outcome"] == "not_sent"
 
 
+async def test_what_the_terminal_cannot_note_is_not_sent(kept: Kept) -> None:
+    """Its disk took no note, so it did not begin: another try is another command."""
+    failed = CommandFailed("order_send", commands.FILE_WRITE_ERROR)
+    kept.scene.script.answers["order_send"] = failed
+    error = await kept.fail("a")
+    assert error.data["outcome"] == "not_sent"
+    assert await outcome(kept) == "not_sent"
+
+
 @pytest.mark.parametrize("state", ["taken", "forgotten"])
 async def test_what_the_table_does_not_settle_stays_unknown(lost: Kept, state: str) -> None:
     """As long as the account does not show it either."""
@@ -131,6 +140,7 @@ async def test_an_open_answer_of_the_server_stays_unknown(lost: Kept) -> None:
         (None, CommandFailed("order_send", 4003), "rejected"),
         (None, CommandFailed("order_send", 4756), "unknown"),
         (None, CommandFailed("order_send", commands.TOO_LATE), "not_sent"),
+        (None, CommandFailed("order_send", commands.FILE_WRITE_ERROR), "not_sent"),
         (None, CommandFailed("order_send", 4024), "unknown"),
     ],
 )

@@ -71,6 +71,7 @@ def test_a_late_answer_ends_its_command(
     ("failed", "stage"),
     [
         (CommandFailed("order_send", commands.TOO_LATE), Stage.NOT_SENT),
+        (CommandFailed("order_send", commands.FILE_WRITE_ERROR), Stage.NOT_SENT),
         (CommandFailed("order_send", 0, TradeRetcode.NO_MONEY), Stage.REJECTED),
         (CommandFailed("order_send", 4756), Stage.UNKNOWN),
     ],
