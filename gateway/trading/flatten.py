@@ -189,8 +189,8 @@ class _Sweep:
     failed: list[SweepFailure]
     _final: dict[int, SweepFailure] = field(default_factory=dict)
     _last: dict[int, SweepFailure] = field(default_factory=dict)
-    _in_part: list[int] = field(default_factory=list)
-    """Of which something may be left."""
+    _open: list[int] = field(default_factory=list)
+    """Closed in part, or said to be gone: only the next look tells what is left."""
 
     async def run(self) -> None:
         left = self._meant(await self.listed())
@@ -198,7 +198,7 @@ class _Sweep:
         for _ in range(ROUNDS):
             if not left:
                 break
-            self._last, self._in_part = {}, []
+            self._last, self._open = {}, []
             # side by side: one that hangs at the broker must not keep the others open
             await asyncio.gather(*(self._try(ticket, gate) for ticket in left))
             # looked at again: an order may have been filled while it was being cancelled
@@ -206,9 +206,7 @@ class _Sweep:
                 left = self._meant(await self.listed())
             except GatewayError:
                 # what was done is done; nobody knows more
-                self._last |= {
-                    ticket: self._failure(ticket, _in_part()) for ticket in self._in_part
-                }
+                self._last |= {ticket: self._failure(ticket, _unseen()) for ticket in self._open}
                 left = list(self._last)
                 break
         still_there = OrderRejected("It is still there after several tries", outcome="rejected")
@@ -228,9 +226,10 @@ class _Sweep:
                 if await self.end(ticket):
                     self.done.append(ticket)
                 else:
-                    self._in_part.append(ticket)
+                    self._open.append(ticket)
             except (OrderNotFound, PositionNotFound):
-                return  # filled, cancelled or closed meanwhile: the next look tells
+                # filled, cancelled or closed meanwhile: the next look tells
+                self._open.append(ticket)
             except _AGAIN as error:
                 self._last[ticket] = self._failure(ticket, error)
             except GatewayError as error:
@@ -243,9 +242,9 @@ class _Sweep:
         return SweepFailure(self.kind, ticket, error)
 
 
-def _in_part() -> GatewayError:
+def _unseen() -> GatewayError:
     return OrderUnresolved(
-        "Not all of it was closed when the terminal was last heard: look at it again",
+        "What is left of it was not known when the terminal was last heard: look at it again",
         outcome="unknown",
     )
 

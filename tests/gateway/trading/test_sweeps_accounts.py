@@ -56,3 +56,17 @@ async def test_what_was_closed_in_part_is_named_though_the_terminal_goes(scene: 
     assert swept["closed"] == []
     [failed] = swept["failed"]
     assert (failed["ticket"], failed["outcome"]) == (POSITION.ticket, "unknown")
+
+
+async def test_an_order_said_to_be_gone_is_named_where_nobody_can_look(scene: Scene) -> None:
+    """It may have been filled: its position would stay, and nobody would be told of it."""
+    listings = iter([[ORDER], [ORDER]])
+
+    def listed(_: object) -> Any:
+        return next(listings, None) or NotSent("orders_get", "link lost")
+
+    scene.script.answers |= {"orders_get": listed, "order_send": replace(DONE, retcode=10035)}
+    swept = await scene.ask("cancel_all_orders")
+    assert swept["cancelled"] == []
+    [failed] = swept["failed"]
+    assert (failed["ticket"], failed["outcome"]) == (ORDER.ticket, "unknown")
