@@ -96,6 +96,7 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
         "stubs:asyncapi",
         "Print the AsyncAPI document of /ws, which /asyncapi.json gives out too.",
     ),
+    "history": CliGroup("Copy past prices out of a terminal.", {"pull": "history:pull"}),
     "token": CliGroup(
         "Make, list and end the tokens that open terminals.",
         {
