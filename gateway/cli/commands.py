@@ -72,6 +72,10 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
     "resume": CliCommand(
         "halt:resume", "Lift a halt: that of a terminal, or without a name that of all."
     ),
+    "drain": CliCommand(
+        "drain:drain",
+        "Stop the gateway once no order is under way. Exit code 1: it goes on, and why.",
+    ),
     "settle": CliCommand(
         "call:settle",
         "Say what became of an order whose outcome is unknown; needs an admin token.",
