@@ -188,6 +188,9 @@ class Console(Section):
     offline_mode: Literal["tiered", "strict"] = "tiered"
     """When the console cannot be reached and a lease has ended. tiered: for an hour positions can
     be closed and orders cancelled, for four hours be read. strict: nothing at once."""
+    accept_alerts: bool = False
+    """Carry out the orders of TradingView alerts that the console hands down, each as a call of
+    its hook's token, within the rights and limits of that."""
 
 
 class ConsoleServer(Section):

@@ -42,6 +42,7 @@ from gateway.metrics.readings import Reading, Sources, read_all
 from gateway.options import ManagerReady, Ready
 from gateway.paper.terminals import GuardedTerminals
 from gateway.rpc import asyncapi, openrpc
+from gateway.rpc.alerts import AlertCalls
 from gateway.rpc.methods.service import welcome
 from gateway.rpc.server import WebServer
 from gateway.runtime import ConsoleView, RuntimeInfo
@@ -217,6 +218,7 @@ class Gateway:
         return read_all(sources, caller)
 
     def _new_uplink(self, console: ConsoleBook, pace: LinkTimings | None) -> Uplink:
+        takes_alerts = self._config.console.accept_alerts
         return Uplink(
             self._config.console.url,
             device=self._home.device,
@@ -229,6 +231,8 @@ class Gateway:
             clocks=self._clocks,
             pace=pace,
             trail=self._trail,
+            # the web server is made later, and makes its calls
+            alerts=AlertCalls(lambda: self._web.context, self.gate) if takes_alerts else None,
         )
 
     def _new_bridge(self) -> BridgeServer:

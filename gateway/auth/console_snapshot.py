@@ -13,6 +13,7 @@ from gateway.auth.console_book import SERVER_KEYS, ConsoleSource, UnknownRoot
 from gateway.auth.console_clock import ConsoleClock
 from gateway.auth.leases import Leases
 from gateway.auth.records import RecordBook
+from gateway.credentials.alert import AlertOrder, open_alert
 from gateway.credentials.daemon_api import Synced, TokenOffer
 from gateway.credentials.envelope import EnvelopeError, decode64
 from gateway.credentials.event import ConsoleEvent, DeviceState, open_event, open_state
@@ -98,6 +99,20 @@ class ConsoleSnapshot:
         if event.iss != self._book.issuer:
             raise EnvelopeError("an event of another issuer")
         return event
+
+    def alert(self, envelope: str) -> AlertOrder:
+        """Verify the order of an alert for this device; its deadline is for who executes it.
+
+        Raises:
+            EnvelopeError: it is none.
+
+        """
+        alert = open_alert(envelope, self._book.keys("alert", self._now_s(0)))
+        if alert.did != self._did:
+            raise EnvelopeError("an alert for another device")
+        if alert.iss != self._book.issuer:
+            raise EnvelopeError("an alert of another issuer")
+        return alert
 
     def accept(self, synced: Synced, asked_at_boot_s: float, nonce: str) -> None:
         """Take over all that holds now.

@@ -153,9 +153,27 @@ class Gate:
         if not hmac.compare_digest(derive_keys(token).stored_key, stored_key) or entry is None:
             waits = entry is None and self._is_waiting(tid)
             raise self._unauthorized("device_pending" if waits else "unknown")
+        return self._admitted(entry)
+
+    def admit_alert(self, tid: str) -> Caller:
+        """Let in what the console has signed in the name of a token: no more than its holder may.
+
+        Raises:
+            Unauthorized: ``data.reason`` as of :meth:`admit`, whose token is checked as well.
+
+        """
+        self.refresh()
+        # without a console nobody could have signed it
+        entry = None if self._leases is None else self._book.get(tid)
+        if entry is None:
+            raise self._unauthorized("unknown")
+        return self._admitted(entry)
+
+    def _admitted(self, entry: TokenEntry) -> Caller:
         refusal = self._refusal(entry)
         if refusal is not None:
             raise self._unauthorized(refusal)
+        tid = entry.record.tid
         known = self._callers.get(tid)
         if known is None or known[0] is not entry:
             known = self._callers[tid] = entry, self._caller(entry)

@@ -27,6 +27,7 @@ from gateway.options import ConsoleReady
 
 from .api import api_routes
 from .daemon_api import daemon_routes
+from .hooks import hook_routes
 from .mail.transports import OUTBOX
 from .pages import PageContext, StaticFiles, Templates, page_routes
 from .service import Console, Costs, open_console
@@ -243,6 +244,7 @@ class ConsoleServer:
         app.add_routes(page_routes(context))
         app.add_routes(api_routes(self._console))
         app.add_routes(daemon_routes(self._console, self._names.address))
+        app.add_routes(hook_routes(self._console.hooks, self._names.address))
         return app
 
     @property

@@ -27,6 +27,7 @@ from .database.engine import holding
 from .database.model import Contact, Device, RequestNonce
 from .devices import Devices
 from .events import EventNotifier, Events, PendingEvent
+from .hooks.service import Hooks
 from .links import SETUP, SETUP_S, Links, Resets
 from .mail import MailQueue, transport_for
 from .records import DeviceOffers, LeaseIssuer, TokenRecords
@@ -132,6 +133,7 @@ class Console:
         self.devices = Devices(db, self.tokens, self.events, activity, now_s)
         self.reports, self.logins = TerminalReports(db, now_s), LoginHistory(db, now_s)
         self.trails = AuditTrails(db, now_s)
+        self.hooks = Hooks(db, self.signing, self.notifier, activity, now_s)
 
     def _add_people(self, passwords: Passwords, browser_key: bytes) -> None:
         """Make what accounts, sign-ins and sessions stand on."""
@@ -189,6 +191,7 @@ class Console:
                 await part.cleanup(session)
             await self.reports.cleanup(session)
             await self.logins.cleanup(session)
+            await self.hooks.cleanup(session)
             now_s = self.now_s()
             # past their end the clock refuses the request, so that its nonce need not be known
             await session.execute(delete(RequestNonce).where(RequestNonce.exp < now_s))

@@ -26,6 +26,7 @@ from gateway.credentials.keyset import (
     SKEW_S,
     KeyEntry,
     new_key,
+    open_keyset,
     public_text,
     sign_keyset,
 )
@@ -169,7 +170,14 @@ class Signing:
             and newest.nbf - SKEW_S <= now_s  # else the clock was wrong when it was made
             # early enough that each daemon has heard of the successor before it signs alone
             and newest.exp - now_s >= OVERLAP_DAYS * DAY_S
+            and await self._signs_all(session, newest.kid)
         )
+
+    async def _signs_all(self, session: AsyncSession, kid: str) -> bool:
+        """Whether daemons take all kinds of envelope of a key: older versions knew fewer."""
+        root = (await self._root(session, None)).public_key()
+        keys = open_keyset(await self.key_set_in(session), root).keys
+        return any(key.kid == kid and set(OPERATIONAL) <= set(key.use) for key in keys)
 
     async def _operational(self, session: AsyncSession) -> list[SigningKey]:
         wanted = select(SigningKey).where(SigningKey.number > 0).order_by(SigningKey.number)

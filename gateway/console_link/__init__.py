@@ -22,6 +22,7 @@ from gateway.auth.gate import Gate
 from gateway.credentials.device import DeviceKey
 from gateway.runtime import ConsoleView
 
+from .alerts import AlertExecutor
 from .enrollment import ConsoleEnroller, Machine
 from .history import HistoryLink, LoginLog
 from .http import ConsoleHttp
@@ -30,6 +31,7 @@ from .status import LinkStatus, PendingApproval, TokenLease, reports
 from .witness import AuditTrailSource, NoTrail, WitnessLink
 
 __all__ = [
+    "AlertExecutor",
     "AuditTrailSource",
     "ConsoleEnroller",
     "LinkStatus",
@@ -59,6 +61,7 @@ class Uplink:
         clocks: of this machine; the same as the console book's.
         pace: of retries and polls.
         trail: of which the console is told.
+        alerts: executes the orders of alerts; without it none is taken.
 
     """
 
@@ -77,6 +80,7 @@ class Uplink:
         clocks: Clocks | None = None,
         pace: LinkTimings | None = None,
         trail: AuditTrailSource | None = None,
+        alerts: AlertExecutor | None = None,
     ) -> None:
         clocks, pace = clocks or Clocks(), pace or LinkTimings()
         self._console = console
@@ -106,6 +110,7 @@ class Uplink:
             count=count,
             on_synced=self.enroller.look,
             pace=pace,
+            alerts=alerts,
         )
         self._history = HistoryLink(
             self._http,

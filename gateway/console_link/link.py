@@ -40,9 +40,11 @@ from gateway.credentials.daemon_api import (
     MAX_BODY_BYTES,
     MAX_EVENTS,
     Acknowledged,
+    AlertOutcome,
     EventAck,
     Heartbeat,
     Pushed,
+    PushedAlert,
     Report,
     Sync,
     Synced,
@@ -54,6 +56,7 @@ from gateway.credentials.event import ENDING, ConsoleEvent
 from gateway.credentials.lease import RENEW_S, Tier
 from gateway.storage.store import StoreError
 
+from .alerts import AlertExecutor, AlertRunner
 from .http import (
     TIMEOUT_S,
     ConsoleFailure,
@@ -74,7 +77,8 @@ SEND_S = 5.0
 MAX_WAITING = 64
 """Messages that came and were not taken yet; then the console has to wait."""
 
-_SAID = TypeAdapter[Pushed | Heartbeat](Annotated[Pushed | Heartbeat, Field(discriminator="t")])
+Said = Pushed | Heartbeat | PushedAlert
+_SAID = TypeAdapter[Said](Annotated[Said, Field(discriminator="t")])
 
 
 class _StreamConnect(connect):
@@ -90,7 +94,7 @@ class ConsoleStream:
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
 
-    async def next(self, timeout_s: float) -> Pushed | Heartbeat:
+    async def next(self, timeout_s: float) -> Said:
         """Return the next message.
 
         Raises:
@@ -125,18 +129,25 @@ class ConsoleStream:
 
 
 @asynccontextmanager
-async def open_stream(http: ConsoleHttp) -> AsyncIterator[ConsoleStream]:
+async def open_stream(
+    http: ConsoleHttp, *, takes_alerts: bool = False
+) -> AsyncIterator[ConsoleStream]:
     """Open the stream, signed as every request is.
+
+    Args:
+        http: entered.
+        takes_alerts: have orders of alerts pushed as well.
 
     Raises:
         ConsoleFailure: it cannot be opened.
 
     """
-    url = "ws" + http.url.removeprefix("http") + STREAM_PATH
+    path = f"{STREAM_PATH}?alerts=1" if takes_alerts else STREAM_PATH
+    url = "ws" + http.url.removeprefix("http") + path
     try:
         socket = await _StreamConnect(
             url,
-            additional_headers=http.signed("GET", STREAM_PATH),
+            additional_headers=http.signed("GET", path),
             ssl=http.tls if url.startswith("wss:") else None,
             compression=None,
             proxy=None,
@@ -221,6 +232,7 @@ class ConsoleLink:
         count: asked with the ids of tokens right before their connections end.
         on_synced: called after each sync.
         pace: of retries and polls.
+        alerts: executes the orders of alerts; without it none is taken.
 
     """
 
@@ -235,6 +247,7 @@ class ConsoleLink:
         count: Callable[[frozenset[str]], StoppedCounts] = _nothing,
         on_synced: Callable[[], None] = lambda: None,
         pace: LinkTimings | None = None,
+        alerts: AlertExecutor | None = None,
     ) -> None:
         self._http = http
         self._console = console
@@ -248,6 +261,9 @@ class ConsoleLink:
         self._since = max(0, self._seq - RETOLD)
         self._heartbeat_s: float = HEARTBEAT_S
         self._stream: ConsoleStream | None = None
+        self._alerts = (
+            None if alerts is None else AlertRunner(console, alerts, self.sync, self._say_alert)
+        )
         self._acks: dict[int, EventAck] = {}
         self._wake = asyncio.Event()
         self._met = asyncio.Event()
@@ -263,10 +279,14 @@ class ConsoleLink:
 
     async def run(self) -> None:
         """Keep in step until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_synced())
-            tasks.create_task(self._keep_stream())
-            tasks.create_task(self._notice_sleep())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_synced())
+                tasks.create_task(self._keep_stream())
+                tasks.create_task(self._notice_sleep())
+        finally:
+            if self._alerts is not None:
+                await self._alerts.stop()
 
     async def met(self) -> None:
         """Wait until the console knows this device."""
@@ -281,6 +301,11 @@ class ConsoleLink:
         if self._stream is not None:
             with suppress(ConsoleFailure):
                 await self._stream.say(Report(t="report", terminals=tuple(self._reports())))
+
+    async def _say_alert(self, end: AlertOutcome) -> None:
+        if self._stream is not None:
+            with suppress(ConsoleFailure):  # it asks again
+                await self._stream.say(end)
 
     # --- sync --------------------------------------------------------------------------------
 
@@ -410,7 +435,8 @@ class ConsoleLink:
             await self._met.wait()
             opened_s = self._clocks.monotonic_s()
             try:
-                async with open_stream(self._http) as stream:
+                takes_alerts = self._alerts is not None
+                async with open_stream(self._http, takes_alerts=takes_alerts) as stream:
                     await self._listen(stream)
             except ConsoleFailure as failure:
                 logger.info("no stream from the console: %s", failure)
@@ -434,8 +460,12 @@ class ConsoleLink:
             message = await stream.next(2 * self._heartbeat_s + 1)
             if isinstance(message, Heartbeat):
                 self._beat(message)
-            else:
+            elif isinstance(message, Pushed):
                 await self._told(message)
+            elif self._alerts is not None:
+                self._alerts.take(message)
+            else:
+                logger.warning("the console tells an alert, and this gateway takes none")
 
     def _beat(self, heartbeat: Heartbeat) -> None:
         if heartbeat.seq > self._seq:

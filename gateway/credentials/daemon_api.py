@@ -19,7 +19,8 @@ daemon claims of its terminals is for people to look at.
 ========================================== ======================= ==================
 
 On the stream the console sends :class:`Pushed` and :class:`Heartbeat`, the daemon
-:class:`Acknowledged` and :class:`Report`; each is one text message.
+:class:`Acknowledged` and :class:`Report`; each is one text message. A daemon that opens it with
+``?alerts=1`` is sent :class:`PushedAlert` too, and answers :class:`AlertOutcome`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .alert import AlertId
 from .envelope import MAX_ENVELOPE
 from .event import EventSeq
 from .lease import Tid
@@ -322,3 +324,37 @@ class Report(Body):
 
     t: Literal["report"]
     terminals: Annotated[tuple[TerminalReport, ...], Field(strict=False, max_length=MAX_TERMINALS)]
+
+
+class PushedAlert(Body):
+    """Console: an order of an alert, told until the daemon has said what became of it."""
+
+    t: Literal["alert"]
+    e: Envelope
+    again: bool = False
+    """It was told before: perhaps it is carried out already."""
+
+
+AlertEnd = Literal["done", "checked", "not_sent", "rejected", "unknown", "late"]
+
+
+class AlertOutcome(Body):
+    """Daemon: what became of an alert.
+
+    ``checked``: a dry run, and nothing is against the order. ``late``: its deadline was over, and
+    nothing was sent. The others are the outcomes of every trade.
+    """
+
+    t: Literal["alert"] = "alert"
+    aid: AlertId
+    outcome: AlertEnd
+    error: Annotated[str, Field(pattern=r"^[a-z0-9_]{0,48}$")] = ""
+    """Name of the error of the API, such as ``kill_switch_active``."""
+    message: Annotated[str, Field(max_length=200)] = ""
+    """The error in words, for people."""
+    ticket: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    """Of the order; 0 where there is none."""
+    volume: Annotated[str, Field(max_length=24)] = ""
+    """In lots, as filled or as it would have been sent."""
+    price: Annotated[str, Field(max_length=24)] = ""
+    """At which it was filled."""

@@ -55,7 +55,13 @@ class Signed(BaseModel):
 
 
 SignedT = TypeVar("SignedT", bound=Signed)
-_NOUNS: dict[Kind, str] = {"rec": "record", "lease": "lease", "evt": "event", "state": "state"}
+_NOUNS: dict[Kind, str] = {
+    "rec": "record",
+    "lease": "lease",
+    "evt": "event",
+    "state": "state",
+    "alert": "alert",
+}
 
 
 class TradeLimits(Signed):

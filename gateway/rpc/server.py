@@ -109,7 +109,7 @@ class WebServer:
             gate, self._audit, FailureThrottle(failures_per_s), note_login or _note_nothing
         )
         self.front = JsonRpc(catalogue, daemon.limits, document=openrpc, audit=self._audit)
-        context = RpcContext(
+        self.context = context = RpcContext(
             front=self.front,
             gate=gate,
             tickets=self._authenticator.tickets,
@@ -120,6 +120,7 @@ class WebServer:
             safeguards=safeguards,
             welcome=welcome,
         )
+        """Makes calls, for what comes by another way than a port."""
         self._rpc = RpcHandler(context)
         self._ws = WebSocketEndpoint(context, self._authenticator)
         self._apis = tuple(apis)

@@ -240,6 +240,7 @@ async def linked(
     clocks: Clocks | None = None,
     pace: LinkTimings = QUICK,
     manager: str = "",
+    accept_alerts: bool = False,
 ) -> AsyncIterator[Linked]:
     """Run a daemon in a folder that takes its tokens from a console."""
     config = Config.model_validate(
@@ -249,7 +250,12 @@ async def linked(
             "limits": dict(limits or {}),
             "trading": {"orders_per_second": "none"},
             "manager": {"peer": manager},
-            "console": {"url": url, "root": root, "offline_mode": offline_mode},
+            "console": {
+                "url": url,
+                "root": root,
+                "offline_mode": offline_mode,
+                "accept_alerts": accept_alerts,
+            },
         }
     )
     with Home(folder) as home:

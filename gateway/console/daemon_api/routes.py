@@ -176,7 +176,12 @@ class _Routes:
         since = request.query.get("since")
         if since is not None and not _SEQ.fullmatch(since):
             raise CallRefused(400, "bad_since", "Give the number of the last event that you have.")
-        return await self._streams.serve(request, caller, None if since is None else int(since))
+        return await self._streams.serve(
+            request,
+            caller,
+            None if since is None else int(since),
+            takes_alerts=request.query.get("alerts") == "1",
+        )
 
     async def _root(self) -> str:
         return root_text(await self._console.signing.root())

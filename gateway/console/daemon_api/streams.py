@@ -2,7 +2,8 @@
 
 ``GET /v1/daemon/stream`` begins with a heartbeat, which names the device's last event: a daemon
 that has an older one calls ``sync``. From then on events are sent as soon as they are on disk.
-With ``?since=<seq>`` those after that number come first.
+With ``?since=<seq>`` those after that number come first. With ``?alerts=1`` orders of alerts are
+pushed as well, those that the daemon has not answered with each heartbeat anew.
 
 One task writes. It keeps no queue: it knows the last event that it sent, and reads the next ones
 from the database. A daemon that takes nothing for :data:`SEND_S`, or says nothing for
@@ -32,8 +33,10 @@ from gateway.credentials.daemon_api import (
     MAX_BODY_BYTES,
     MAX_EVENTS,
     Acknowledged,
+    AlertOutcome,
     Heartbeat,
     Pushed,
+    PushedAlert,
     Report,
 )
 from gateway.http.rate_limit import RateLimiter
@@ -53,8 +56,13 @@ HEARD_S = 30
 """So often it is noted that a device is there."""
 POLICY, TRY_AGAIN = 1008, 1013
 
-Said = TypeAdapter[Acknowledged | Report](
-    Annotated[Acknowledged | Report, Field(discriminator="t")]
+RETELL_S = 900
+"""So long an alert is told anew that the daemon has not answered, or does not know the end of."""
+RETELL_AT_START_S = 86_400
+"""The same, when a stream begins."""
+
+Said = TypeAdapter[Acknowledged | Report | AlertOutcome](
+    Annotated[Acknowledged | Report | AlertOutcome, Field(discriminator="t")]
 )
 log = logging.getLogger(__name__)
 
@@ -74,7 +82,12 @@ class DaemonStreams:
         self._checks: set[asyncio.Task[None]] = set()
 
     async def serve(
-        self, request: web.Request, caller: AuthenticatedDevice, since: int | None
+        self,
+        request: web.Request,
+        caller: AuthenticatedDevice,
+        since: int | None,
+        *,
+        takes_alerts: bool = False,
     ) -> web.WebSocketResponse:
         """Serve a stream until it ends.
 
@@ -88,7 +101,7 @@ class DaemonStreams:
             raise CallRefused(
                 503, "too_many_streams", "Close a stream before you open another one."
             )
-        stream = Stream(self._console, caller)
+        stream = Stream(self._console, caller, takes_alerts=takes_alerts)
         # a daemon that has lost its stream opens a new one before we notice: only who answers on
         # both is copied
         for other in others:
@@ -127,8 +140,11 @@ class DaemonStreams:
 class Stream:
     """One stream; see the module's docstring."""
 
-    def __init__(self, console: Console, caller: AuthenticatedDevice) -> None:
+    def __init__(
+        self, console: Console, caller: AuthenticatedDevice, *, takes_alerts: bool = False
+    ) -> None:
         self.caller = caller
+        self._takes_alerts = takes_alerts
         self._console = console
         self._beat_s = console.settings.heartbeat_s
         # pings are answered by the one task that writes; a compressed bomb is not unpacked
@@ -192,13 +208,16 @@ class Stream:
             loop = asyncio.get_running_loop()
             beat_at = heard_at = loop.time()
             sent = await self._push(sent)
+            await self._push_alerts(RETELL_AT_START_S)
             while True:
                 await self._wait(beat_at + self._beat_s - loop.time())
                 await self._answer_pings()
                 sent = await self._push(sent)
+                await self._push_alerts()
                 if loop.time() >= beat_at + self._beat_s:
                     beat_at = loop.time()
                     await self._beat(sent)
+                    await self._push_alerts(RETELL_S)
                 if loop.time() >= heard_at + HEARD_S:
                     heard_at = loop.time()
                     await self._console.devices.heard(self.caller.did, self.caller.ip)
@@ -240,6 +259,11 @@ class Stream:
         if len(events) == MAX_EVENTS:
             self._news.set()
         return sent
+
+    async def _push_alerts(self, retell_s: int = 0) -> None:
+        if self._takes_alerts:
+            for alert in await self._console.hooks.pending(self.caller.did, retell_s=retell_s):
+                await self._send(PushedAlert(t="alert", e=alert.envelope, again=alert.again))
 
     async def _beat(self, seq: int) -> None:
         await self._send(Heartbeat(t="hb", seq=seq, time=self._console.now_s()))
@@ -297,6 +321,8 @@ class Stream:
         did = self.caller.did
         if isinstance(said, Acknowledged):
             await self._console.events.acknowledge(did, [said])
+        elif isinstance(said, AlertOutcome):
+            await self._console.hooks.settle(did, said)
         else:
             await self._console.devices.heard(did, self.caller.ip)
             await self._console.reports.report(did, said.terminals)

@@ -264,6 +264,61 @@ class RequestNonce(Base):
     exp: Mapped[int] = mapped_column(index=True)
 
 
+# --- alerts of TradingView -----------------------------------------------------------------------
+
+
+class Hook(Base):
+    """Address at which TradingView's alerts for one token come in."""
+
+    __tablename__ = "hooks"
+
+    id: Mapped[str] = mapped_column(String(24), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    tid: Mapped[str] = mapped_column(ForeignKey("tokens.tid"))
+    name: Mapped[str] = mapped_column(String(64))
+    secret_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    """SHA-256 of the last part of its address."""
+    is_on: Mapped[bool]
+    template: Mapped[str]
+    """JSON of :class:`gateway.console.hooks.template.HookTemplate`."""
+    created_at: Mapped[int]
+
+
+class HookAlert(Base):
+    """An alert that came in, and what became of it."""
+
+    __tablename__ = "hook_alerts"
+    __table_args__ = (
+        Index("ix_hook_alerts_hook_id_id", "hook_id", "id"),
+        Index("ix_hook_alerts_did_status", "did", "status"),
+    )
+
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True
+    )
+    hook_id: Mapped[str] = mapped_column(ForeignKey("hooks.id", ondelete="CASCADE"))
+    aid: Mapped[str | None] = mapped_column(String(64), unique=True)
+    """The ``client_order_id``; none of what was refused, so that it can be sent again."""
+    at: Mapped[int] = mapped_column(index=True)
+    exp: Mapped[int | None]
+    did: Mapped[str | None] = mapped_column(String(52))
+    """The machine that is to carry it out."""
+    status: Mapped[str] = mapped_column(String(16))
+    """``waiting``, ``told`` (the machine), ``refused`` (here), or what the machine says."""
+    words: Mapped[str] = mapped_column(String(200))
+    """The order, for people."""
+    error: Mapped[str] = mapped_column(String(48), default="")
+    message: Mapped[str] = mapped_column(String(200), default="")
+    ticket: Mapped[int] = mapped_column(default=0)
+    volume: Mapped[str] = mapped_column(String(24), default="")
+    price: Mapped[str] = mapped_column(String(24), default="")
+    envelope: Mapped[str]
+    """As the machine is told it; empty of what was refused."""
+    repeats: Mapped[int] = mapped_column(default=0)
+    """How often it was posted again, which did nothing."""
+    ended_at: Mapped[int | None]
+
+
 # --- first contacts, questions to users, and mails ---------------------------------------------
 
 

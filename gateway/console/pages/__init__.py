@@ -7,6 +7,7 @@ from aiohttp import web
 from .account import AccountPages, SignInPages, UserPages
 from .context import PageContext, StaticFiles, Templates
 from .devices import ApprovalPages, DevicePages
+from .hooks import HookPages
 from .terminals import HistoryPages, OverviewPages
 from .tokens import TokenPages
 
@@ -17,6 +18,6 @@ def page_routes(context: PageContext) -> list[web.RouteDef]:
     """Return the routes of all pages."""
     pages = (
         *(SignInPages, OverviewPages, TokenPages, DevicePages, ApprovalPages),
-        *(HistoryPages, AccountPages, UserPages),
+        *(HistoryPages, HookPages, AccountPages, UserPages),
     )
     return [route for page in pages for route in page(context).routes()]

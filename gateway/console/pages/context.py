@@ -118,6 +118,7 @@ PURPOSES: Final = {
     "create": "create a token",
     "approve": "approve a machine",
     "limits": "change limits",
+    "hook": "change a hook",
     "users": "change somebody's account",
 }
 """What a person is about to do that needs the password once more."""

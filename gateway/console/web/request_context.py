@@ -36,7 +36,7 @@ MAX_FIELDS: Final = 100
 _BODY: Final = web.RequestKey("body", bytes)
 
 
-async def read_body(request: web.Request) -> bytes:
+async def read_body(request: web.Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
     """Return the body; asked again, the request has it at hand.
 
     Raises:
@@ -45,20 +45,20 @@ async def read_body(request: web.Request) -> bytes:
     """
     # kept with the request: the middleware reads it for the token, the handler for the rest
     if _BODY not in request:
-        request[_BODY] = await _read(request)
+        request[_BODY] = await _read(request, max_bytes)
     return request[_BODY]
 
 
-async def _read(request: web.Request) -> bytes:
+async def _read(request: web.Request, max_bytes: int) -> bytes:
     # a small body that unpacks to a large one would pass the bound below
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise ConsoleProblem(415, "encoded", "Send the body without Content-Encoding.")
     try:
         # aiohttp's router has answered Expect: 100-continue by now
-        return await read_bounded(request, MAX_BODY_BYTES, within_s=BODY_S, is_invited=True)
+        return await read_bounded(request, max_bytes, within_s=BODY_S, is_invited=True)
     except Refusal as refusal:
         if refusal.status == 413:
-            raise _too_large() from None
+            raise _too_large(max_bytes) from None
         raise _closing(408, "too_slow", "The request did not arrive in time.") from None
     except web.RequestPayloadError:
         raise _closing(400, "bad_body", "The body could not be read.") from None
@@ -99,8 +99,8 @@ async def form_of(request: web.Request) -> Mapping[str, str]:
     return fields
 
 
-def _too_large() -> ConsoleProblem:
-    return _closing(413, "too_large", f"The request is larger than {MAX_BODY_BYTES} bytes.")
+def _too_large(max_bytes: int) -> ConsoleProblem:
+    return _closing(413, "too_large", f"The request is larger than {max_bytes} bytes.")
 
 
 def _closing(status: int, error: str, message: str) -> ConsoleProblem:

@@ -7,7 +7,8 @@ Every request passes these checks in this order: the target is a path and ``Host
 names; there is such a page and it takes the method; the browser's cookie is looked up; what
 changes something passes the three layers below; the body is read. ``/v1/...`` is for daemons:
 they have no cookies and sign their requests, so of these steps theirs are the names, the route
-and the body.
+and the body. ``/hook/...`` is for alerts: who posts one has no cookie either, and its address
+holds 256 random bits, so that theirs are the names and the route; their body has its own bound.
 
 Names: a page of another site can reach a port of this machine through a name that it makes
 resolve to 127.0.0.1 (DNS rebinding). Its requests carry that name as ``Host``.
@@ -253,6 +254,7 @@ def _forged(error: str) -> ConsoleProblem:
 log = logging.getLogger(__name__)
 
 ShowProblem = Callable[[web.Request, ConsoleProblem, str], Awaitable[web.StreamResponse]]
+HOOKS: Final = "/hook/"
 QUIET_PATHS: Final = frozenset({"/live"})
 """What a page asks by itself: that is no use of the session, which would else never be idle."""
 
@@ -309,7 +311,7 @@ class SecurityMiddleware:
         if request.path.startswith(("/v1/", "/static/")):
             if request.can_read_body:
                 await read_body(request)
-        else:
+        elif not request.path.startswith(HOOKS):
             await self._meet(request, origin)
         if missing is not None:
             raise missing
@@ -371,7 +373,7 @@ class SecurityMiddleware:
             )
         if isinstance(problem, SignInNeeded) and not is_api(request):
             response = await self._show(request, problem, ref)
-        elif is_api(request) or request.path.startswith("/v1/"):
+        elif is_api(request) or request.path.startswith(("/v1/", HOOKS)):
             response = json_problem(problem, ref)
         else:
             response = await self._show(request, problem, ref)

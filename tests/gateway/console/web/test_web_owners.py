@@ -5,10 +5,12 @@ from __future__ import annotations
 from console_fixtures import Machine, approve
 from page_client import PageClient, knock, mailed_path
 
+from gateway.console.hooks import HookTemplate
 from gateway.console.server import ConsoleServer
 from gateway.console.service import Console
 
 OPEN_TO_ALL = {
+    "/hook/{secret}",
     "/reset/{secret}",
     "/invitation/{secret}",
     "/setup/{secret}",
@@ -47,7 +49,10 @@ async def test_another_users_things_are_not_there(
     verdict = await knock(console, text, Machine("other"))
     assert verdict.rid is not None
     sid = (await console.sessions.list(owner.id))[0].sid
+    secret, hook = await console.hooks.create(owner.id, "tv", token.tid, HookTemplate(size="1"))
+    assert len(secret) == 43
     names = {
+        "hook": hook.id,
         "tid": token.tid,
         "did": machine.did,
         "rid": verdict.rid,
@@ -56,6 +61,7 @@ async def test_another_users_things_are_not_there(
         "secret": "a" * 43,
     }
     nobodys = {"tid": "A" * 12, "did": "a" * 52, "rid": "a" * 24, "sid": "a" * 16, "id": thief.id}
+    nobodys["hook"] = "a" * 16
     bodies = {
         "/api/v1/tokens/{tid}/limits": {"limits": {}},
         "/api/v1/tokens/{tid}/replace": {},
@@ -83,6 +89,7 @@ async def test_another_users_things_are_not_there(
     assert (await console.tokens.get(owner.id, token.tid)).status == "active"
     assert (await console.devices.get(owner.id, machine.did)).status == "approved"
     assert (await console.approvals.open_requests(owner.id))[0].rid == verdict.rid
+    assert [kept.id for kept in await console.hooks.list(owner.id)] == [hook.id]
     assert sid in {session.sid for session in await console.sessions.list(owner.id)}
 
 
@@ -142,7 +149,7 @@ async def test_without_a_session_nothing_is_shown(
     """Every route for people leads to the sign-in, or is refused."""
     for method, path in _routes(server):
         ids = {"tid": "A" * 12, "did": "a" * 52, "rid": "a" * 24, "sid": "a" * 16, "id": "a" * 16}
-        address = path.format(**ids, secret="a" * 43)
+        address = path.format(**ids, hook="a" * 16, secret="a" * 43)
         await stranger.get("/sign-in")
         if path.startswith("/api/v1"):
             page = await stranger.api(method, address.removeprefix("/api/v1"))
