@@ -90,6 +90,21 @@ class EmulatorOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgentOptions:
+    """``mt-gateway agent``: plugs in a terminal through the package ``MetaTrader5``."""
+
+    bridge_host: str
+    bridge_port: int
+    auth_token: str = field(repr=False)
+    folder: Path
+    """Keeps what became of commands, in a folder of its own for each token."""
+    program: str | None = None
+    """Path of the terminal's program; the one that runs, or was installed last, if absent."""
+    portable: bool = False
+    """The terminal keeps its data beside its program."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ManagerEmulatorOptions:
     """``mt-gateway manager-emulator``: an emulated MT4 server that links to a daemon elsewhere."""
 
@@ -141,8 +156,8 @@ class AccountReady:
 class Ready:
     """It runs. Facts that a command does not have are ``None``.
 
-    ``demo`` tells all; ``serve`` neither token nor terminal; ``emulator`` the bridge and its
-    terminal alone.
+    ``demo`` tells all; ``serve`` neither token nor terminal; ``emulator`` and ``agent`` the bridge
+    and their terminal alone.
     """
 
     rpc: str | None = None

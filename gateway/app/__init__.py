@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gateway.lazy import names_of
 
 if TYPE_CHECKING:
+    from .agent import run_agent
     from .catalogue import asyncapi_document, build_catalogue, openrpc_document
     from .daemon import Gateway
     from .emulator import run_emulator, run_manager_emulator
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 else:
     __getattr__ = names_of(
         __name__,
+        agent="run_agent",
         daemon="Gateway",
         catalogue="asyncapi_document build_catalogue openrpc_document",
         emulator="run_emulator run_manager_emulator",
@@ -31,6 +33,7 @@ __all__ = [
     "build_catalogue",
     "freeze_gc",
     "openrpc_document",
+    "run_agent",
     "run_emulator",
     "run_manager_emulator",
     "run_serve",

@@ -53,6 +53,10 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
         "run:emulator",
         "Run an emulated terminal that links to a gateway in another process.",
     ),
+    "agent": CliCommand(
+        "agent:agent",
+        "Plug a terminal without an EA into a gateway, through the package MetaTrader5.",
+    ),
     "manager-emulator": CliCommand(
         "run:manager_emulator",
         "Run an emulated MT4 server whose peer links to a gateway in another process.",
@@ -71,10 +75,6 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
     ),
     "resume": CliCommand(
         "halt:resume", "Lift a halt: that of a terminal, or without a name that of all."
-    ),
-    "drain": CliCommand(
-        "drain:drain",
-        "Stop the gateway once no order is under way. Exit code 1: it goes on, and why.",
     ),
     "settle": CliCommand(
         "call:settle",
@@ -100,7 +100,6 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
         "stubs:asyncapi",
         "Print the AsyncAPI document of /ws, which /asyncapi.json gives out too.",
     ),
-    "history": CliGroup("Copy past prices out of a terminal.", {"pull": "history:pull"}),
     "token": CliGroup(
         "Make, list and end the tokens that open terminals.",
         {

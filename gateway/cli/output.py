@@ -26,6 +26,7 @@ class CliError(Exception):
 def known_failures() -> tuple[type[Exception], ...]:
     """Return the exceptions whose message is written for the person who runs the gateway."""
     # imported here: most commands succeed, and should start fast
+    from ea_bridge.agent.package import PackageMissing
     from ea_bridge.emulator.book_file import BooksUnreadable
     from ea_bridge.emulator.link import LinkRefused
     from ea_bridge.simulation.faults import UnknownFault
@@ -45,6 +46,7 @@ def known_failures() -> tuple[type[Exception], ...]:
         LimitsError,
         LinkRefused,
         MalformedToken,
+        PackageMissing,
         SecretsError,
         StoreError,
         TickFileError,

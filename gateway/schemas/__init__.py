@@ -45,7 +45,6 @@ from .market import (
     Tick,
     TradeSession,
 )
-from .native import NativeRecords, PackedRows
 from .receipt import (
     CheckResult,
     Filling,
@@ -138,7 +137,6 @@ __all__ = [
     "KillCause",
     "KillSwitchEvent",
     "Margin",
-    "NativeRecords",
     "NotSubscribed",
     "OcoLink",
     "OcoOrder",
@@ -153,7 +151,6 @@ __all__ = [
     "OrderSettlement",
     "OrdersSnapshot",
     "OrdersUpdate",
-    "PackedRows",
     "PnlEvent",
     "Pong",
     "Position",

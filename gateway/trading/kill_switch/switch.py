@@ -22,7 +22,6 @@ from gateway.credentials.lease import Tier
 from gateway.errors import KillSwitchActive
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError, Version
-from gateway.trading.drain import Drain
 
 from . import halts
 from .halts import EVERYWHERE, Halt, stricter
@@ -58,7 +57,6 @@ class KillSwitch:
     def __init__(self, ledger: Ledger | None = None, audit: Audit | None = None) -> None:
         self._ledger = ledger
         self._audit = audit or Audit()
-        self.drain = Drain()
         self._kept: dict[str, Halt] = {}
         self._version: Version | None = None
         self._latched: dict[str, Halt] = {}
@@ -243,10 +241,8 @@ class TerminalSwitch:
 
         Raises:
             KillSwitchActive: ``armed_by`` says by whom it was halted, ``since`` when.
-            ShuttingDown: the gateway drains.
 
         """
-        self.switch.drain.check(tier)
         for halt in self.switch.over(self.terminal):
             if tier > Tier.REDUCE or not halt.reductions:
                 raise _active(halt)

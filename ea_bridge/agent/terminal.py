@@ -1,0 +1,289 @@
+"""Terminal behind the package, as its link sees it.
+
+Whatever the thread of the package finds out (:mod:`.package_thread`) comes through one queue, the
+event loop's own: snapshots of the switches, events, answers. So nothing that was seen earlier is
+told later, and heartbeats tell of the newest snapshot that has come out of it. Events are numbered
+here, and kept until they are acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from msgspec.structs import replace
+
+from ea_bridge import host
+from ea_bridge.emulator.terminal import MAX_TRADE_EVENTS, TRADE_MODES
+from ea_bridge.endpoint.conversation import DevicePin
+from ea_bridge.model import Account, AccountTradeMode, MarginMode
+from ea_bridge.protocol.handshake import SPAN
+from ea_bridge.protocol.messages import Cmd, Hb, Hello, Lost, Message, StateEvent, Trade
+
+from .package import Package
+from .package_thread import CAPS, AgentFiles, Ended, News, PackageThread, Reply, TerminalGone
+from .state import Identity, Snapshot
+
+AGENT_VERSION = "agent 1.0.0"
+HELD_S = 2.0
+"""A call of the package that lasts for longer holds the terminal up: so heartbeats stop, and the
+daemon learns that nobody answers."""
+CLOSE_S = 1.0
+"""For so long the end of the thread is waited for: a call that hangs must not hang the agent."""
+
+_log = logging.getLogger(__name__)
+
+
+class AgentLinkEnd(Protocol):
+    """Link on which the daemon listens."""
+
+    identity: Identity
+    """The account that it is about."""
+
+    def say(self, *messages: Message) -> None:
+        """Say them in one write."""
+
+    def leave(self, code: str) -> None:
+        """Say goodbye, and why."""
+
+
+class AgentTerminal:
+    """Terminal behind the package, as the link sees it.
+
+    Args:
+        module: ``MetaTrader5``, or what looks like it; nobody else may call it from now on.
+        folder: keeps the agent's state, and is there.
+        connect: options of the package's ``initialize``.
+        utc_s: UTC in seconds, as the PC's clock has it.
+
+    Raises:
+        OSError, UnicodeDecodeError: a file is there and cannot be read.
+
+    """
+
+    def __init__(
+        self,
+        module: Any,
+        folder: Path,
+        *,
+        connect: Mapping[str, Any] | None = None,
+        utc_s: Callable[[], float] = host.wall_s,
+    ) -> None:
+        files = AgentFiles(folder)
+        self.pin = DevicePin(files.device)
+        self.caps = CAPS
+        self._utc_s = utc_s
+        self._loop = asyncio.get_running_loop()
+        self._thread = PackageThread(
+            Package(module), files, dict(connect or {}), self._tell, utc_s
+        )
+        self._installation = _installation(files.installation)
+        self._latest: Snapshot | None = None
+        self._is_seen = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._link: AgentLinkEnd | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._boot = host.token_hex(4)
+        self._q = 0
+        self._unacknowledged: deque[Trade | StateEvent] = deque(maxlen=MAX_TRADE_EVENTS)
+
+    async def __aenter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        self._thread.end()
+        try:
+            async with asyncio.timeout(CLOSE_S):
+                await self._ended.wait()
+        except TimeoutError:
+            _log.warning("a call of the package hangs: it is left behind")
+
+    async def available(self) -> None:
+        """Wait until the terminal is there and the thread answers."""
+        answered = asyncio.Event()
+        self._thread.submit(lambda: self._call_loop(answered.set))
+        await answered.wait()
+        await self._is_seen.wait()
+
+    # --- the link's life -------------------------------------------------------------------
+
+    @property
+    def identity(self) -> Identity | None:
+        """The account that the terminal is logged in to; ``None`` while there is no terminal."""
+        return None if self._latest is None else self._latest.identity
+
+    def hello(self, tid: str, cnonce: str) -> Hello:
+        """Say who we are; there is a terminal."""
+        assert self._latest is not None
+        account, terminal = self._latest.account, self._latest.terminal
+        return Hello(
+            proto=SPAN,
+            tid=tid,
+            cnonce=cnonce,
+            boot=self._boot,
+            platform="mt5",
+            login=account.login,
+            server=account.server,
+            ea=AGENT_VERSION,
+            build=terminal.build,
+            company=account.company,
+            currency=account.currency,
+            mode=_MODES.get(account.margin_mode or 0, ""),
+            trade=TRADE_MODES.get(AccountTradeMode(account.trade_mode), ""),
+            caps=",".join(self.caps),
+            q=self._q,
+            fp=self._fingerprint(account, terminal.data_path),
+        )
+
+    def _fingerprint(self, account: Account, data_path: str) -> str:
+        said = ("mt5", data_path, account.company, str(account.login), account.server)
+        return hashlib.sha256("\n".join((*said, self._installation)).encode()).hexdigest()
+
+    def link_ready(self, link: AgentLinkEnd, ack: int) -> list[Message]:
+        """Begin anew: tell again what the daemon does not have; push nothing until asked."""
+        self._link = link
+        self._thread.is_paused = False
+        self._thread.submit(lambda: self._thread.set_linked(linked=True))
+        self.acknowledged(ack)
+        # the queue is bounded: what fell out of it is told as lost, with its numbers
+        first = self._unacknowledged[0].q if self._unacknowledged else self._q + 1
+        lost: list[Message] = [Lost(start=ack + 1)] if first > ack + 1 else []
+        return [*lost, *self._unacknowledged]
+
+    def link_lost(self, link: AgentLinkEnd) -> None:
+        """Note that the wire is gone; events are counted on and kept."""
+        if self._link is link:
+            self._link = None
+            self._thread.submit(lambda: self._thread.set_linked(linked=False))
+
+    def acknowledged(self, q: int) -> None:
+        """Note that the daemon has the events up to ``q``."""
+        while self._unacknowledged and self._unacknowledged[0].q <= q:
+            self._unacknowledged.popleft()
+
+    def renew(self, lease_ms: int) -> None:
+        """Renew the lease: the daemon has said that it is there."""
+        self._thread.lease.renew(lease_ms)
+
+    def pause(self, *, paused: bool) -> None:
+        """Pull nothing while the daemon does not read; the cursors stay."""
+        self._thread.is_paused = paused
+
+    def heartbeat(self, n: int, unsent: int) -> Hb | None:
+        """Show that we are alive, and the clocks; ``None`` while the terminal does not answer."""
+        latest = self._latest
+        if latest is None or self._thread.held_s > HELD_S:
+            return None
+        connected, autotrading, _ = latest.switches
+        return Hb(
+            q=self._q,
+            n=n,
+            broker=connected,
+            autotrading=autotrading,
+            backlog=unsent,
+            tcur=self._thread.broker_s,
+            tgmt=int(self._utc_s()),
+        )
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether the terminal is held up by a question about its history."""
+        return self._thread.held_s > HELD_S and self._thread.is_loading
+
+    def execute(self, cmd: Cmd, link: AgentLinkEnd) -> None:
+        """Have a command carried out; its answer goes to the link on which it came."""
+        identity = link.identity
+        came_s = host.monotonic_s()
+        self._thread.submit(lambda: self._thread.execute(cmd, link, identity, came_s))
+
+    # --- what the thread tells ---------------------------------------------------------------
+
+    def _tell(self, news: Sequence[News]) -> None:
+        self._call_loop(lambda: self._take(news))
+
+    def _call_loop(self, act: Callable[[], None]) -> None:
+        try:
+            # one queue for everything: what was found first is told first
+            self._loop.call_soon_threadsafe(act)
+        except RuntimeError:
+            _log.debug("the loop has ended before the thread")
+
+    def _take(self, news: Sequence[News]) -> None:
+        self._thread.taken += 1
+        said: list[Message] = []
+        for item in news:
+            match item:
+                case Snapshot():
+                    said += self._take_snapshot(item)
+                case TerminalGone():
+                    self._lose()
+                case Ended():
+                    self._ended.set()
+                case Reply():
+                    if item.link is self._link and self._link is not None:
+                        said += item.messages
+                case Trade():
+                    said.append(self._count(item))
+                case _:
+                    said.append(item)
+        if said and self._link is not None:
+            self._link.say(*said)
+
+    def _count(self, event: Trade | StateEvent) -> Trade | StateEvent:
+        self._q += 1
+        counted = replace(event, q=self._q)
+        # kept until the daemon has it: a link that breaks now must not lose a fill
+        self._unacknowledged.append(counted)
+        return counted
+
+    def _take_snapshot(self, snapshot: Snapshot) -> list[Message]:
+        before, self._latest = self._latest, snapshot
+        self._is_seen.set()
+        if before is None:
+            return []
+        # the queue keeps their order; if it ever did not, the daemon's flags would flicker
+        assert before.number < snapshot.number
+        if before.identity != snapshot.identity:
+            # what was counted is about another account
+            self._begin()
+            self._leave("account_changed")
+            return []
+        if before.switches == snapshot.switches:
+            return []
+        connected, autotrading, allowed = snapshot.switches
+        event = StateEvent(broker=connected, autotrading=autotrading, trade_allowed=allowed)
+        return [self._count(event)]
+
+    def _lose(self) -> None:
+        # what changes until it is back is not counted: with a new boot the daemon looks itself
+        self._begin()
+        self._latest = None
+        self._is_seen.clear()
+        self._leave("shutdown")
+
+    def _leave(self, code: str) -> None:
+        if self._link is not None:
+            link, self._link = self._link, None
+            link.leave(code)
+
+
+_MODES = {
+    int(MarginMode.RETAIL_NETTING): "netting",
+    int(MarginMode.EXCHANGE): "exchange",
+    int(MarginMode.RETAIL_HEDGING): "hedging",
+}
+
+
+def _installation(path: Path) -> str:
+    """Return the random id of this installation, which is made once."""
+    if not path.exists():
+        path.write_text(f"{host.token_hex(16)}\n", encoding="utf-8")
+    return path.read_text(encoding="utf-8").strip()

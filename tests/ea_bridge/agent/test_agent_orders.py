@@ -1,0 +1,192 @@
+"""Orders of an agent: each is sent once, in time, to the account that was meant, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agent_parts import Bench, MemoryPackage
+from msgspec.structs import replace
+from product import until
+
+from ea_bridge import host
+from ea_bridge.agent.questions import request_dict
+from ea_bridge.commands import (
+    LEASE_GET,
+    ORDER_SEND,
+    POSITIONS_GET,
+    RESULTS_GET,
+    SYMBOLS_GET,
+    TOO_LATE,
+    FilterParams,
+    ResultsParams,
+    StoredResult,
+)
+from ea_bridge.errors import CommandFailed, NotSent, OutcomeUnknown
+from ea_bridge.model import TradeAction, TradeRequest, TradeResult, TradeRetcode
+
+BUY = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.1, type=0)
+INVALID_PARAMETER, INTERNAL_ERROR = 4003, 4024
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
+    async with Bench(tmp_path) as one:
+        await one.ask(LEASE_GET)  # from here on its table knows of everything
+        yield one
+
+
+async def opened(bench: Bench) -> int:
+    """How many positions there are."""
+    return len(await bench.ask(POSITIONS_GET, FilterParams()))
+
+
+async def stored(bench: Bench, number: int) -> StoredResult:
+    """What the agent's table has of a command."""
+    [known] = await bench.ask(RESULTS_GET, ResultsParams(ids=str(number)))
+    return known
+
+
+async def new_id(bench: Bench) -> int:
+    return (await bench.live()).new_command_id()
+
+
+def sent(package: MemoryPackage) -> int:
+    return package.calls.count("order_send")
+
+
+async def test_an_order_that_comes_again_gets_its_first_answer(bench: Bench) -> None:
+    """On the same link, after a new one, and after the agent was started again."""
+    number, before = await new_id(bench), await opened(bench)
+    first = await bench.ask(ORDER_SEND, BUY, command_id=number)
+    assert first.retcode == TradeRetcode.DONE
+    assert first.position
+    assert await bench.ask(ORDER_SEND, BUY, command_id=number) == first
+    session = await bench.live()
+    bench.link.cut()
+    await bench.live(but_not=session)
+    assert await bench.ask(ORDER_SEND, BUY, command_id=number) == first
+    await bench.stop()
+    await bench.start(MemoryPackage(bench.machine))
+    assert await bench.ask(ORDER_SEND, BUY, command_id=number) == first
+    assert sent(bench.package) == 0
+    assert (await stored(bench, number)).result == first
+    assert await opened(bench) == before + 1
+
+
+async def test_an_agent_that_died_over_an_order_does_not_send_it_again(bench: Bench) -> None:
+    """Between ``order_send`` and its note: the table says ``taken``, and nobody sends it again."""
+    number, before = await new_id(bench), await opened(bench)
+    hangs, package = threading.Event(), bench.package
+
+    def never_return(name: str, result: Any) -> Any:
+        if name == "order_send":
+            hangs.wait()
+        return result
+
+    package.after = never_return
+    with pytest.raises(OutcomeUnknown):
+        await bench.ask(ORDER_SEND, BUY, command_id=number, timeout_s=0.3)
+    await bench.stop()
+    await bench.start(MemoryPackage(bench.machine))
+    assert (await stored(bench, number)).state == "taken"
+    with pytest.raises(OutcomeUnknown):
+        await bench.ask(ORDER_SEND, BUY, command_id=number, timeout_s=0.3)
+    assert sent(bench.package) == 0
+    assert await opened(bench) == before + 1
+    hangs.set()
+
+
+async def test_an_order_that_waited_too_long_is_not_sent(bench: Bench) -> None:
+    """Behind a call of the package that took longer than the order was worth sending."""
+    hold = bench.hold("symbols_get")
+    question = asyncio.create_task(bench.ask(SYMBOLS_GET))
+    await hold.begun()
+    number = await new_id(bench)
+    order = asyncio.create_task(bench.ask(ORDER_SEND, BUY, ttl_ms=1, command_id=number))
+    await bench.waits_for_its_turn()
+    came_s = host.monotonic_s()
+    await until(lambda: host.monotonic_s() > came_s + 0.01)
+    hold.release()
+    await question
+    with pytest.raises(CommandFailed) as failed:
+        await order
+    assert failed.value.err == TOO_LATE
+    assert (await stored(bench, number)).err == TOO_LATE
+    assert sent(bench.package) == 0
+
+
+async def test_what_the_package_does_not_tell_is_unknown(bench: Bench) -> None:
+    """``None`` of ``order_send``: only what the package itself refused is surely not sent."""
+    package = bench.package
+    answers: dict[int, TradeResult | int] = {}
+
+    def fail(name: str, result: Any) -> Any:
+        if name != "order_send":
+            return result
+        package.fail(code)
+        return None
+
+    package.after = fail
+    for code in (-1, -2, -8, -10002):
+        try:
+            answers[code] = (await bench.ask(ORDER_SEND, BUY)).retcode
+        except CommandFailed as failed:
+            answers[code] = failed.err
+    assert answers == {
+        -1: INTERNAL_ERROR,
+        -2: INVALID_PARAMETER,
+        -8: TradeRetcode.CLIENT_DISABLES_AT,
+        -10002: INTERNAL_ERROR,
+    }
+
+
+async def test_an_order_for_another_account_is_not_sent(bench: Bench) -> None:
+    """Somebody has logged in elsewhere, at the terminal, a moment before: the link ends, and its
+    successor is about the other account."""
+    session = await bench.live()
+    bench.package.login = 4242
+    number = session.new_command_id()
+    with pytest.raises((NotSent, OutcomeUnknown)):
+        await session.request(ORDER_SEND, BUY, command_id=number)
+    fresh = await bench.live(but_not=session)
+    assert fresh.hello.login == 4242
+    assert sent(bench.package) == 0
+    assert (await stored(bench, number)).state == "absent"
+
+
+async def test_switches_are_read_right_before_an_order(bench: Bench) -> None:
+    """So that the retcode says why; nothing is sent."""
+    for switch, retcode in (
+        ("autotrading", TradeRetcode.CLIENT_DISABLES_AT),
+        ("connected", TradeRetcode.CONNECTION),
+    ):
+        setattr(bench.machine.handler.broker.switches, switch, False)
+        assert (await bench.ask(ORDER_SEND, BUY)).retcode == retcode
+        setattr(bench.machine.handler.broker.switches, switch, True)
+    assert sent(bench.package) == 0
+
+
+async def test_a_connection_that_was_lost_over_an_order_leaves_it_open(bench: Bench) -> None:
+    """10031 of ``order_send`` itself: whether it got through nobody knows."""
+    bench.package.after = lambda name, result: (
+        TradeResult(retcode=TradeRetcode.CONNECTION) if name == "order_send" else result
+    )
+    assert (await bench.ask(ORDER_SEND, BUY)).retcode == TradeRetcode.TIMEOUT
+
+
+def test_a_request_has_the_types_that_the_package_demands() -> None:
+    """It takes no ``int`` for a price, and refuses what is too long."""
+    request = request_dict(replace(BUY, volume=1, price=2, comment="g" * 31))
+    assert request == {
+        "action": 1,
+        "symbol": "EURUSD",
+        "volume": 1.0,
+        "price": 2.0,
+        "comment": "g" * 28,
+    }
+    assert type(request["volume"]) is type(request["price"]) is float
