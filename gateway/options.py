@@ -167,6 +167,8 @@ class Ready:
     auth_token: str | None = field(default=None, repr=False)
     terminal: str | None = None
     home: str | None = None
+    live_page: str | None = field(default=None, repr=False)
+    """Address of the live page; the demo's signs in once."""
     config: str | None = None
     """The file that ``serve`` has read its settings from."""
     console: str | None = None

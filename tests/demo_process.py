@@ -27,6 +27,8 @@ class Demo:
     bridge: str
     auth_token: str
     terminal: str
+    live_page: str
+    """Address that signs in once."""
     home: str
     console: str
     device: str

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
@@ -35,6 +35,9 @@ from gateway.home.home_console import MadeBy
 from gateway.home.ledger import open_ledger
 from gateway.http.mount import LazyDocument
 from gateway.http.websocket_frames import CloseCode
+from gateway.live_page.api import PAGE, LivePageApi
+from gateway.live_page.figures import figures
+from gateway.live_page.sessions import Sessions
 from gateway.metrics.api import MetricsApi
 from gateway.metrics.readings import Reading, Sources, read_all
 from gateway.options import ManagerReady, Ready
@@ -127,6 +130,7 @@ class Gateway:
             self.manager = self._new_manager()
             self.uplink = None if self._console is None else self._new_uplink(self._console, pace)
             self._info = self._new_info(sockets[0].getsockname()[1])
+            self._sessions = Sessions(self.gate.recheck, self._end_page_caller)
             self._web = self._new_web(sockets)
             self._bridge = self._new_bridge()
             self._opened = opened.pop_all()
@@ -174,6 +178,13 @@ class Gateway:
             openrpc.openrpc_document, catalogue, rpc_url=info.rpc_url, ws_url=info.ws_url
         )
         streams = partial(asyncapi.asyncapi_document, catalogue, ws_url=info.ws_url)
+        live_page = LivePageApi(
+            self._sessions,
+            port=sockets[0].getsockname()[1],
+            audit=self.audit,
+            figures=self._figures,
+            console=config.console.url,
+        )
         return WebServer(
             sockets,
             catalogue=catalogue,
@@ -192,7 +203,9 @@ class Gateway:
                 AccountsApi(self.account_service.services, config.limits.max_message_bytes),
                 *(() if self.manager is None else (self.manager.api,)),
                 MetricsApi(self._read_metrics),
+                live_page,
             ),
+            page_sessions=live_page,
             note_login=None if self.uplink is None else self.uplink.logins.note,
             welcome=welcome,
         )
@@ -207,6 +220,14 @@ class Gateway:
             ledger=self.ledger,
         )
         return read_all(sources, caller)
+
+    def _figures(self, caller: Caller) -> Mapping[str, Any]:
+        account = self.trading.terminal_for(caller).account
+        unknown = [] if account is None else self.trading.reconcile.log.doubtful(account)
+        return figures(self._read_metrics(caller), unknown)
+
+    def _end_page_caller(self, caller: Caller) -> None:
+        self._web.end_caller(caller, "signed_out")
 
     def _new_uplink(self, console: ConsoleBook, pace: LinkTimings | None) -> Uplink:
         takes_alerts = self._config.console.accept_alerts
@@ -268,6 +289,7 @@ class Gateway:
             # terminals before callers: who calls at once finds those that are quick
             await stack.enter_async_context(self._bridge)
             await stack.enter_async_context(self.account_service.running())
+            stack.callback(self._sessions.close)
             # before it starts: one that starts half is stopped as well
             stack.push_async_callback(self._web.stop)
             await self._web.start()
@@ -286,6 +308,18 @@ class Gateway:
             except ConsoleFailure as failure:
                 logger.warning("%s", failure)
 
+    def sign_in_link(self, auth_token: str, lifetime_s: float) -> str:
+        """Return the address of the live page that signs in once, and may trade.
+
+        Raises:
+            Unauthorized: the token opens nothing.
+
+        """
+        caller = self.gate.admit(auth_token)
+        code = self._sessions.new_code(caller, trade=True, lifetime_s=lifetime_s)
+        # behind "#": browsers send that to nobody
+        return f"{self._info.rpc_url.removesuffix('/rpc')}{PAGE}#code={code}"
+
     def _ready(self) -> Ready:
         info, url = self._info, self._config.console.url
         api = info.rpc_url.removesuffix("/rpc") + "/api"
@@ -294,6 +328,7 @@ class Gateway:
             ws=info.ws_url,
             bridge=f"127.0.0.1:{self._bridge.port}",
             home=str(self._home.folder),
+            live_page=info.rpc_url.removesuffix("/rpc") + PAGE,
             console=url or None,
             device=device_words(self._home.device.did) if url else None,
             manager=None if self.manager is None else ManagerReady(url=api),

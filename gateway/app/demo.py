@@ -57,6 +57,8 @@ KEPT_OPERATOR = value_place("demo_operator_password")
 """The same of the password for the MT4 server's REST API."""
 TERMINAL_HOME = "terminal"
 """Folder of the emulated terminal: its account goes on where the journal does."""
+LINK_S = 3600.0
+"""How long the printed link to the live page can be used, once: a person reads it first."""
 EMAIL = "demo@localhost.invalid"
 """Nobody has an address under this name (RFC 2606), so no mail can go astray."""
 
@@ -128,6 +130,7 @@ async def _run(
                 replace(
                     ready,
                     manager=manager,
+                    live_page=gateway.sign_in_link(account.token, LINK_S),
                     auth_token=account.token,
                     terminal=TERMINAL,
                     console_email=EMAIL,

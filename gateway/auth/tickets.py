@@ -114,6 +114,12 @@ class Tickets:
         self._recheck(pending.caller)
         return pending.caller
 
+    def withdraw(self, caller: Caller) -> None:
+        """Forget what was given to a caller: this very object, not another one of its token."""
+        self._pending = {
+            key: pending for key, pending in self._pending.items() if pending.caller is not caller
+        }
+
 
 def _digest(ticket: str) -> bytes:
     """Return what a ticket is found by: comparing digests tells nothing of another ticket."""

@@ -61,6 +61,7 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
         "run:manager_emulator",
         "Run an emulated MT4 server whose peer links to a gateway in another process.",
     ),
+    "ui": CliCommand("ui:ui", "Open the live page in the browser, signed in."),
     "call": CliCommand("call:call", "Call a method and print its result as JSON."),
     "tail": CliCommand(
         "tail:tail",

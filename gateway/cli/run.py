@@ -409,6 +409,10 @@ def _demo_text(ready: Ready) -> str:
     where = "" if is_found else f" --home {quote(str(ready.home))}"
     body = '{"jsonrpc":"2.0","id":1,"method":"get_account_info"}'
     return f"""\
+Look at it in your browser (the link signs in once; mt-gateway ui makes another):
+
+  {ready.live_page}
+
 mt-gateway demo: console, gateway, an emulated terminal and an emulated MT4 server. Nothing here
 trades real money.
 
@@ -466,6 +470,7 @@ def _serve_text(ready: Ready) -> str:
         "",
         f"  calls     POST {ready.rpc}",
         f"  events    {ready.ws}",
+        f"  page      {ready.live_page} (mt-gateway ui opens it, signed in)",
         f"  EA        {ready.bridge}",
         f"  home      {ready.home}",
         f"  settings  {ready.config or 'the defaults: there is no config.toml in the home'}",

@@ -8,7 +8,8 @@ The order is fixed, and each step ends the request with a short JSON-RPC error, 
 2. ``Host`` is exactly one of our names with our port: 421, against DNS rebinding
 3. the peer is on this machine: 403
 4. no ``Origin``, or one that the configuration lists: 403; ``null`` never is
-5. without ``Origin`` nothing else that only a browser sends: 403
+5. without ``Origin`` nothing else that only a browser sends: 403. The gateway's own pages are the
+   exception to 4 and 5: they take their own origin, and no other one, listed or not
 6. there is such a route, and it takes this HTTP method, media type and encoding: 404, 405, 415
 7. no token or ticket in the URL: 401. URLs land in logs, histories and process lists
 8. at most one ``Authorization``, a Bearer: 401; then the gate looks at the token
@@ -84,11 +85,14 @@ class Route:
     """The request has a form as its body."""
     pages: bool = True
     """Pages of a listed origin may call."""
+    own: bool = False
+    """It belongs to our own pages: a browser asks for it from our origin alone, or as a person who
+    types its address or follows a link to it; pages of listed origins may not."""
 
     @property
     def is_for_pages(self) -> bool:
         """Whether a page of a listed origin calls it by ``fetch``, and so has to ask first."""
-        return self.token == "required" and self.pages  # noqa: S105  # no password
+        return self.token == "required" and self.pages and not self.own  # noqa: S105  # no password
 
 
 class Guard:
@@ -140,10 +144,13 @@ class Guard:
         # than where it is answered
         path, _, query = target.partition("?")
         routes = self._routes(path)
-        public = bool(routes) and routes[0].token == "never"  # noqa: S105  # no password
-        self._check_browser(request, public=public)
-        if "Origin" in headers and routes and not any(route.pages for route in routes):
-            raise _refused(403, Forbidden("Web pages may not call", reason="origin"))
+        if routes and routes[0].own:
+            _check_own(request)
+        else:
+            public = bool(routes) and routes[0].token == "never"  # noqa: S105  # no password
+            self._check_browser(request, public=public)
+            if "Origin" in headers and routes and not any(route.pages for route in routes):
+                raise _refused(403, Forbidden("Web pages may not call", reason="origin"))
         if not routes:
             raise _refused(404, InvalidRequest("There is no such path", reason="path"))
         self._check_form(request, routes)
@@ -223,6 +230,24 @@ class Guard:
         methods = ", ".join(route.method for route in routes)
         error = InvalidRequest(f"Use {methods}", reason="http_method")
         raise _refused(405, error, Allow=methods)
+
+
+def _check_own(request: web.BaseRequest) -> None:
+    """Check that no page but one of ours asks for what is our own pages'."""
+    headers = request.headers
+    origins = headers.getall("Origin", ())
+    if origins:
+        # the Host is one of our names with our port by now; a page of another port has another
+        if len(origins) > 1 or origins[0].lower() != f"http://{headers['Host'].lower()}":
+            raise _refused(403, Forbidden("Only the gateway's own page may call", reason="origin"))
+        return
+    # browsers send an Origin with all but GET, and always with a WebSocket
+    is_read = request.method == "GET" and "Upgrade" not in headers
+    site = headers.get("Sec-Fetch-Site", "none")
+    # whoever follows a link to us from elsewhere sees a page; frames are not shown
+    is_visit = headers.get("Sec-Fetch-Dest") == "document"
+    if not is_read or not (site in ("none", "same-origin") or is_visit):
+        raise _refused(403, Forbidden("Only the gateway's own page may call", reason="origin"))
 
 
 def _at(routes: Mapping[str, Route]) -> Callable[[str], Sequence[Route]]:

@@ -11,7 +11,7 @@ import logging
 import socket
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -53,6 +53,22 @@ ASYNCAPI = "/asyncapi.json"
 HEALTH = "/healthz"
 RPC_PATHS = ("/rpc", "/v1/rpc")
 WS_PATHS = ("/ws", "/v1/ws")
+PAGE_RPC = "/ui/rpc"
+"""``/rpc`` for the live page: its session stands for the token."""
+PAGE_WS = "/ui/ws"
+"""``/ws`` for the live page, which opens it with a ticket of its session."""
+
+
+class PageSessions(Protocol):
+    """Sessions of the live page, as the web server sees them."""
+
+    def caller(self, request: web.BaseRequest) -> Caller:
+        """Return the caller whose session a request belongs to.
+
+        Raises:
+            Unauthorized: it belongs to none.
+
+        """
 
 
 class WebServer:
@@ -74,6 +90,7 @@ class WebServer:
         failures_per_s: answers to wrong tokens, of all callers together.
         audit: trail of who was let in, and who was not.
         apis: REST APIs that are mounted; the first that has a path answers it.
+        page_sessions: of the live page, where there is one.
         note_login: called for each use of a token: its id, the way (``http`` or ``ws``), why it
             was refused or nothing, and what the program says of itself; must not wait. Without
             a console nobody asks.
@@ -98,6 +115,7 @@ class WebServer:
         failures_per_s: float = FAILURES_PER_S,
         audit: Audit | None = None,
         apis: Sequence[MountedApi[Caller]] = (),
+        page_sessions: PageSessions | None = None,
         welcome: Callable[[Call], Mapping[str, Any]] | None = None,
         note_login: NoteLogin | None = None,
     ) -> None:
@@ -123,6 +141,7 @@ class WebServer:
         """Makes calls, for what comes by another way than a port."""
         self._rpc = RpcHandler(context)
         self._ws = WebSocketEndpoint(context, self._authenticator)
+        self._page_sessions = page_sessions
         self._apis = tuple(apis)
         self._documents = {
             HEALTH: LazyDocument(lambda: b'{"status":"ok"}'),
@@ -136,6 +155,11 @@ class WebServer:
             **{path: Route("POST", "required", rpc=True) for path in RPC_PATHS},
             **{path: Route("GET", "optional") for path in WS_PATHS},
         }
+        if page_sessions is not None:
+            self._fixed_routes |= {
+                PAGE_RPC: Route("POST", "optional", json=True, own=True),
+                PAGE_WS: Route("GET", "optional", own=True),
+            }
         self._guard = Guard(self._routes_at, port=self.port, hosts=hosts, origins=origins)
         self._limits = daemon.limits
         self._runner: web.ServerRunner | None = None
@@ -238,8 +262,18 @@ class WebServer:
             return await self._rpc.answer(request, await credentials.caller(), headers)
         if path in WS_PATHS:
             return await self._ws.answer(request, credentials.token)
+        if path == PAGE_RPC:
+            assert self._page_sessions is not None  # or there was no such route
+            return await self._rpc.answer(request, self._page_sessions.caller(request), headers)
+        if path == PAGE_WS:
+            return await self._ws.answer(request, None)
         api = next(api for api in self._apis if api.routes(path))  # or the guard had refused it
         return await api.answer(request, credentials, headers)
+
+    def end_caller(self, caller: Caller, reason: str) -> None:
+        """Close what a caller has open: this very object, not others of its token."""
+        self._authenticator.tickets.withdraw(caller)
+        self._ws.end_caller(caller, reason)
 
 
 class RpcHandler:

@@ -18,7 +18,7 @@ from product import Refused, WsClient, open_http, open_ws
 
 Record = Callable[[str, object], None]
 READY = {
-    *("event", "rpc", "ws", "bridge", "auth_token", "terminal", "home"),
+    *("event", "rpc", "ws", "bridge", "auth_token", "terminal", "home", "live_page"),
     *("console", "device", "console_email", "console_password", "manager", "account"),
 }
 

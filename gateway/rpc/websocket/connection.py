@@ -139,6 +139,11 @@ class WebSocketConnection:
         connection.max_unclaimed = MAX_UNCLAIMED_HELLO_BYTES
 
     @property
+    def caller(self) -> Caller | None:
+        """Who it is; ``None`` until it has logged in."""
+        return self._caller
+
+    @property
     def is_gone(self) -> bool:
         """Whether it is over; calls that it began may go on."""
         return self._ended

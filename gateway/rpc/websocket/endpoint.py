@@ -149,6 +149,12 @@ class WebSocketEndpoint:
         for connection in tuple(self._by_token.get(tid, ())):
             connection.end(CloseCode.TOKEN_REVOKED, reason)
 
+    def end_caller(self, caller: Caller, reason: str) -> None:
+        """Close the connections of a caller: of this very object, not of all of its token."""
+        for connection in tuple(self._by_token.get(caller.tid, ())):
+            if connection.caller is caller:
+                connection.end(CloseCode.TOKEN_REVOKED, reason)
+
     def shut(self, reason: str, restart_in_ms: int | None) -> None:
         """Tell all clients that the gateway goes down, and close their connections."""
         params: ServerShutdown = {"reason": reason, "restart_in_ms": restart_in_ms}

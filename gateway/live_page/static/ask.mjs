@@ -1,0 +1,52 @@
+// The dialog that asks before anything is sent, and the notes that tell what became of it.
+
+import { el } from "./dom.mjs";
+
+const dialog = el("dialog.question");
+const MAX_NOTES = 4;
+const NOTE_MS = 8000;
+let answer = null;
+
+dialog.addEventListener("close", () => {
+  answer?.(dialog.returnValue === "yes");
+  answer = null;
+  dialog.returnValue = "";
+});
+// a click beside the dialog is a way out; the focus goes back to where it was, by itself
+dialog.addEventListener("click", (event) => event.target === dialog && dialog.close("no"));
+
+export const notes = el("div.notes", { role: "status", ariaLive: "polite" });
+
+/**
+ * Ask a person. Facts are pairs of name and value; a value may be a promise, shown when it is there.
+ * Resolves to whether the answer was yes. The first focus is on "Cancel": a second Enter trades nothing.
+ */
+export function ask({ title, facts = [], yes, kind = "primary", warning = "" }) {
+  if (dialog.open) return Promise.resolve(false);
+  const list = facts.filter(Boolean).flatMap(([name, value]) => {
+    const shown = el("dd", {}, value instanceof Promise ? "…" : value);
+    if (value instanceof Promise) value.then((text) => (shown.textContent = text), () => (shown.textContent = "not known"));
+    return [el("dt", {}, name), shown];
+  });
+  const no = el("button", { type: "button", onclick: () => dialog.close("no") }, "Cancel");
+  const go = el(`button.${kind}`, { type: "button", onclick: () => dialog.close("yes") }, yes);
+  dialog.replaceChildren(
+    el("h2", { id: "ask-title" }, title), el("dl", {}, list), warning ? el("p.warning", {}, warning) : "",
+    el("div.actions", {}, no, go),
+  );
+  dialog.setAttribute("aria-labelledby", "ask-title");
+  if (!dialog.isConnected) document.body.append(dialog);
+  dialog.showModal();
+  no.focus();
+  return new Promise((resolve) => (answer = resolve));
+}
+
+/** Tell what happened; kind is good, bad, warn or plain. What is unknown stays until it is closed. */
+export function tell(text, kind = "plain", key = text) {
+  for (const old of notes.querySelectorAll(".note")) if (old.dataset.key === key) old.remove();
+  const note = el(`div.note.${kind}`, {}, el("span", {}, text), el("button.quiet", { type: "button", ariaLabel: "Close this note", onclick: () => note.remove() }, "×"));
+  note.dataset.key = key;
+  notes.append(note);
+  while (notes.children.length > MAX_NOTES) notes.firstElementChild.remove();
+  if (kind !== "warn") setTimeout(() => note.remove(), NOTE_MS);
+}
