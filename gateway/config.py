@@ -149,7 +149,7 @@ class Limits(Section):
     queue_bytes: int = Field(default=4_194_304, ge=65_536)
     """Events waiting for one slow connection."""
     queue_messages: int = Field(default=16_384, ge=16)
-    """The same, counted."""
+    """The same, counted: events that came at once are one."""
 
 
 StoreName = Literal["file", "keyring", "systemd", "passphrase"]

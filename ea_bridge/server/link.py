@@ -2,7 +2,8 @@
 
 A line may carry 20,000 ticks, and one read many lines. Taken in one turn they would become as many
 events before any client had a chance to read, and clients that read at once would lose their
-connections as if they did not. So a :class:`MessagePacer` spreads them over several turns.
+connections as if they did not; and whoever calls waits meanwhile. So a :class:`MessagePacer` a
+link and one :class:`TickTurns` for all of them spread ticks over several turns.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ AUTH_S = 3.0
 CLOSE_S = 0.25
 """For last words to leave; then the connection is cut off."""
 RETRY_MS = 5000
+READ_BYTES = 65_536
+"""At once, of one link: parsing ten times as much would hold the loop for 3 ms."""
 UNKNOWN = "no such token, or its proof is wrong"
 OTHER_ROLE = "this token is not for a peer of that role: a terminal's, or the manager's"
 
@@ -77,6 +80,9 @@ class LinkContext:
     manager_callbacks: ManagerCallbacks
     now_ms: Callable[[], int]
     timers: Timers
+    turns: TickTurns
+    read_buffer: memoryview
+    """Of :data:`READ_BYTES`. A read and the parsing of what it brought stand in one callback."""
     dummy_keys: TokenKeys
     """Fit no token: the handshake with an unknown one is led with them."""
     session_ids: Iterator[int]
@@ -101,7 +107,7 @@ class ConnectionLimiter(Protocol):
         """Note that it is gone."""
 
 
-class BridgeLink(asyncio.Protocol):
+class BridgeLink(asyncio.BufferedProtocol):
     """One connection of a peer; the :class:`~ea_bridge.session.Wire` of its session."""
 
     def __init__(self, context: LinkContext, limiter: ConnectionLimiter) -> None:
@@ -126,9 +132,9 @@ class BridgeLink(asyncio.Protocol):
         self._joined: list[bytes] = []
         """Bytes that leave at the end of this turn of the loop."""
         self._is_joining = False
-        self._pacer = MessagePacer(context.timers, self._hand_on, self._hold)
+        self._pacer = MessagePacer(context.turns, self._hand_on, self._hold)
 
-    # --- asyncio.Protocol ----------------------------------------------------------------
+    # --- asyncio.BufferedProtocol ----------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin: a terminal has dialled, or a stranger."""
@@ -142,11 +148,16 @@ class BridgeLink(asyncio.Protocol):
         else:
             self.deny("busy", "too many connections")
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Return where the next bytes go, and so how many are read at once."""
+        return self._context.read_buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Take in bytes."""
         sockets.set_quickack(self._socket)
         try:
-            self._hear(data)
+            # copied at once: the next link reads into the same buffer
+            self._hear(bytes(self._context.read_buffer[:nbytes]))
         except Exception as error:
             # the loop would write a traceback, as often as a stranger likes
             self._break_down(error)
@@ -441,16 +452,73 @@ class BridgeLink(asyncio.Protocol):
             self._transport.abort()
 
 
-MAX_TICKS = 256
-"""In one turn: their events are about what the kernel takes for one client in a turn."""
+MAX_TICKS = 128
+"""In one turn, of all links: their events are less than the kernel takes for one client, and with
+a hundred clients they hold the loop for less than 5 ms."""
+PIECE_TICKS = 32
+"""Of a long line; so much over :data:`MAX_TICKS` a turn may be."""
+
+
+class TickTurns:
+    """Turns of the loop, in which links hand on no more ticks than :data:`MAX_TICKS` together.
+
+    Links that have more wait in a queue and hand on piece by piece, one after the other: a flood
+    of one delays the ticks of another by a turn or two.
+
+    Args:
+        timers: of the loop.
+
+    """
+
+    def __init__(self, timers: Timers) -> None:
+        self._timers = timers
+        self._left = MAX_TICKS
+        self._waiting: deque[MessagePacer] = deque()
+        self._timer: TimerHandle | None = None
+
+    def may_pass(self, ticks: int) -> bool:
+        """Tell whether a link may hand on, now, what it has just read; then they are counted."""
+        # who waits already goes first: else a flood in short reads would always overtake it
+        if self._waiting or ticks > self._left:
+            return False
+        self._left -= ticks
+        self._begin_next()
+        return True
+
+    def wait(self, pacer: MessagePacer) -> None:
+        """Give a link turns from now on, until it has handed on all it has."""
+        self._waiting.append(pacer)
+        self._begin_next()
+
+    def leave(self, pacer: MessagePacer) -> None:
+        """Give a link no turn any more."""
+        if pacer in self._waiting:
+            self._waiting.remove(pacer)
+
+    def _begin_next(self) -> None:
+        if self._timer is None:
+            # in another turn of the loop: clients can read in between
+            self._timer = self._timers.call_later(0.0, self._next)
+
+    def _next(self) -> None:
+        self._timer = None
+        self._left = MAX_TICKS
+        while self._waiting and self._left > 0:
+            pacer = self._waiting.popleft()
+            ticks, has_more = pacer.hand_on()
+            self._left -= ticks
+            if has_more:
+                self._waiting.append(pacer)
+        if self._waiting:
+            self._begin_next()
 
 
 class MessagePacer:
-    """Pacer that hands messages on in their order, with no more ticks in a turn than
-    :data:`MAX_TICKS`.
+    """Pacer of one link, that hands messages on in their order and in their turns.
 
     Args:
-        take: who gets them.
+        turns: of all links.
+        take: who gets the messages.
         hold: called when more has to wait, with true, and with false when nothing waits any more:
             what is not read meanwhile waits in the terminal.
 
@@ -458,50 +526,50 @@ class MessagePacer:
 
     def __init__(
         self,
-        timers: Timers,
+        turns: TickTurns,
         take: Callable[[list[Message]], None],
         hold: Callable[[bool], None],
     ) -> None:
-        self._timers = timers
+        self._turns = turns
         self._take = take
         self._hold = hold
         self._waiting: deque[list[Message]] = deque()
-        self._timer: TimerHandle | None = None
 
     def feed(self, messages: list[Message]) -> None:
         """Hand on what may be handed on now; the rest follows by itself."""
-        pieces = _cut(messages)
-        # nearly always: nothing waits, so all goes on as it came
-        if not self._waiting and len(pieces) < 2:
-            self._take(messages)
-            return
-        self._waiting.extend(pieces)
-        if self._timer is None:
+        if not self._waiting:
+            ticks = _count(messages)
+            # nearly always: nothing waits, so all goes on as it came
+            if not ticks or self._turns.may_pass(ticks):
+                self._take(messages)
+                return
             self._hold(True)
-            self._go_on()
+            self._turns.wait(self)
+        self._waiting.extend(_cut(messages))
+
+    def hand_on(self) -> tuple[int, bool]:
+        """Hand on the next piece; return how many ticks it had, and whether another one waits."""
+        piece = self._waiting.popleft()
+        self._take(piece)  # what it says may end the link, which then hands on all the rest
+        if not self._waiting:
+            self._hold(False)
+        return _count(piece), bool(self._waiting)
 
     def flush(self) -> None:
         """Hand all on now: the conversation is over, and what was said still counts."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._turns.leave(self)
         while self._waiting:
             self._take(self._waiting.popleft())
 
-    def _go_on(self) -> None:
-        self._timer = None
-        self._take(self._waiting.popleft())
-        if self._waiting:
-            # in another turn of the loop: clients can read in between
-            self._timer = self._timers.call_later(0.0, self._go_on)
-        else:
-            self._hold(False)
+
+def _count(messages: list[Message]) -> int:
+    return sum(len(message.d) for message in messages if isinstance(message, Ticks))
 
 
 def _cut(messages: list[Message]) -> list[list[Message]]:
     """Return the messages in pieces; a long line of ticks becomes several messages."""
     pieces: list[list[Message]] = [[]]
-    room = MAX_TICKS
+    room = PIECE_TICKS
     for message in messages:
         if not isinstance(message, Ticks):
             pieces[-1].append(message)
@@ -510,7 +578,7 @@ def _cut(messages: list[Message]) -> list[list[Message]]:
         while count - at > room:
             if room:
                 pieces[-1].append(msgspec.structs.replace(message, d=message.d[at : at + room]))
-            at, room = at + room, MAX_TICKS
+            at, room = at + room, PIECE_TICKS
             pieces.append([])
         pieces[-1].append(msgspec.structs.replace(message, d=message.d[at:]) if at else message)
         room -= count - at

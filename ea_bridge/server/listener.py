@@ -18,7 +18,7 @@ from ea_bridge.token import TokenKeys
 
 from .authorizer import Authorizer, Enroller
 from .enrollment import Enrollments
-from .link import BridgeLink, LinkContext
+from .link import READ_BYTES, BridgeLink, LinkContext, TickTurns
 
 MAX_CONNECTIONS = 256
 MAX_UNAUTHENTICATED = 64
@@ -116,6 +116,8 @@ class BridgeServer:
             manager_callbacks=self._manager_callbacks,
             now_ms=self._now_ms,
             timers=timers,
+            turns=TickTurns(timers),
+            read_buffer=memoryview(bytearray(READ_BYTES)),
             dummy_keys=TokenKeys(host.random_bytes(32), host.random_bytes(32)),
             session_ids=itertools.count(1),
             # an EA answers an id that it knows with the stored result, so no restart repeats one

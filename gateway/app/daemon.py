@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import orjson
 
@@ -25,11 +26,12 @@ from gateway.auth.caller import Caller
 from gateway.auth.console_clock import Clocks
 from gateway.auth.console_snapshot import ConsoleBook
 from gateway.auth.gate import Gate, TerminalDoor
-from gateway.background import background
+from gateway.background import background, next_look
 from gateway.config import Config
 from gateway.console_link import LinkTimings, StoppedCounts, Uplink
 from gateway.console_link.http import ConsoleFailure
 from gateway.credentials.device import device_words
+from gateway.home import drain_file
 from gateway.home.home import Home
 from gateway.home.home_console import MadeBy
 from gateway.home.ledger import open_ledger
@@ -49,6 +51,7 @@ from gateway.rpc.server import WebServer
 from gateway.runtime import ConsoleView, RuntimeInfo
 from gateway.storage.ledger import NewGroupWriter, WritingThread
 from gateway.storage.reserve import Reserve
+from gateway.trading.drain import DrainStage
 
 from .catalogue import build_catalogue
 
@@ -57,6 +60,12 @@ if TYPE_CHECKING:
 
 PASSING = frozenset({"lease_expired", "device_pending"})
 """Reasons to refuse a token that end without a new token."""
+
+DRAIN_LOOK_S = 0.25
+"""How often a request to drain is looked for."""
+DRAIN_POLL_S = 0.02
+"""How often the gateway looks, while it drains, whether something is under way: a program that
+closes one position after the other must not hide the moments between."""
 
 logger = logging.getLogger(__name__)
 
@@ -319,6 +328,41 @@ class Gateway:
         code = self._sessions.new_code(caller, trade=True, lifetime_s=lifetime_s)
         # behind "#": browsers send that to nobody
         return f"{self._info.rpc_url.removesuffix('/rpc')}{PAGE}#code={code}"
+
+    # --- drain -----------------------------------------------------------------------------
+
+    async def until_drained(self) -> None:
+        """Return once ``mt-gateway drain`` has asked, and no order is under way any more.
+
+        From then on no bytes of a trade are written: whoever waited for it has to end the run.
+        """
+        folder, drain = self._home.folder, self.trading.kill_switch.switch.drain
+        while True:
+            await next_look(DRAIN_LOOK_S)
+            while drain_file.is_asked(folder, os.getpid(), wall_ms()):
+                if drain.stage is DrainStage.OPEN:
+                    drain.stage = DrainStage.DRAINING
+                    self._note_drain("begun")
+                # no await stands between this look, the claim and the closed door
+                if not self._trades_under_way and drain_file.take(folder):
+                    drain.stage = DrainStage.CLOSED
+                    self._note_drain("done")
+                    return
+                await asyncio.sleep(DRAIN_POLL_S)
+            if drain.stage is DrainStage.DRAINING:
+                drain.stage = DrainStage.OPEN
+                self._note_drain("lifted")
+
+    @property
+    def _trades_under_way(self) -> int:
+        """Calls that change an account, and trades that a terminal has not answered."""
+        sessions = self.registry.sessions()
+        return self._web.changing + sum(session.trades_in_flight for session in sessions)
+
+    def _note_drain(self, what: Literal["begun", "done", "lifted"]) -> None:
+        under_way = self._trades_under_way
+        logger.warning("drain %s: %d under way", what, under_way)
+        self.audit.record("drain", actor="cli", reason=what, under_way=under_way)
 
     def _ready(self) -> Ready:
         info, url = self._info, self._config.console.url

@@ -7,6 +7,7 @@ believes it only what its root key has signed.
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -138,6 +139,9 @@ async def _run(
                     account=_terminal_account(machine, options),
                 )
             )
+            await gateway.until_drained()
+            # the same bounded end that Ctrl+C has
+            signal.raise_signal(signal.SIGTERM)
             await asyncio.Future()
 
 

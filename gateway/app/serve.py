@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
@@ -59,4 +60,7 @@ async def _serve(opened: Home, config: Config, reserve: Reserve, announce: Annou
                 async with gateway.run() as ready:
                     freeze_gc()
                     announce(ready)
+                    await gateway.until_drained()
+                    # the same bounded end that Ctrl+C has
+                    signal.raise_signal(signal.SIGTERM)
                     await asyncio.Future()

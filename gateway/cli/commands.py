@@ -77,6 +77,10 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
     "resume": CliCommand(
         "halt:resume", "Lift a halt: that of a terminal, or without a name that of all."
     ),
+    "drain": CliCommand(
+        "drain:drain",
+        "Stop the gateway once no order is under way. Exit code 1: it goes on, and why.",
+    ),
     "settle": CliCommand(
         "call:settle",
         "Say what became of an order whose outcome is unknown; needs an admin token.",
@@ -101,6 +105,7 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
         "stubs:asyncapi",
         "Print the AsyncAPI document of /ws, which /asyncapi.json gives out too.",
     ),
+    "history": CliGroup("Copy past prices out of a terminal.", {"pull": "history:pull"}),
     "token": CliGroup(
         "Make, list and end the tokens that open terminals.",
         {

@@ -10,15 +10,22 @@ from weakref import WeakSet
 
 from websockets.asyncio.client import ClientConnection
 
+from ea_bridge.host import wall_ms
 from gateway.client.errors import ConnectionLost, NoAnswer
+from gateway.client.history import BAR_COLUMNS, LOADING_S, TICK_COLUMNS, History
 from gateway.client.methods import Methods
+from gateway.client.methods_base import Time
 from gateway.client.protocol import parse_address
 from gateway.client.reads import READS
 from gateway.client.subscription import Subscription, SubscriptionConnections
 from gateway.client.transports import HttpTransport, WsTransport, open_websocket
+from gateway.schemas import Bar, Bars, HistoryTick, HistoryTicks
+from gateway.schemas.enums import Timeframe
 
 TIMEOUT_S = 30.0
 """For one call. The gateway's own deadlines are shorter, so that it answers first."""
+BARS_A_PAGE, TICKS_A_PAGE = 10_000, 20_000
+"""As many as one answer may hold."""
 
 
 class GatewayClient(Methods):
@@ -140,3 +147,79 @@ class GatewayClient(Methods):
         )
         self._subscriptions.add(subscription)
         return subscription
+
+    def history(
+        self,
+        symbol: str,
+        from_: Time,
+        *,
+        to: Time | None = None,
+        timeframe: Timeframe = "M1",
+        terminal: str | None = None,
+        loading_s: float = LOADING_S,
+    ) -> History[Bar]:
+        """Return the bars of any span, to be iterated over with ``async for``, or as a table.
+
+        ::
+
+            frame = await client.history("EURUSD", "2025-01-01T00:00:00Z").to_pandas()
+
+        Args:
+            symbol: its name.
+            from_: first opening time.
+            to: last opening time; now if absent, so that the last bar may still be forming.
+            timeframe: ``M1``, ``H1`` ...
+            terminal: may be left out, since a token is for one terminal.
+            loading_s: how long a page is waited for while the terminal loads it.
+
+        """
+        until = wall_ms() if to is None else to
+
+        async def ask(cursor: str | None) -> Bars:
+            return await self.get_history_prices(
+                symbol,
+                from_,
+                timeframe=timeframe,
+                to=until,
+                limit=BARS_A_PAGE,
+                cursor=cursor,
+                terminal=terminal,
+            )
+
+        return History(ask, "bars", BAR_COLUMNS, loading_s=loading_s)
+
+    def tick_history(
+        self,
+        symbol: str,
+        from_: Time,
+        *,
+        to: Time | None = None,
+        flags: Literal["all", "info", "trade"] = "all",
+        terminal: str | None = None,
+        loading_s: float = LOADING_S,
+    ) -> History[HistoryTick]:
+        """Return the ticks of any span; see :meth:`history`. MetaTrader 4 keeps none.
+
+        Args:
+            symbol: its name.
+            from_: first time.
+            to: last time; now if absent.
+            flags: ``info``: changes of bid and ask; ``trade``: of last and volume.
+            terminal: may be left out, since a token is for one terminal.
+            loading_s: how long a page is waited for while the terminal loads it.
+
+        """
+        until = wall_ms() if to is None else to
+
+        async def ask(cursor: str | None) -> HistoryTicks:
+            return await self.get_history_ticks(
+                symbol,
+                from_=from_,
+                to=until,
+                flags=flags,
+                limit=TICKS_A_PAGE,
+                cursor=cursor,
+                terminal=terminal,
+            )
+
+        return History(ask, "ticks", TICK_COLUMNS, loading_s=loading_s)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import partial
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Generic, Literal, Self
 
 from gateway.client.client import TIMEOUT_S, GatewayClient
+from gateway.client.history import LOADING_S, History, Row
+from gateway.client.methods_base import Time
 from gateway.client.protocol import Event
 from gateway.client.subscription import Subscription
 from gateway.client.sync_methods import SyncMethods
+from gateway.schemas import Bar, HistoryTick
+from gateway.schemas.enums import Timeframe
 
 
 class SyncGatewayClient(SyncMethods):
@@ -67,6 +71,38 @@ class SyncGatewayClient(SyncMethods):
         )
         return SyncSubscription(self, subscription)
 
+    def history(
+        self,
+        symbol: str,
+        from_: Time,
+        *,
+        to: Time | None = None,
+        timeframe: Timeframe = "M1",
+        terminal: str | None = None,
+        loading_s: float = LOADING_S,
+    ) -> SyncHistory[Bar]:
+        """Return the bars of any span; see :meth:`GatewayClient.history`."""
+        history = self._client.history(
+            symbol, from_, to=to, timeframe=timeframe, terminal=terminal, loading_s=loading_s
+        )
+        return SyncHistory(self, history)
+
+    def tick_history(
+        self,
+        symbol: str,
+        from_: Time,
+        *,
+        to: Time | None = None,
+        flags: Literal["all", "info", "trade"] = "all",
+        terminal: str | None = None,
+        loading_s: float = LOADING_S,
+    ) -> SyncHistory[HistoryTick]:
+        """Return the ticks of any span; see :meth:`GatewayClient.tick_history`."""
+        history = self._client.tick_history(
+            symbol, from_, to=to, flags=flags, terminal=terminal, loading_s=loading_s
+        )
+        return SyncHistory(self, history)
+
 
 class SyncSubscription(Iterator[Event]):
     """:class:`Subscription` without ``async``; see there."""
@@ -104,3 +140,52 @@ class SyncSubscription(Iterator[Event]):
 
 async def _next(subscription: Subscription) -> Event | None:
     return await anext(subscription, None)
+
+
+class SyncHistory(Generic[Row]):
+    """:class:`History` without ``async``; see there."""
+
+    def __init__(self, client: SyncGatewayClient, history: History[Row]) -> None:
+        self._client = client
+        self._history = history
+
+    @property
+    def symbol(self) -> str | None:
+        """The broker's name of the symbol, from the first page on."""
+        return self._history.symbol
+
+    @property
+    def complete(self) -> bool:
+        """Whether the last iteration has had all that the broker has, so far."""
+        return self._history.complete
+
+    @property
+    def reason(self) -> str | None:
+        """Why it has not: ``max_bars`` or ``terminal_error``."""
+        return self._history.reason
+
+    def __iter__(self) -> Iterator[Row]:
+        for page in self.pages():
+            yield from page
+
+    def pages(self) -> Iterator[list[Row]]:
+        """Yield the rows page by page; see :meth:`History.pages`."""
+        pages = self._history.pages()
+        while (page := self._client.run(_next_page(pages))) is not None:
+            yield page
+
+    def to_arrow(self) -> Any:
+        """Return a ``pyarrow.Table``; see :meth:`History.to_arrow`."""
+        return self._client.run(self._history.to_arrow())
+
+    def to_pandas(self) -> Any:
+        """Return a ``pandas.DataFrame``; see :meth:`History.to_pandas`."""
+        return self._client.run(self._history.to_pandas())
+
+    def to_polars(self) -> Any:
+        """Return a ``polars.DataFrame``; see :meth:`History.to_polars`."""
+        return self._client.run(self._history.to_polars())
+
+
+async def _next_page(pages: AsyncIterator[list[Row]]) -> list[Row] | None:
+    return await anext(pages, None)

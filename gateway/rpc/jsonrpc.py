@@ -174,6 +174,8 @@ class JsonRpc:
         self.dropped_notifications = 0
         """Mutating calls without an id: nobody could have learnt how they ended."""
         self._others = CallMetrics()
+        self.changing = 0
+        """Messages that can change an account, and are being answered."""
 
     @property
     def metrics(self) -> dict[str, CallMetrics]:
@@ -199,13 +201,16 @@ class JsonRpc:
             except InvalidRequest as exc:
                 exc.data["outcome"] = "not_sent"
                 return self._refuse(exc, arrived_s, echo(message))
-        if is_batch:
-            return await self._batch(message, call, in_flight, arrived_s, mutates=mutates)
-        if mutates and in_flight is not None:
+        answer = self._batch if is_batch else self._single
+        if not mutates:
+            return await answer(message, call, in_flight, arrived_s)
+        self.changing += 1
+        try:
             # before the first await: a connection that is lost now stops the task of no trade
-            with in_flight.protected():
-                return await self._single(message, call, in_flight, arrived_s)
-        return await self._single(message, call, in_flight, arrived_s)
+            with in_flight.protected() if in_flight is not None else nullcontext():
+                return await answer(message, call, in_flight, arrived_s)
+        finally:
+            self.changing -= 1
 
     async def _single(
         self, message: Any, call: Call, in_flight: InFlight | None, arrived_s: float
@@ -226,8 +231,6 @@ class JsonRpc:
         call: Call,
         in_flight: InFlight | None,
         arrived_s: float,
-        *,
-        mutates: bool,
     ) -> Answer:
         if not items:
             return self._refuse(
@@ -251,11 +254,8 @@ class JsonRpc:
             return body
 
         # a batch with one trade is answered in order as a whole: "close, then read what is left"
-        if mutates:
-            with in_flight.protected() if in_flight is not None else nullcontext():
-                answers = await in_order(items, answer)
-        else:
-            answers = await at_once(items, answer)
+        is_in_order = any(map(self._mutates, items))
+        answers = await (in_order if is_in_order else at_once)(items, answer)
         bodies = [body for body in answers if body is not None]
         return Answer(b"[" + b",".join(bodies) + b"]" if bodies else None)
 

@@ -189,6 +189,11 @@ class WebServer:
         """WebSocket connections among them."""
         return len(self._ws)
 
+    @property
+    def changing(self) -> int:
+        """Calls that can change an account, and are being answered."""
+        return self.front.changing
+
     def websockets_of(self, tids: Collection[str]) -> int:
         """Return how many of them tokens have open."""
         return self._ws.count(tids)

@@ -45,6 +45,7 @@ from .market import (
     Tick,
     TradeSession,
 )
+from .native import NativeRecords, PackedRows
 from .receipt import (
     CheckResult,
     Filling,
@@ -137,6 +138,7 @@ __all__ = [
     "KillCause",
     "KillSwitchEvent",
     "Margin",
+    "NativeRecords",
     "NotSubscribed",
     "OcoLink",
     "OcoOrder",
@@ -151,6 +153,7 @@ __all__ = [
     "OrderSettlement",
     "OrdersSnapshot",
     "OrdersUpdate",
+    "PackedRows",
     "PnlEvent",
     "Pong",
     "Position",

@@ -35,7 +35,7 @@ class ClientLimits(TypedDict):
     queue_bytes: int
     """Events waiting for a slow connection; above that it is closed with 4000."""
     queue_messages: int
-    """The same, counted."""
+    """The same, counted: events that came at once are one."""
     orders_per_second: float | None
     """Trades of the account in the long run, whichever tokens they come with; null: any number.
     One beyond is refused with ``limit_exceeded`` and the time to wait, unless it reduces."""

@@ -12,8 +12,11 @@ The second and third never change the order of one channel: a lossless event (a 
 that has closed) makes what waited of its channel out of date and removes it.
 
 What is in the first two counts against the bounds; the third is bounded by the number of
-channels. A connection over its bounds is closed with 4000 ``slow_consumer``. No I/O: the
-connection puts while its transport is congested and takes when it drains; time is an argument.
+channels. Events of one loop turn come as one *piece*, joined already: it waits as it came, counts
+as one message, and leaves in one write. Only who is far behind has it taken apart.
+
+A connection over its bounds is closed with 4000 ``slow_consumer``. No I/O: the connection puts
+while its transport is congested and takes when it drains; time is an argument.
 
 :class:`StreamEvent` is one event of a topic, with the WebSocket text frame that carries it. Frames
 are built by hand (RFC 6455, section 5.2): a server's frames are unmasked, so one frame serves all
@@ -24,8 +27,8 @@ from __future__ import annotations
 
 import struct
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 import orjson
@@ -77,6 +80,18 @@ class StreamEvent(msgspec.Struct, frozen=True, gc=False):
         return frame_payload(self.frame)
 
 
+class _Piece(NamedTuple):
+    """Events that were delivered together."""
+
+    events: Sequence[StreamEvent]
+    joined: bytes
+    """Their frames in a row; the same object for all connections that they went to."""
+
+
+def _piece(events: Sequence[StreamEvent]) -> _Piece:
+    return _Piece(events, b"".join([event.frame for event in events]))
+
+
 MERGE_AFTER_S = 2.0
 """A connection whose outbox has not been empty for so long gets merged prices, but fresh ones."""
 BACKLOG_MESSAGES = 1024
@@ -91,7 +106,7 @@ class Outbox:
 
     Args:
         max_bytes: of answers and lossless events together.
-        max_messages: the same, counted.
+        max_messages: the same, counted: an answer or a piece is one.
         merge_after_s: when *latest* events begin to be merged.
 
     """
@@ -105,9 +120,8 @@ class Outbox:
         self._behind_since: float | None = None
         self._merging = False
         self._answers: deque[bytes] = deque()
-        self._lossless: deque[StreamEvent] = deque()
+        self._pieces: deque[_Piece] = deque()
         self._latest: dict[str, StreamEvent] = {}
-        self._queued: Counter[str] = Counter()
         self._conflated: Counter[str] = Counter()
         self.merged = 0
         """Events of all topics that were ever merged into newer ones."""
@@ -117,12 +131,13 @@ class Outbox:
 
     def __bool__(self) -> bool:
         """Whether something waits."""
-        return bool(self._answers or self._lossless or self._latest)
+        return bool(self._answers or self._pieces or self._latest)
 
     @property
     def messages(self) -> int:
         """Number of messages that wait, all queues together."""
-        return len(self._answers) + len(self._lossless) + len(self._latest)
+        in_line = sum(len(piece.events) for piece in self._pieces)
+        return len(self._answers) + in_line + len(self._latest)
 
     @property
     def size(self) -> int:
@@ -131,7 +146,8 @@ class Outbox:
 
     def queued(self, key: str) -> int:
         """Return how many events of one topic wait."""
-        return self._queued[key] + (key in self._latest)
+        in_line = sum(event.key == key for piece in self._pieces for event in piece.events)
+        return in_line + (key in self._latest)
 
     def conflated(self, key: str) -> int:
         """Return how many events of one topic were ever merged into newer ones."""
@@ -143,10 +159,11 @@ class Outbox:
         self._bytes += len(frame)
         return self._within(now)
 
-    def put_events(self, events: Iterable[StreamEvent], now: float) -> bool:
+    def put_events(self, events: Sequence[StreamEvent], joined: bytes, now: float) -> bool:
         """Queue events in their order.
 
         Args:
+            joined: their frames in a row.
             now: seconds of a clock that never goes back.
 
         Returns:
@@ -154,15 +171,13 @@ class Outbox:
             nothing: it must be closed with 4000.
 
         """
-        for event in events:
+        if events:
             self._note_backlog(now)
             # only who is far behind loses prices between: in a burst everybody gets all of them
-            if event.latest and self._merging:
-                self._merge(event)
+            if self._merging:
+                self._merge_all(events)
             else:
-                self._append(event)
-                self._queued[event.key] += 1
-                self._bytes += len(event.frame)
+                self._append(_Piece(events, joined))
         return self._within(now)
 
     def take(self, max_bytes: int, now: float) -> bytes:
@@ -170,8 +185,8 @@ class Outbox:
         frames: list[bytes] = []
         room = max_bytes
         # one frame at least, however large: else it would wait for ever
-        while self and (not frames or len(self._next()) <= room):
-            frame = self._pop()
+        while self and (not frames or self._next_size() <= room):
+            frame = self._pop(room)
             frames.append(frame)
             room -= len(frame)
         # something was taken, so the connection is alive: its time begins anew
@@ -187,13 +202,17 @@ class Outbox:
         for key in keys:
             self._latest.pop(key, None)
             self._conflated.pop(key, None)
-        # the deque is rebuilt only where something waits: mostly nothing does
-        if any(self._queued[key] for key in keys):
-            gone = set(keys)
-            self._bytes -= sum(len(e.frame) for e in self._lossless if e.key in gone)
-            self._lossless = deque(e for e in self._lossless if e.key not in gone)
-        for key in keys:
-            self._queued.pop(key, None)
+        gone = set(keys)
+        # a piece is rebuilt only where it has such an event: mostly nothing waits
+        waiting, self._pieces = self._pieces, deque()
+        for piece in waiting:
+            kept = [event for event in piece.events if event.key not in gone]
+            if len(kept) == len(piece.events):
+                self._pieces.append(piece)
+                continue
+            self._bytes -= len(piece.joined)
+            if kept:
+                self._append(_piece(kept))
 
     def overdue(self, now: float) -> bool:
         """Whether it has been far behind for too long, or nothing was taken for too long."""
@@ -208,34 +227,45 @@ class Outbox:
         if self._merging:
             return
         late = now - self._behind_since >= self._merge_after_s
-        counted = len(self._answers) + len(self._lossless)
-        full = 2 * self._bytes > self._max_bytes or 2 * counted > self._max_messages
+        full = 2 * self._bytes > self._max_bytes or 2 * self._counted > self._max_messages
         if late or full:
             self._merging = True
-            waiting, self._lossless = self._lossless, deque()
-            for event in waiting:
-                if event.latest:
-                    self._queued[event.key] -= 1
-                    self._bytes -= len(event.frame)
-                    self._merge(event)
-                else:
-                    self._append(event)
+            waiting, self._pieces = self._pieces, deque()
+            self._bytes -= sum(len(piece.joined) for piece in waiting)
+            for piece in waiting:
+                self._merge_all(piece.events)
 
-    def _append(self, event: StreamEvent) -> None:
-        """Queue an event that makes what waits of its channel out of date."""
-        if self._latest.pop(event.key, None) is not None:
-            self._conflated[event.key] += 1
-            self.merged += 1
-        self._lossless.append(event)
+    def _append(self, piece: _Piece) -> None:
+        self._pieces.append(piece)
+        self._bytes += len(piece.joined)
 
-    def _merge(self, event: StreamEvent) -> None:
-        if event.key in self._latest:
-            self._conflated[event.key] += 1
-            self.merged += 1
-        self._latest[event.key] = event
+    def _merge_all(self, events: Sequence[StreamEvent]) -> None:
+        """Replace what waits of the events' channels; a lossless event makes it out of date."""
+        lossless: list[StreamEvent] = []
+        latest = self._latest
+        for event in events:
+            key = event.key
+            if event.latest:
+                if key in latest:
+                    self._conflate(key)
+                latest[key] = event
+            else:
+                if latest.pop(key, None) is not None:
+                    self._conflate(key)
+                lossless.append(event)
+        if lossless:
+            self._append(_piece(lossless))
+
+    def _conflate(self, key: str) -> None:
+        self._conflated[key] += 1
+        self.merged += 1
+
+    @property
+    def _counted(self) -> int:
+        return len(self._answers) + len(self._pieces)
 
     def _within(self, now: float) -> bool:
-        counted = len(self._answers) + len(self._lossless)
+        counted = self._counted
         # a short peak is no slow consumer: only a long one is closed
         if counted <= BACKLOG_MESSAGES:
             self._long_since = None
@@ -246,24 +276,34 @@ class Outbox:
         within = self._bytes <= self._max_bytes and counted <= self._max_messages
         return within and not self.overdue(now)
 
-    def _next(self) -> bytes:
+    def _next_size(self) -> int:
         if self._answers:
-            return self._answers[0]
-        if self._lossless:
-            return self._lossless[0].frame
-        return next(iter(self._latest.values())).frame
+            return len(self._answers[0])
+        if self._pieces:
+            return len(self._pieces[0].joined)
+        return len(next(iter(self._latest.values())).frame)
 
-    def _pop(self) -> bytes:
+    def _pop(self, room: int) -> bytes:
         if self._answers:
             frame = self._answers.popleft()
-        elif self._lossless:
-            event = self._lossless.popleft()
-            frame = event.frame
-            self._queued[event.key] -= 1
-            if not self._queued[event.key]:
-                del self._queued[event.key]
+        elif self._pieces:
+            frame = self._pop_piece(room)
         else:
             key = next(iter(self._latest))
             return self._latest.pop(key).frame
         self._bytes -= len(frame)
         return frame
+
+    def _pop_piece(self, room: int) -> bytes:
+        """Return the next piece; of one that is too large, what fits: one event at least."""
+        piece = self._pieces.popleft()
+        events = piece.events
+        if len(piece.joined) <= room or len(events) == 1:
+            return piece.joined
+        taken = size = 0
+        while taken < len(events) and (not taken or size + len(events[taken].frame) <= room):
+            size += len(events[taken].frame)
+            taken += 1
+        if rest := events[taken:]:
+            self._pieces.appendleft(_Piece(rest, piece.joined[size:]))
+        return piece.joined[:size]

@@ -51,6 +51,9 @@ READS: dict[str, Json] = {
         "price_close": 1.2,
     },
     "get_history_orders": {"kind": "positions", "limit": 3},
+    "get_native": {"kind": "account"},
+    "copy_rates": {"symbol": "EURUSD", "timeframe": "M1", "start": 0, "count": 3},
+    "copy_ticks": {"symbol": "EURUSD", "count": 3},
     "subscribe": {"type": "tick", "symbol": "EURUSD"},
     "get_subscriptions": {},
     "unsubscribe": {"all": True},
@@ -86,6 +89,7 @@ BY_HAND = ("settle_order",)
 """Tested in ``test_settling_by_hand.py``."""
 MT4_CANNOT = {
     "get_history_ticks": "ticks",
+    "copy_ticks": "ticks",
     "get_market_book": "book",
     "order_check": "check",
 }

@@ -153,6 +153,13 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("get_history_orders", "past orders", {"kind": "orders", **SPAN}),
     ("get_history_orders", "closed positions", {"kind": "positions", **SPAN}),
     ("get_history_orders", "orders with deals", {"kind": "orders_deals", **SPAN}),
+    ("get_native", "the order book", {"kind": "book", "symbol": "EURUSD"}),
+    (
+        "copy_rates",
+        "the last bars",
+        {"symbol": "EURUSD", "timeframe": "M1", "start": 0, "count": 2},
+    ),
+    ("copy_ticks", "the last ticks", {"symbol": "EURUSD", "count": 2}),
     ("get_trading_enabled", "no halt", {}),
     ("cancel_all_orders", "of a symbol", {"symbol": "EURUSD", "client_order_id": "panic-7"}),
     ("close_all_positions", "all", {"client_order_id": "panic-8"}),

@@ -95,7 +95,7 @@ def of_streams(gateway: Gateway) -> Iterator[Count]:
         yield "websockets of a token", len(listeners), limits.max_websockets
         for listener in listeners:
             outbox = listener.outbox
-            counted = len(outbox._answers) + len(outbox._lossless)
+            counted = outbox._counted
             yield "outbox: bytes", outbox._bytes, limits.queue_bytes
             yield "outbox: messages", counted, limits.queue_messages
             yield "outbox: merged", len(outbox._latest), limits.max_channels

@@ -189,6 +189,12 @@ class SimulatedSocket:
         self.network.note_read(self, data)
         return data
 
+    def recv_into(self, buffer: memoryview) -> int:
+        """Put what came into a buffer, as :meth:`recv`; return how much."""
+        data = self.recv(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
     def shutdown(self, _: int) -> None:
         """Send no more."""
         if not self.is_shut:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from .market import MarketMethods
+from .native import NativeMethods
 from .safety import SafetyMethods
 from .trading import TradingMethods
 
 
-class Methods(MarketMethods, TradingMethods, SafetyMethods):
+class Methods(MarketMethods, TradingMethods, NativeMethods, SafetyMethods):
     """All of them."""

@@ -51,7 +51,7 @@ FIRST_PAUSE_S = 0.25
 P = TypeVar("P", bound=Struct)
 T = TypeVar("T")
 
-_READ_ERRORS = (
+READ_ERRORS = (
     AmbiguousSymbol,
     SymbolNotFound,
     HistoryLoading,
@@ -62,7 +62,7 @@ _READ_ERRORS = (
 )
 
 
-@method(scope=Scope.READ, raises=_READ_ERRORS)
+@method(scope=Scope.READ, raises=READ_ERRORS)
 async def get_ohlc(
     call: Call,
     *,
@@ -80,14 +80,14 @@ async def get_ohlc(
     fewer than `count`: with `complete` true the broker has no more, with false the terminal does
     not have them all, and `reason` says why. For a span of time see `get_history_prices`.
     """
-    period = _period(call.terminal, timeframe)
+    period = period_of(call.terminal, timeframe)
     symbol = await call.state.symbols.name(call.terminal, symbol)
     params = commands.RatesParams(symbol=symbol, timeframe=int(period), start=start, count=count)
-    bars = await _history(call.terminal, commands.RATES_GET, params)
+    bars = await ask_for_history(call.terminal, commands.RATES_GET, params)
     return await _bars(call.terminal, symbol, period, bars, None)
 
 
-@method(scope=Scope.READ, raises=_READ_ERRORS)
+@method(scope=Scope.READ, raises=READ_ERRORS)
 async def get_history_prices(
     call: Call,
     *,
@@ -107,7 +107,7 @@ async def get_history_prices(
     of that date.
     """
     terminal = call.terminal
-    period = _period(terminal, timeframe)
+    period = period_of(terminal, timeframe)
     until = call.daemon.now_ms() if to is None else to
     first_ms, last_ms = terminal.clock.stamps(from_, until)
     first_s, last_s = -(-first_ms // 1000), last_ms // 1000
@@ -119,7 +119,7 @@ async def get_history_prices(
     return await _bars(terminal, symbol, period, bars, following)
 
 
-@method(scope=Scope.READ, raises=_READ_ERRORS)
+@method(scope=Scope.READ, raises=READ_ERRORS)
 async def get_history_ticks(
     call: Call,
     *,
@@ -153,14 +153,14 @@ async def get_history_ticks(
     symbol = await call.state.symbols.name(terminal, symbol)
     if from_ is None:
         params = commands.TicksParams(symbol=symbol, count=limit, flags=kind)
-        newest = await _history(terminal, commands.TICKS_GET, params)
+        newest = await ask_for_history(terminal, commands.TICKS_GET, params)
         return await _ticks(terminal, symbol, newest.rows[-limit:], newest.missing, None)
     until = call.daemon.now_ms() if to is None else to
     first_ms, last_ms = terminal.clock.stamps(from_, until)
     start = Cursor(first_ms)
     if cursor is not None:
         start = read_cursor(cursor, start.at_ms, last_ms)
-    ticks = await _history(
+    ticks = await ask_for_history(
         terminal,
         commands.TICKS_GET,
         commands.TicksParams(
@@ -204,7 +204,7 @@ async def get_market_book(call: Call, *, symbol: Symbol) -> shapes.Book:
     return convert.book(symbol, entries, 0, terminal.clock)
 
 
-def _period(terminal: GuardedTerminal, name: str) -> TimeframeModel:
+def period_of(terminal: GuardedTerminal, name: str) -> TimeframeModel:
     period = TimeframeModel[name]
     if terminal.platform == "mt4" and period not in MT4_TIMEFRAMES:
         raise MethodNotSupported(
@@ -217,7 +217,7 @@ def _period(terminal: GuardedTerminal, name: str) -> TimeframeModel:
     return period
 
 
-async def _history(
+async def ask_for_history(
     terminal: GuardedTerminal, command: Command[P, History[T]], params: P
 ) -> History[T]:
     """Ask for bars or ticks, and again while the terminal is still loading them."""
@@ -282,7 +282,7 @@ async def _rates(
     terminal: GuardedTerminal, symbol: str, period: TimeframeModel, from_s: int, to_s: int
 ) -> History[Bar]:
     params = commands.RatesParams(symbol=symbol, timeframe=int(period), from_s=from_s, to_s=to_s)
-    return await _history(terminal, commands.RATES_GET, params)
+    return await ask_for_history(terminal, commands.RATES_GET, params)
 
 
 async def _bars(

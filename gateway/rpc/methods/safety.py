@@ -27,6 +27,7 @@ from gateway.rpc.catalogue import Call, method
 from gateway.storage.store import StoreError
 from gateway.streams import Listener
 from gateway.trading import flatten
+from gateway.trading.drain import DrainStage
 from gateway.trading.kill_switch.armed import SESSION, Armed
 from gateway.trading.kill_switch.dead_man import timer_name
 from gateway.trading.kill_switch.halts import EVERYWHERE, MAX_REASON, Halt
@@ -62,7 +63,8 @@ _OfSide = Annotated[SideParam | None, Field(description="Those of a side; of bot
 async def get_trading_enabled(call: Call) -> shapes.TradingEnabled:
     """Return whether new orders are let through, and which halts stand in the way.
 
-    The gateway answers by itself, so this works while the terminal is offline.
+    The gateway answers by itself, so this works while the terminal is offline. While the gateway
+    drains (`mt-gateway drain`) trading is not enabled, though no halt may be there.
     """
     return _state(call)
 
@@ -370,9 +372,10 @@ async def _chosen(
 
 
 def _state(call: Call) -> shapes.TradingEnabled:
-    found = call.safeguards.switch.over(call.terminal.name)
+    switch = call.safeguards.switch
+    found = switch.over(call.terminal.name)
     return {
-        "trading_enabled": not found,
+        "trading_enabled": not found and switch.drain.stage is DrainStage.OPEN,
         "halts": [
             {
                 "everywhere": halt.terminal == EVERYWHERE,

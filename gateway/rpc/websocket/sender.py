@@ -76,7 +76,7 @@ class Sender:
             return
         if not self.congested:
             self._put(joined)
-        elif not self._outbox.put_events(events, self._loop.time()):
+        elif not self._outbox.put_events(events, joined, self._loop.time()):
             self._on_slow()
 
     def control(self, frame: bytes) -> bool:

@@ -22,6 +22,7 @@ from gateway.credentials.lease import Tier
 from gateway.errors import KillSwitchActive
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError, Version
+from gateway.trading.drain import Drain
 
 from . import halts
 from .halts import EVERYWHERE, Halt, stricter
@@ -57,6 +58,7 @@ class KillSwitch:
     def __init__(self, ledger: Ledger | None = None, audit: Audit | None = None) -> None:
         self._ledger = ledger
         self._audit = audit or Audit()
+        self.drain = Drain()
         self._kept: dict[str, Halt] = {}
         self._version: Version | None = None
         self._latched: dict[str, Halt] = {}
@@ -241,8 +243,10 @@ class TerminalSwitch:
 
         Raises:
             KillSwitchActive: ``armed_by`` says by whom it was halted, ``since`` when.
+            ShuttingDown: the gateway drains.
 
         """
+        self.switch.drain.check(tier)
         for halt in self.switch.over(self.terminal):
             if tier > Tier.REDUCE or not halt.reductions:
                 raise _active(halt)

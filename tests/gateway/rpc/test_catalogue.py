@@ -41,6 +41,9 @@ OURS = {
     "get_oco_links",
     "get_order",
     "settle_order",
+    "get_native",
+    "copy_rates",
+    "copy_ticks",
 }
 SWITCHES = {
     "set_trading_enabled",

@@ -74,7 +74,7 @@ class Ear(Listener):
         assert joined == b"".join(event.frame for event in events)
         assert self.ended is None
         if self.congested:
-            assert self.outbox.put_events(events, 0.0)
+            assert self.outbox.put_events(events, joined, 0.0)
             return
         self.joined.append(joined)
         self.frames += [event.frame for event in events]
