@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any
 
+from gateway import systemd
 from gateway.app import freeze_gc
 from gateway.background import background
 from gateway.config import Config, find, load, zeros
@@ -60,7 +61,8 @@ async def _serve(opened: Home, config: Config, reserve: Reserve, announce: Annou
                 async with gateway.run() as ready:
                     freeze_gc()
                     announce(ready)
-                    await gateway.until_drained()
-                    # the same bounded end that Ctrl+C has
-                    signal.raise_signal(signal.SIGTERM)
-                    await asyncio.Future()
+                    async with systemd.told(f"serves {ready.rpc} and {ready.bridge}"):
+                        await gateway.until_drained()
+                        # the same bounded end that Ctrl+C has
+                        signal.raise_signal(signal.SIGTERM)
+                        await asyncio.Future()

@@ -141,6 +141,15 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
         "The trail of what was done, which nobody changes unseen.",
         {"verify": "audit:verify", "export": "audit:export", "archive": "audit:archive"},
     ),
+    "service": CliGroup(
+        "Have the system start the gateway when you log in, and again after a crash.",
+        {
+            "install": "service:install",
+            "remove": "service:remove",
+            "status": "service:status",
+            "logs": "service:logs",
+        },
+    ),
     "bench": CliGroup(
         "Measure what the gateway costs, on this machine.",
         {"orders": "bench:orders", "daemon": "bench:daemon"},

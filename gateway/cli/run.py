@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json  # not orjson: escapes keep the output ASCII, whatever the encoding of the screen
 import math
+import os
 import sys
 from collections.abc import Coroutine
 from dataclasses import asdict
@@ -87,6 +88,8 @@ AllowOrigin = Annotated[
     typer.Option(metavar="ORIGIN", help="A web page that may call: http://127.0.0.1:8000."),
 ]
 DEPOSIT = 10_000.0
+MAX_LOG_BYTES = 10_000_000
+"""Of the file of ``serve --log``; looked at when the gateway starts."""
 MAX_USERS = 1_000_000
 """Of an emulated MT4 server."""
 
@@ -157,11 +160,21 @@ def serve(
         ),
     ] = None,
     home: Home = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False,
+            help="Append all output to a file, for a service without a screen; at 10 MB it is "
+            "begun anew, and the one before is kept as FILE.1.",
+        ),
+    ] = None,
     as_json: Json = False,
     verbose: Verbose = False,
 ) -> None:
     """Run the gateway for the EAs of real terminals, or for emulators."""
 
+    if log is not None:
+        write_to(log)
     options = ServeOptions(home=home or default_home(), config=config)
     # around the loop: the file goes, whatever ends it
     with run_file(options.home) as file:
@@ -318,6 +331,24 @@ def manager_emulator(
         )
 
     run_until_stopped(main, verbose=verbose)
+
+
+def write_to(log: Path) -> None:
+    """Send all further output to a file, which only its owner reads.
+
+    Raises:
+        CliError: it cannot be written.
+
+    """
+    try:
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if log.exists() and log.stat().st_size > MAX_LOG_BYTES:
+            log.replace(log.with_name(f"{log.name}.1"))
+        number = os.open(log, os.O_APPEND | os.O_CREAT | os.O_WRONLY, 0o600)
+    except OSError as error:
+        raise CliError(f"--log: {log} cannot be written: {error.strerror}") from error
+    # by line: what was said last is the most wanted when the process was killed
+    sys.stdout = sys.stderr = open(number, "w", encoding="utf-8", buffering=1)  # noqa: SIM115 (to the end)
 
 
 def parse_speed(text: str) -> float:
