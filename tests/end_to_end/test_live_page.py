@@ -5,20 +5,22 @@ All tests share one daemon, one terminal and one browser. Each step waits for wh
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from chromium import chromium
-from playwright.async_api import Browser, BrowserContext, Page, expect
+from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 from product import Product, daemon
 
 from ea_bridge.emulator.factory import build_terminal
+from ea_bridge.sockets import bind_loopback
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -29,6 +31,7 @@ pytestmark = [
 WITHIN_MS = 30_000
 """For what takes less than a second on a machine that is not busy."""
 LIVE = ".status.good"
+BUY, SELL = ".ticket button.buy", ".ticket button.sell"
 POLICY = """
     window.violations = [];
     document.addEventListener("securitypolicyviolation",
@@ -52,12 +55,15 @@ class Stage:
         """Return an address that signs in once."""
         return self.product.gateway.sign_in_link(self.product.main.token, 600)
 
-    async def positions(self) -> list[Any]:
-        """Return what is open, as a program sees it."""
+    def cut(self) -> None:
+        """Cut every WebSocket, as a network does."""
+        for connection in tuple(self.product.gateway._web.websockets._connections):
+            connection._transport.abort()
+
+    async def tickets(self) -> set[int]:
+        """Return the tickets of what is open, as a program sees it."""
         client = await self.product.http()
-        found: list[Any] = await client.call("get_positions")
-        await self.product.close_clients()
-        return found
+        return {position["ticket"] for position in await client.call("get_positions")}
 
 
 class Visitor:
@@ -104,6 +110,7 @@ async def visitor(stage: Stage) -> AsyncIterator[Visitor]:
     await page.add_init_script(POLICY)
     yield Visitor(context, page)
     await context.close()
+    await stage.product.close_clients()
 
 
 async def test_a_link_signs_in_once_and_leaves_no_secret(stage: Stage, visitor: Visitor) -> None:
@@ -142,7 +149,7 @@ async def test_a_token_signs_in_and_out(stage: Stage, visitor: Visitor) -> None:
     await page.keyboard.press("Enter")
     await expect(page.locator(LIVE)).to_have_text("Live", timeout=WITHIN_MS)
     await expect(page.locator(".why")).to_contain_text("only shows")
-    await expect(page.get_by_role("button", name="Buy")).to_be_disabled()
+    await expect(page.locator(BUY)).to_be_disabled()
     session = json.loads(await page.evaluate("sessionStorage.getItem('mtg-live')"))
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_label("Token")).to_be_focused(timeout=WITHIN_MS)
@@ -171,3 +178,226 @@ async def test_chart_and_account_are_the_terminals(stage: Stage, visitor: Visito
         f"{balance:,.2f}", timeout=WITHIN_MS
     )
     assert await visitor.is_content()
+
+
+async def test_an_order_asks_first_and_is_sent_once(stage: Stage, visitor: Visitor) -> None:
+    """By keyboard: Enter asks, Escape sends nothing, and the first focus is on "Cancel"."""
+    page = visitor.page
+    await visitor.sign_in(stage.link())
+    before = await stage.tickets()
+    buy = page.locator(BUY)
+    await expect(buy).to_be_enabled(timeout=WITHIN_MS)
+    dialog = page.get_by_role("dialog")
+    for leave in ("Escape", "Enter"):
+        await buy.focus()
+        await page.keyboard.press("Enter")
+        await expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+        await page.keyboard.press(leave)
+        await expect(dialog).to_be_hidden()
+        await expect(buy).to_be_focused()
+    assert await stage.tickets() == before
+    await page.keyboard.press("Enter")
+    await expect(dialog).to_contain_text(re.compile(r"Buy 0\.10 EURUSD\?.*\d\.\d{5}"))
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".note.good")).to_contain_text("filled at", timeout=WITHIN_MS)
+    (ticket,) = await stage.tickets() - before
+    await expect(page.locator(f"tr[data-key='{ticket}']")).to_be_visible(timeout=WITHIN_MS)
+
+
+async def test_a_row_keeps_the_focus_while_prices_come(stage: Stage, visitor: Visitor) -> None:
+    """It is the same element after many changes, so that Enter reaches it; its order is closed."""
+    client = await stage.product.http()
+    receipt = await client.call(
+        "place_order", symbol="EURUSD", side="sell", type="market", volume=0.1
+    )
+    ticket = receipt["order"]["position"]
+    page = visitor.page
+    await visitor.sign_in(stage.link())
+    await page.keyboard.press("2")
+    close = page.locator(f"tr[data-key='{ticket}'] button")
+    await expect(close).to_be_enabled(timeout=WITHIN_MS)
+    await close.focus()
+    await page.evaluate(
+        """() => { window.focused = document.activeElement; window.changes = 0;
+            new MutationObserver((all) => { window.changes += all.length; }).observe(
+                document.querySelector("main.stage tbody"),
+                {subtree: true, childList: true, characterData: true}); }"""
+    )
+    for volume in (0.2, 0.3):
+        await client.call("place_order", symbol="EURUSD", side="buy", type="market", volume=volume)
+    await page.wait_for_function("window.changes > 4 && document.activeElement === window.focused")
+    await page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    await expect(dialog).to_contain_text(str(ticket))
+    await dialog.get_by_role("button", name="Close position").click()
+    await expect(page.locator(f"tr[data-key='{ticket}']")).to_have_count(0, timeout=WITHIN_MS)
+    assert ticket not in await stage.tickets()
+
+
+async def test_an_answer_that_is_lost_is_told_as_unknown(stage: Stage, visitor: Visitor) -> None:
+    """Never as failed; the journal tells later what became of it, and it was sent once."""
+    page = visitor.page
+    await visitor.sign_in(stage.link())
+    before = await stage.tickets()
+    sent, may_ask = [], asyncio.Event()
+
+    async def lose(route: Route) -> None:
+        method = json.loads(route.request.post_data or "{}").get("method")
+        if method == "place_order":
+            sent.append(method)
+            await route.fetch()  # the gateway carries it out, and nobody hears of it
+            await route.abort()
+            return
+        if method == "get_order":
+            await may_ask.wait()
+        await route.continue_()
+
+    await page.route("**/ui/rpc", lose)
+    await page.locator(SELL).click()
+    await page.get_by_role("dialog").get_by_role("button", name="Sell").click()
+    await expect(page.locator(".note.warn")).to_contain_text("Outcome unknown", timeout=WITHIN_MS)
+    await page.keyboard.press("2")
+    await page.get_by_role("tab", name="Requests").click()
+    outcome = page.locator("[role=tabpanel]:not([hidden]) .outcome").first
+    await expect(outcome).to_have_text("unknown")
+    may_ask.set()
+    await expect(outcome).to_have_text("done", timeout=WITHIN_MS)
+    assert len(sent) == 1
+    assert len(await stage.tickets() - before) == 1
+    await page.unroute_all(behavior="wait")
+
+
+async def test_a_lost_connection_is_seen_and_comes_back(stage: Stage, visitor: Visitor) -> None:
+    """So is a terminal that leaves; meanwhile nothing can be sent."""
+    page = visitor.page
+    await visitor.sign_in(stage.link())
+    buy, status = page.locator(BUY), page.locator(".status")
+    may_come = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        if "get_ws_ticket" in (route.request.post_data or ""):
+            await may_come.wait()
+        await route.continue_()
+
+    await page.route("**/ui/rpc", hold)
+    stage.cut()
+    await expect(status).to_have_text(re.compile("Reconnecting|Connecting"), timeout=WITHIN_MS)
+    await expect(buy).to_be_disabled(timeout=WITHIN_MS)
+    may_come.set()
+    await expect(status).to_have_text("Live", timeout=WITHIN_MS)
+    await page.unroute_all(behavior="wait")
+    token, machine = stage.product.main.token, stage.product.main.machine
+    await stage.product.unplug()
+    await expect(status).to_have_text("Terminal disconnected", timeout=WITHIN_MS)
+    await expect(buy).to_be_disabled(timeout=WITHIN_MS)
+    await stage.product.link("main", machine, token=token)
+    await expect(status).to_have_text("Live", timeout=WITHIN_MS)
+    await expect(buy).to_be_enabled(timeout=WITHIN_MS)
+
+
+async def test_names_are_text_and_every_view_fits_a_phone(stage: Stage, visitor: Visitor) -> None:
+    """A comment of HTML is shown as it is; no view scrolls sideways at 375 pixels."""
+    client = await stage.product.http()
+    await client.call(
+        "place_order", symbol="EURUSD", side="buy", type="market", volume=0.1, comment="<b>x</b>"
+    )
+    page = visitor.page
+    await page.set_viewport_size({"width": 375, "height": 812})
+    await visitor.sign_in(stage.link())
+    for name in ("Chart", "Blotter", "Account", "Latency", "Streams"):
+        await page.get_by_role("link", name=name).click()
+        await expect(page.get_by_role("region", name=name, exact=True)).to_be_visible()
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 375, name
+    await expect(page.locator(".channels td.symbol", has_text="positions")).to_be_visible()
+    await page.get_by_role("link", name="Blotter").click()
+    await page.get_by_role("tab", name="Fills").click()
+    await expect(page.get_by_text("<b>x</b>").first).to_be_visible(timeout=WITHIN_MS)
+    assert await page.locator("td b").count() == 0
+    assert await visitor.is_content()
+
+
+HOSTILE = """async (base) => {
+    const read = {};
+    const tries = {
+        cors: () => fetch(base + "/ui/figures", { credentials: "include" }),
+        post: () => fetch(base + "/ui/rpc", { method: "POST", credentials: "include",
+            headers: { "Content-Type": "application/json", "X-CSRF-Token": "x" }, body: "{}" }),
+        simple: () => fetch(base + "/ui/session", { method: "POST", credentials: "include",
+            headers: { "Content-Type": "text/plain" }, body: "{}" }),
+        script: () => import(base + "/ui/model.mjs"),
+        socket: () => new Promise((resolve, reject) => {
+            const socket = new WebSocket(base.replace("http", "ws") + "/ui/ws", ["mtg.v1"]);
+            socket.onopen = resolve;
+            socket.onerror = () => reject(new Error("refused"));
+        }),
+        frame: () => new Promise((resolve, reject) => {
+            const frame = document.createElement("iframe");
+            frame.onload = () => {
+                try { reject(new Error(frame.contentDocument ? "blank" : "another origin")); }
+                catch (error) { reject(error); }
+            };
+            frame.src = base + "/ui";
+            document.body.append(frame);
+        }),
+    };
+    for (const [name, attempt] of Object.entries(tries)) {
+        try { await attempt(); read[name] = true; } catch { /* refused */ }
+    }
+    return Object.keys(read);
+}"""
+
+
+async def test_a_page_of_another_port_can_use_no_session(stage: Stage, visitor: Visitor) -> None:
+    """Though the browser sends it the session's cookie, since ports share cookies."""
+    await visitor.sign_in(stage.link())
+    heard: list[str] = []
+
+    async def give(request: web.Request) -> web.Response:
+        heard.append(request.headers.get("Cookie", ""))
+        return web.Response(text="<body></body>", content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/{any:.*}", give)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    (sock, *others) = bind_loopback(0)
+    try:
+        for each in (sock, *others):
+            await web.SockSite(runner, each).start()
+        page = await visitor.context.new_page()
+        await page.goto(f"http://127.0.0.1:{sock.getsockname()[1]}/ui")
+        assert "mtg-live-" in heard[0], "the cookie was not shared: no test of us"
+        assert await page.evaluate(HOSTILE, stage.base) == []
+        assert ["app.mjs" in await frame.content() for frame in page.frames] == [False, False]
+    finally:
+        await runner.cleanup()
+    await visitor.page.keyboard.press("3")
+    await expect(visitor.page.locator(LIVE)).to_have_text("Live", timeout=WITHIN_MS)
+
+
+FED = """async () => {
+    const { Model } = await import("/ui/model.mjs");
+    const gateway = new EventTarget();
+    Object.assign(gateway, { now: () => 0, subscribe() {}, call: async () => ({}), session: {} });
+    const model = new Model(gateway);
+    const tell = (channel, data, ts) => gateway.dispatchEvent(
+        new CustomEvent("event", { detail: { channel, type: "update", ts, data } }));
+    for (let i = 0; i < 20000; i += 1) {
+        tell("account", { equity: i, balance: i }, i * 1500);
+        tell("deals", { op: "add", deal: { ticket: i } }, i);
+        tell("positions", { op: "add", position: { ticket: i } }, i);
+        tell("positions", { op: "remove", position: { ticket: i } }, i);
+        tell("terminal", { state: i % 2 ? "ready" : "disconnected" }, i);
+    }
+    return [model.equity, model.deals, model.linkEvents].map((all) => all.length)
+        .concat(model.positions.size);
+}"""
+
+
+async def test_what_the_page_keeps_is_bounded(stage: Stage, visitor: Visitor) -> None:
+    """However long it stays open."""
+    await visitor.page.goto(f"{stage.base}/ui")
+    points, deals, links, positions = await visitor.page.evaluate(FED)
+    assert points <= 2000
+    assert (deals, links, positions) == (300, 200, 0)

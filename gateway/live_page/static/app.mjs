@@ -6,12 +6,15 @@ import { Blotter } from "./blotter.mjs";
 import { el, icon, inFrame, mark, say } from "./dom.mjs";
 import { age, money, signed } from "./format.mjs";
 import { Gateway, NoAnswer, SignedOut } from "./gateway.mjs";
+import { Latency } from "./latency.mjs";
 import { Live } from "./live.mjs";
 import { Model } from "./model.mjs";
 import { tellOutcomes } from "./orders.mjs";
+import { Streams } from "./streams.mjs";
 
 const VIEWS = [
   [Live, "M4 20V10m5 6V4m6 12V8m5 12V6"], [Blotter, "M4 6h16M4 12h16M4 18h10"], [Account, "M4 17l5-6 4 4 7-9"],
+  [Latency, "M12 7v5l3 2M12 4a8 8 0 1 0 0 16 8 8 0 0 0 0-16"], [Streams, "M4 8c4-4 4 4 8 0s4 4 8 0M4 16c4-4 4 4 8 0s4 4 8 0"],
 ];
 const THEMES = ["auto", "light", "dark"];
 const THEME = "mtg-live-theme";

@@ -126,8 +126,10 @@ export class Live {
 
   #legend(bar) {
     const digits = this.chart.digits;
+    // the day is in the axis where there is no room for it
+    const time = stamp(bar?.time).slice(this.canvas.clientWidth < 480 ? 11 : 0, 16);
     say(this.legend, bar
-      ? `${stamp(bar.time).slice(0, 16)}  O ${price(bar.open, digits)}  H ${price(bar.high, digits)}  L ${price(bar.low, digits)}  C ${price(bar.close, digits)}`
+      ? `${time}  O ${price(bar.open, digits)}  H ${price(bar.high, digits)}  L ${price(bar.low, digits)}  C ${price(bar.close, digits)}`
       : "");
   }
 

@@ -203,7 +203,7 @@ export class Model extends EventTarget {
    */
   async trade(method, params, about) {
     const now = this.gateway.now();
-    const id = `live-${now.toString(36)}-${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
+    const id = this.newId();
     const request = { id, method, about, at: now, outcome: "pending", note: "being carried out", symbol: params.symbol ?? about.symbol };
     this.requests.unshift(request);
     this.requests.length = Math.min(this.requests.length, MAX_REQUESTS);
@@ -223,6 +223,11 @@ export class Model extends EventTarget {
       }
     }
     return request;
+  }
+
+  /** Return a client_order_id that nobody has used. */
+  newId() {
+    return `live-${this.gateway.now().toString(36)}-${[...crypto.getRandomValues(new Uint32Array(2))].map((n) => n.toString(36)).join("")}`;
   }
 
   /** Ask the journal what became of a request, until it tells. It is not sent again. */
