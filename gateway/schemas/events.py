@@ -96,7 +96,7 @@ class Subscribed(TypedDict):
     epoch: str
     """Numbers of different epochs can't be compared."""
     seq: int
-    """Of the last event before the first that you get."""
+    """Of the last event before the first new one that you get; what is told again comes first."""
     recovered: bool | None
     """With ``since``: whether what came after it is told in full; null without."""
     reason: NotRecovered | None

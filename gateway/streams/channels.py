@@ -41,7 +41,8 @@ from gateway.schemas import (
 )
 from gateway.schemas.events import Delivery
 
-from .hub import StreamPosition
+from .hub import RingBounds, StreamPosition, Topic
+from .outbox import StreamEvent
 
 MAX_SYMBOLS = 256
 """In one vendor form."""
@@ -168,19 +169,20 @@ def _read_vendor(item: VendorRequest, symbol: str | None) -> RequestedChannel:
     return RequestedChannel(vendor_channel(item.type, symbol, item.timeframe))
 
 
-def compare(
-    at: StreamPosition, since: Since | None
-) -> tuple[bool | None, Literal["epoch_changed", "evicted", "ahead"] | None]:
-    """Tell whether a client that has heard up to ``since`` misses nothing if it hears what comes
-    after ``at``.
+def missed(
+    topic: Topic, at: StreamPosition, since: Since
+) -> list[StreamEvent] | Literal["epoch_changed", "evicted", "ahead"]:
+    """Return what a client has missed that has heard up to ``since`` and will hear what comes
+    after ``at``: all of it, or why that cannot be told.
     """
-    if since is None:
-        return None, None
     if since.epoch != at.epoch:
-        return False, "epoch_changed"
+        return "epoch_changed"
+    if since.seq > at.seq:
+        return "ahead"
     if since.seq == at.seq:
-        return True, None
-    return False, "ahead" if since.seq > at.seq else "evicted"
+        return []
+    events = topic.after(since.seq, at.seq)
+    return "evicted" if events is None else events
 
 
 MIN_INTERVAL_MS, MAX_INTERVAL_MS = 10, 60_000
@@ -188,6 +190,14 @@ MAX_DEPTH = 100
 MAX_SYMBOL = 64
 """Characters; MetaTrader's own limit is 31."""
 MAX_NAME = 128
+
+RINGS = {
+    "tick": RingBounds(4096, 60_000),
+    "bar": RingBounds(1000, 86_400_000),
+    **dict.fromkeys(("orders", "positions", "deals", "terminal"), RingBounds(10_000, 86_400_000)),
+}
+"""Of topics whose last events are kept for those who come back; the others have a snapshot that
+tells everything."""
 
 OF_SYMBOL = frozenset({"tick", "book", "bar"})
 LOSSLESS = frozenset({"orders", "positions", "deals", "terminal"})
@@ -384,6 +394,11 @@ class Channel:
         if self.topic == "bar":
             return "mixed"
         return "lossless" if self.topic in LOSSLESS or self.is_every_tick else "latest"
+
+    @property
+    def ring(self) -> RingBounds | None:
+        """Bounds of the events that are kept; ``None``: none are."""
+        return RINGS.get(self.topic)
 
     @property
     def is_every_tick(self) -> bool:

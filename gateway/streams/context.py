@@ -166,7 +166,8 @@ class StreamContext:
     def topic(self, channel: Channel) -> Topic:
         """Return a new topic in an epoch of its own."""
         latest = channel.delivery != "lossless"
-        return Topic(self.terminal, channel.name, self.new_epoch(), latest=latest)
+        ring = channel.ring
+        return Topic(self.terminal, channel.name, self.new_epoch(), latest=latest, ring=ring)
 
     def throttled(self, topic: Topic, interval_ms: int) -> Throttled:
         """Return ``topic`` with at most one event an interval."""

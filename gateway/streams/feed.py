@@ -11,6 +11,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import Literal, Protocol
 
 import orjson
@@ -254,14 +256,11 @@ class TerminalFeed:
     # --- inside --------------------------------------------------------------------------------
 
     def _take_ticks(self, session: SymbolTable, ticks: Ticks, ts: int) -> None:
-        sym, quotes = -1, None
-        for row in ticks.d:
-            # rows of one symbol come together: one look-up for all of them
-            if row[0] != sym:
-                sym = row[0]
-                quotes = self._quotes_of(session, sym)
+        # rows of one symbol come together: one look-up for all of them
+        for sym, rows in groupby(ticks.d, key=itemgetter(0)):
+            quotes = self._quotes_of(session, sym)
             if quotes is not None:
-                quotes.ticks.take(row, ts)
+                quotes.ticks.take(list(rows), ts)
 
     def _quotes_of(self, session: SymbolTable, sym: int) -> Quotes | None:
         """Return the streams of a symbol; ``None`` if nobody asked for it, or not any more."""

@@ -5,6 +5,9 @@ with equal sets of topics form a *group*, which shares one joined buffer: publis
 event to the groups of its topic, and one flush at the end of the loop turn hands each group's
 buffer to its listeners. Nothing here waits for a client, and nothing is a task.
 
+A topic whose events count one by one keeps the last of them, from its first listener on, so that
+who comes back gets what it has missed (:meth:`Topic.after`).
+
 A *heartbeat* is a sign of life for programs that cannot see WebSocket pings. Any frame is one, so
 a heartbeat comes only after ``heartbeat_s`` of silence on that connection: unasked, as a
 notification ``heartbeat``; to who has subscribed to the channel of that name, as its event. One
@@ -14,7 +17,9 @@ timer serves all.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple, Protocol
 
 import orjson
@@ -166,6 +171,17 @@ class StreamPosition(NamedTuple):
     seq: int
 
 
+RING_BYTES = 1_048_576
+"""Of the events that a topic keeps for those who come back."""
+
+
+class RingBounds(NamedTuple):
+    """Bounds of the events that a topic keeps; beside them :data:`RING_BYTES`."""
+
+    events: int
+    age_ms: int
+
+
 class _Group:
     """Listeners with one set of topics; they get the same bytes."""
 
@@ -180,9 +196,30 @@ class _Group:
 class Topic:
     """One channel of one terminal: its sequence, and the groups that listen."""
 
-    __slots__ = ("_head", "channel", "epoch", "groups", "key", "latest", "seq", "terminal")
+    __slots__ = (
+        "_bounds",
+        "_head",
+        "_ring",
+        "_ring_bytes",
+        "channel",
+        "epoch",
+        "groups",
+        "is_keeping",
+        "key",
+        "latest",
+        "seq",
+        "terminal",
+    )
 
-    def __init__(self, terminal: str, channel: str, epoch: str, *, latest: bool) -> None:
+    def __init__(
+        self,
+        terminal: str,
+        channel: str,
+        epoch: str,
+        *,
+        latest: bool,
+        ring: RingBounds | None = None,
+    ) -> None:
         self.terminal = terminal
         self.channel = channel
         self.key = f"{terminal}/{channel}"
@@ -190,6 +227,11 @@ class Topic:
         self.seq = 0
         """Of the last event; counted when it is published, heard or not."""
         self.groups: tuple[_Group, ...] = ()
+        self.is_keeping = False
+        """Its events are kept, whether somebody listens now or not."""
+        self._bounds = ring
+        self._ring: deque[tuple[int, StreamEvent]] = deque()
+        self._ring_bytes = 0
         self.epoch = ""
         self._head = ""
         self.begin(epoch)
@@ -199,8 +241,14 @@ class Topic:
         """Position right behind the last event."""
         return StreamPosition(self.epoch, self.seq)
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether its events go anywhere; else they are only counted."""
+        return bool(self.groups) or self.is_keeping
+
     def begin(self, epoch: str) -> None:
         """Start a new epoch: what comes does not continue what was."""
+        self._clear_ring()
         self.epoch = epoch
         head = orjson.dumps({"channel": self.channel, "terminal": self.terminal, "epoch": epoch})
         self._head = f'{{"jsonrpc":"2.0","method":"event","params":{head[:-1].decode()},"seq":'
@@ -209,6 +257,38 @@ class Topic:
         """Return an event with the present ``seq``; ``data`` is ready JSON."""
         text = f'{self._head}{self.seq},"type":"{kind}","ts":{ts},"data":{data}}}}}'
         return StreamEvent(self.key, latest, text_frame(text.encode()))
+
+    def start_keeping(self) -> None:
+        """Keep the events that come, where they count one by one."""
+        self.is_keeping = self._bounds is not None
+
+    def stop_keeping(self) -> None:
+        """Keep no events, neither those that come nor those that came."""
+        self.is_keeping = False
+        self._clear_ring()
+
+    def keep(self, event: StreamEvent, ts: int) -> None:
+        """Keep the event of the present ``seq``, in the place of the oldest ones."""
+        ring = self._ring
+        ring.append((ts, event))
+        self._ring_bytes += len(event.frame)
+        assert self._bounds is not None
+        most, age_ms = self._bounds
+        while len(ring) > most or self._ring_bytes > RING_BYTES or ts - ring[0][0] > age_ms:
+            self._ring_bytes -= len(ring.popleft()[1].frame)
+
+    def after(self, seq: int, until: int) -> list[StreamEvent] | None:
+        """Return the events behind number ``seq`` up to ``until``; ``None`` if one is gone."""
+        # the last that is kept is number self.seq, and none between is missing
+        first = len(self._ring) - (self.seq - seq)
+        if first < 0:
+            return None
+        last = len(self._ring) - (self.seq - until)
+        return [event for _, event in islice(self._ring, first, last)]
+
+    def _clear_ring(self) -> None:
+        self._ring.clear()
+        self._ring_bytes = 0
 
     def snapshot(self, data: str, ts: int) -> StreamEvent:
         """Return the topic's state as an event; it is never merged away."""
@@ -246,9 +326,13 @@ class Hub:
 
         """
         topic.seq += 1
-        if topic.groups:
+        if topic.groups or topic.is_keeping:
             conflatable = topic.latest if latest is None else latest
-            self._append(topic, topic.encode(kind, data, ts, latest=conflatable))
+            event = topic.encode(kind, data, ts, latest=conflatable)
+            if topic.is_keeping:
+                topic.keep(event, ts)
+            if topic.groups:
+                self._append(topic, event)
 
     def republish(self, topic: Topic, data: str, ts: int) -> None:
         """Give everybody who listens a fresh snapshot; it takes no number of its own."""
@@ -323,6 +407,8 @@ class Hub:
             group = self._groups[topics] = _Group(topics)
             for topic in topics:
                 topic.groups += (group,)
+                if not topic.is_keeping:
+                    topic.start_keeping()
         # tuples, made anew: a flush that is under way goes on with the one that it has begun
         group.sinks += (sink,)
         self._of[sink] = group

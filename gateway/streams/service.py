@@ -27,10 +27,10 @@ from gateway.schemas.events import (
 )
 from gateway.schemas.events import Subscription as SubscriptionEntry
 
-from .channels import Channel, Item, RequestedChannel, compare, read_items, refusal
+from .channels import Channel, Item, RequestedChannel, missed, read_items, refusal
 from .context import Ask, StreamContext, TerminalQuery
 from .feed import SymbolTable, TerminalFeed
-from .hub import Heartbeats, Hub, Listener, Scheduler
+from .hub import Heartbeats, Hub, Listener, Scheduler, Timer
 from .outbox import StreamEvent
 from .subscriptions import (
     ChannelSubscription,
@@ -40,6 +40,11 @@ from .subscriptions import (
     Subscriber,
     SubscriptionRegistry,
 )
+
+KEPT_S = 60.0
+"""Time in which a program that has lost its connection should be back."""
+MAX_KEPT = 1024
+"""Channels that do."""
 
 
 class EventSource(SymbolTable, Protocol):
@@ -69,6 +74,7 @@ class Streams:
         ask: asks a terminal for its streams.
         clock_of: returns a terminal's broker clock, always the same one.
         max_channels: subscriptions of one connection, and of one token over ``/rpc``.
+        kept_s: how long a channel goes on after the connection that heard it has ended.
 
     """
 
@@ -81,6 +87,7 @@ class Streams:
         ask: Ask,
         clock_of: Callable[[str], BrokerClock],
         max_channels: int,
+        kept_s: float = KEPT_S,
     ) -> None:
         self._boot = boot
         self._clock = clock
@@ -88,6 +95,7 @@ class Streams:
         self._ask = ask
         self._clock_of = clock_of
         self._max_channels = max_channels
+        self._kept_s = kept_s
         self._epochs = itertools.count(1)
         self._hub = Hub(clock)
         self._registry = SubscriptionRegistry()
@@ -95,6 +103,8 @@ class Streams:
             self._hub, self._registry, Heartbeats(self._hub, clock, now_ms)
         )
         self._feeds: dict[str, TerminalFeed] = {}
+        self._kept: dict[tuple[str, str], tuple[Timer, Callable[[], None]]] = {}
+        """Channels of connections that are over, with what lets go of each."""
         self.retime = self._deliveries.update
         """Called when a connection wants its heartbeats at another pace."""
 
@@ -113,20 +123,28 @@ class Streams:
         owner = self._registry.remove(listener)
         self._deliveries.leave(listener)
         if owner is not None:
+            for subscription in owner.subscriptions.values():
+                self._keep(owner.terminal, subscription)
             self._drop_all(owner)
 
     def end_token(self, tid: str, code: int, reason: str) -> None:
         """A token is revoked or has expired: close its connections, forget what it owned."""
         owner = self._registry.remove_token(tid)
+        owners = [owner]
         for listener in self._registry.listeners(tid):
+            # before its end, which detaches it: of what is revoked nothing is kept
+            owners.append(self._registry.remove(listener))
             listener.end(code, reason)
             self.detach(listener)
-        if owner is not None:
-            self._drop_all(owner)
+        for ended in owners:
+            if ended is not None:
+                self._drop_all(ended)
 
     def close(self) -> None:
         """Stop all timers and tasks; nothing is published after this."""
         self._deliveries.close()
+        for timer, _ in self._kept.values():
+            timer.cancel()
         for feed in self._feeds.values():
             feed.stop()
 
@@ -166,6 +184,8 @@ class Streams:
         if failed and not reserved:
             self._hub.listen(pending, ())
             raise SubscribeFailed(failed=failed)
+        if listener is not None:
+            self._begin_anew(listener, reserved)
         subscribed = [self._admit(owner.terminal, entry, pending) for entry in reserved]
         made = [entry.subscription for entry in reserved]
         self._hub.listen(pending, {entry.topic for entry in made if entry.pending is pending})
@@ -351,17 +371,35 @@ class Streams:
         failed.append(refusal(subscription.channel.name, error))
         return False
 
+    def _begin_anew(self, listener: Listener, reserved: Sequence[_Reservation]) -> None:
+        """Begin again what a connection hears already and wants from an earlier event on: what
+        waits for it is told with the rest, behind the answer and in its order.
+        """
+        anew = [entry for entry in reserved if entry.request.since is not None]
+        for entry in anew:
+            entry.subscription.active = False
+        if anew:
+            self._deliveries.update(listener)
+
     def _admit(
         self, terminal: str, entry: _Reservation, pending: PendingSubscription
     ) -> Subscribed:
         subscription, topic = entry.subscription, entry.subscription.topic
         at = topic.position
+        since = entry.request.since
         is_first = not subscription.active and subscription.pending is None
         if is_first:
             subscription.pending = pending
         if subscription.pending is not None:  # what that has heard is still to come
             at = subscription.pending.starts.setdefault(topic, at)
-        recovered, reason = compare(at, entry.request.since)
+        found = missed(topic, at, since) if since is not None else None
+        replay = found if isinstance(found, list) else []
+        recovered = isinstance(found, list) if since is not None else None
+        # of a beginning that is another call's, the first events are on their way already
+        if replay and not is_first:
+            recovered, replay, found = False, [], "evicted"
+        if is_first:
+            pending.replay += replay
         # a snapshot takes no number: who has missed nothing may never have had one
         if is_first and (entry.request.snapshot or recovered is False):
             snapshot = self._snapshot(terminal, subscription)
@@ -373,8 +411,8 @@ class Streams:
             "epoch": at.epoch,
             "seq": at.seq,
             "recovered": recovered,
-            "reason": reason,
-            "replayed": 0,
+            "reason": found if isinstance(found, str) else None,
+            "replayed": len(replay),
             "already": entry.already,
             "live": self._feed(terminal).live(subscription.channel),
         }
@@ -410,6 +448,37 @@ class Streams:
             if subscription.pending is not None:
                 self._deliveries.cancel(subscription.pending)
             self._drop(owner, subscription)
+
+    def _keep(self, terminal: str, subscription: ChannelSubscription) -> None:
+        """Have a channel go on for a while after its connection has ended: who comes back gets
+        what it has missed.
+        """
+        channel = subscription.channel
+        if channel.ring is None or not subscription.active:
+            return
+        key = terminal, channel.name
+        # anew behind all others: the first one is always the next to be let go
+        if key in self._kept:
+            self._let_go(key)
+        elif len(self._kept) >= MAX_KEPT:
+            self._let_go(next(iter(self._kept)))
+        feed = self._feed(terminal)
+        feed.retain(channel)
+        topic = subscription.topic
+
+        def release() -> None:
+            feed.release(channel)
+            # what the gateway itself holds, without a listener, is counted alone
+            if topic.latest and not topic.groups:
+                topic.stop_keeping()
+
+        timer = self._clock.call_later(self._kept_s, partial(self._let_go, key))
+        self._kept[key] = timer, release
+
+    def _let_go(self, key: tuple[str, str]) -> None:
+        timer, release = self._kept.pop(key)
+        timer.cancel()
+        release()
 
     def _over(self, terminal: str, channel: Channel, error: GatewayError) -> None:
         """The terminal turns out not to have a channel: say so and end its subscriptions."""

@@ -37,6 +37,8 @@ class PendingSubscription:
     answer was on its way.
     """
 
+    replay: list[StreamEvent] = field(default_factory=list)
+    """Events that were missed, to be told before all others."""
     events: list[StreamEvent] = field(default_factory=list)
     starts: dict[Topic, StreamPosition] = field(default_factory=dict)
     """Since when it has heard each: the first event that it has is the next."""
@@ -221,4 +223,5 @@ class DeliveryPlan:
             if new and pending.overrun:
                 listener.end(MISSED, "insufficient_state")
             else:
-                self._hub.send(listener, [e for e in pending.events if e.key in new])
+                told = (*pending.replay, *pending.events)
+                self._hub.send(listener, [event for event in told if event.key in new])

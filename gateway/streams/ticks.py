@@ -6,6 +6,8 @@ and so they are spliced into the event as the terminal wrote them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import orjson
 
 from ea_bridge.commands import TICK_GET, SymbolParams
@@ -73,16 +75,31 @@ class TickStream:
         self.accepting = accepting
         self.begun = self.begun or accepting
 
-    def take(self, row: Row, ts: int) -> None:
-        """Publish a tick."""
+    def take(self, rows: Sequence[Row], ts: int) -> None:
+        """Publish ticks that came together."""
         if not self.accepting:
             return
-        _, msc, bid, ask, last, volume, flags = row
+        last = len(rows) - 1
+        # a flood for nobody: but the last, which a snapshot or an interval may tell, is counted
+        if last and not any(topic.is_heard for topic in self._direct):
+            for row in rows[:last]:
+                self._move_cursor(row[1])
+            for topic in self._direct:
+                topic.seq += last
+            rows = rows[last:]
+        for row in rows:
+            self._publish(row, ts)
+
+    def _move_cursor(self, msc: int) -> None:
         # several ticks may have one stamp: the cursor counts them, so that none comes twice
         if msc == self.last_msc:
             self.n_same_msc += 1
         else:
             self.last_msc, self.n_same_msc = msc, 1
+
+    def _publish(self, row: Row, ts: int) -> None:
+        _, msc, bid, ask, last, volume, flags = row
+        self._move_cursor(msc)
         # Only text that begins with a 0 or a minus sorts before "1", and only such can be zero.
         if bid < "1" and not float(bid):
             bid = "null"

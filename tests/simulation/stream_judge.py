@@ -131,6 +131,8 @@ class ChannelCopy:
         self._places: list[int] | None = None
         """Where in the truth the next update may be; ``None``: anywhere behind the least."""
         self._owed_snapshot = False
+        self._replayed_to = 0
+        """Events up to this number come before the snapshot that is owed."""
         self._compared = 0
         self._version = -1
 
@@ -162,9 +164,13 @@ class ChannelCopy:
         expected: tuple[bool | None, str | None] = (None, None)
         if since is not None:
             is_same = epoch == since["epoch"]
-            expected = (True, None) if is_same and seq == since["seq"] else (False, "evicted")
+            # what was not kept may be evicted; who has missed nothing misses nothing
+            is_all_there = told["recovered"] or seq == since["seq"]
+            expected = (True, None) if is_all_there else (False, "evicted")
             if not is_same:
                 expected = (False, "epoch_changed")
+            if told["replayed"] != (seq - since["seq"] if told["recovered"] else 0):
+                self.accuse(f"asked with {since}, so many cannot be told again: {told}")
         if (told["recovered"], told["reason"]) != expected:
             self.accuse(f"asked with {since}, answered {told}")
         if since is not None and epoch == since["epoch"] and seq < since["seq"]:
@@ -173,8 +179,12 @@ class ChannelCopy:
             self._record.count(CAME_BACK[expected])
         if expected[0] is not True:
             self._break_off()
+        if told["replayed"]:
+            self._record.count("stream: replayed")
         self._owed_snapshot = self.is_live and self.channel in STATEFUL
-        self.epoch, self.seq = epoch, seq
+        self._replayed_to = seq
+        # what is told again follows what was heard, number by number
+        self.epoch, self.seq = epoch, seq - told["replayed"]
 
     # --- events ----------------------------------------------------------------------------------
 
@@ -201,7 +211,7 @@ class ChannelCopy:
 
     def _update(self, params: Json, payload: bytes) -> None:
         epoch, seq, data = params["epoch"], params["seq"], params["data"]
-        if self._owed_snapshot:
+        if self._owed_snapshot and seq > self._replayed_to:
             self.accuse(f"an update came before the snapshot: {params}")
             self._owed_snapshot = False
         if self.lossless:

@@ -42,7 +42,7 @@ class Scene:
     def subscribed(self, copy: ChannelCopy, **told: Any) -> None:
         """Answer ``subscribe``."""
         entry = {"epoch": EPOCH, "seq": 0, "delivery": "lossless", "live": True}
-        entry |= {"recovered": None, "reason": None}
+        entry |= {"recovered": None, "reason": None, "replayed": 0}
         since = told.pop("since", None)
         copy.subscribed(entry | told, since=since, life=1, terminal="main")
 
@@ -146,6 +146,30 @@ def test_going_on_where_it_was_left_is_right(scene: Scene):
     copy.finish()
 
     assert scene.record.wrong == []
+
+
+def test_what_is_told_again_follows_what_was_heard(scene: Scene):
+    """Number by number, and the snapshot comes behind it."""
+    copy = scene.copy()
+    scene.subscribed(copy)
+    scene.tell(copy, [snapshot(), scene.events[0]])
+    scene.subscribed(copy, since=copy.since, seq=2, recovered=True, replayed=1)
+    opened = [event["data"]["position"] for event in scene.events[:2]]
+    scene.tell(copy, [scene.events[1], snapshot(2, *opened), *scene.events[2:]])
+    copy.finish()
+
+    assert scene.record.wrong == []
+
+
+def test_a_hole_in_what_is_told_again_is_noticed(scene: Scene):
+    """All that was missed, or none of it."""
+    copy = scene.copy()
+    scene.subscribed(copy)
+    scene.tell(copy, [snapshot()])
+    scene.subscribed(copy, since=copy.since, seq=2, recovered=True, replayed=2)
+    scene.tell(copy, [scene.events[1]])
+
+    assert scene.record.wrong != []
 
 
 Lie = Callable[[list[Event]], list[Event]]

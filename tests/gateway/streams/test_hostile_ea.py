@@ -13,6 +13,7 @@ from stage import T0, Ear, Stage, turns
 from ea_bridge import model
 from ea_bridge.protocol import messages as m
 from gateway import schemas as shapes
+from gateway.streams import hub
 from gateway.streams.feed import TerminalFeed
 
 
@@ -125,7 +126,9 @@ async def test_a_claim_of_endless_loss_is_not_counted(live: Stage, ear: Ear) -> 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("events", [80_000, pytest.param(175_000, marks=pytest.mark.long)])
-async def test_memory_is_flat_over_many_events(live: Stage, events: int) -> None:
+async def test_memory_is_flat_over_many_events(
+    live: Stage, events: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What is kept depends on what is subscribed to, never on how much has happened.
 
     If as little as an empty object were kept of each round of 25, it would be too much.
@@ -135,6 +138,7 @@ async def test_memory_is_flat_over_many_events(live: Stage, events: int) -> None
         def deliver(self, events: object, joined: bytes) -> None:
             pass
 
+    monkeypatch.setattr(hub, "RING_BYTES", 8192)  # so that the rings are full before
     ear = Deaf()
     live.streams.attach(ear)
     await live.subscribe(
