@@ -7,6 +7,8 @@
     |   +-- WeakPassword
     +-- SignInRefused  one text, whatever was wrong                  401
     |   +-- PasswordRefused   the same, where no address was asked for
+    |   +-- CodeRefused       the same, of a second factor's code
+    +-- CodeNeeded     the second factor's code is missing           403
     +-- StepUpNeeded   the password has to be given again            403
     +-- NotFound       there is none, or it is somebody else's       404
     +-- Taken          another one has the name                      409
@@ -127,6 +129,29 @@ class PasswordRefused(SignInRefused):
             "That is not your password, or there were too many tries. Check it and try again in "
             "a moment.",
         )
+
+
+class CodeRefused(SignInRefused):
+    """Refusal of a second factor's code."""
+
+    word = "code_refused"
+
+    def __init__(self, wait_s: int = 0) -> None:
+        super().__init__(wait_s)
+        self.args = (
+            "That code does not fit, was used already, or there were too many tries. Wait for the "
+            "next code and try again.",
+        )
+
+
+class CodeNeeded(ConsoleError):
+    """Demand of a second factor's code: the password alone opens no session."""
+
+    status = 403
+    word = "code_needed"
+
+    def __init__(self) -> None:
+        super().__init__("Give the code of your authenticator app as well.")
 
 
 class StepUpNeeded(ConsoleError):

@@ -145,20 +145,40 @@ class Links:
         self._db = db
         self._now_s = now_s
 
-    async def make(self, purpose: str, user_id: str | None, ttl_s: int) -> str:
-        """Return the secret of a new link; older ones for the same open nothing any more."""
+    async def make(
+        self, purpose: str, user_id: str | None, ttl_s: int, *, alone: bool = True
+    ) -> str:
+        """Return the secret of a new link; see :meth:`keep`."""
         secret = new_secret()
         async with self._db.begin() as session:
-            await self.keep(session, secret, purpose, user_id, ttl_s)
+            await self.keep(session, secret, purpose, user_id, ttl_s, alone=alone)
         return secret
 
     async def keep(
-        self, session: AsyncSession, secret: str, purpose: str, user_id: str | None, ttl_s: int
+        self,
+        session: AsyncSession,
+        secret: str,
+        purpose: str,
+        user_id: str | None,
+        ttl_s: int,
+        *,
+        alone: bool = True,
     ) -> None:
-        """Note a fresh secret within a transaction; older ones for the same open nothing more."""
+        """Note a fresh secret within a transaction.
+
+        Args:
+            session: of the transaction.
+            secret: that opens it.
+            purpose: what for.
+            user_id: whose.
+            ttl_s: how long it is good.
+            alone: older ones for the same open nothing any more.
+
+        """
         now_s = self._now_s()
         # one open link a purpose: whoever finds an older mail finds nothing that opens
-        await self.drop(session, purpose, user_id)
+        if alone:
+            await self.drop(session, purpose, user_id)
         session.add(
             Row(
                 secret_hash=secret_hash(secret),

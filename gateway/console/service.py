@@ -32,6 +32,7 @@ from .links import SETUP, SETUP_S, Links, Resets
 from .mail import MailQueue, transport_for
 from .records import DeviceOffers, LeaseIssuer, TokenRecords
 from .reports import LoginHistory, TerminalReports
+from .second_factor import SecondFactors
 from .secret_keys import open_box, sealed_value
 from .sessions import Sessions
 from .settings import ConsoleSettings, sender
@@ -140,7 +141,10 @@ class Console:
         db, now_s, activity, mail, url = self.db, self.now_s, self.activity, self.mail, self.url
         self.throttle, self.links = SignInThrottle(db, now_s), Links(db, now_s)
         self.sessions = Sessions(db, now_s)
-        sign_ins = SignIns(mail, url, now_s)
+        sign_ins = SignIns(mail, activity, url, now_s)
+        self.second_factors = SecondFactors(
+            db, self.box, self.throttle, self.links, sign_ins, activity, now_s
+        )
         self.browsers = Browsers(browser_key, sign_ins)
         self.users = Users(
             db,

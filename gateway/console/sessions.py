@@ -18,13 +18,13 @@ from .activity import printable
 from .database import Database
 from .database.model import Session as Row
 from .database.model import User
-from .errors import NotFound, SignInRefused, StepUpNeeded
+from .errors import CodeNeeded, NotFound, SignInRefused, StepUpNeeded
 from .ids import new_id, new_secret, secret_hash
-from .user_info import UserInfo, locked_user, user_info
+from .user_info import UserInfo, has_second_factor, locked_user, user_info
 
 IDLE_S = 1800
 ABSOLUTE_S = 43_200
-STEP_UP_S = 300
+STEP_UP_S = 900
 """For so long after the password was given the acts that need it are allowed; or one of them."""
 TOUCH_S = 30
 """A session that is in use is noted so often; idleness is counted from the last note."""
@@ -62,7 +62,15 @@ class Sessions:
         self._db = db
         self._now_s = now_s
 
-    async def create(self, user: UserInfo, ip: str, agent: str, *, https: bool = False) -> str:
+    async def create(
+        self,
+        user: UserInfo,
+        ip: str,
+        agent: str,
+        *,
+        https: bool = False,
+        with_code: bool = False,
+    ) -> str:
         """Return the secret of a new session.
 
         Args:
@@ -70,8 +78,10 @@ class Sessions:
             ip: of the visitor.
             agent: what the browser says of itself.
             https: no other server gets the cookie.
+            with_code: the second factor's code was right, too.
 
         Raises:
+            CodeNeeded: the user has a second factor, and its code was not given.
             SignInRefused: since then the password was changed, or the account disabled: what ended
                 all sessions then has ended this one too.
 
@@ -83,6 +93,9 @@ class Sessions:
             # begins
             if (row.status, row.password_changed_at) != ("active", user.password_changed_at):
                 raise SignInRefused
+            # here and not in who signs in: no way into the console can forget it
+            if not with_code and await has_second_factor(session, user.id):
+                raise CodeNeeded
             # in the transaction that has locked the user: two sign-ins at once make room for both
             await self._make_room(session, user.id)
             session.add(

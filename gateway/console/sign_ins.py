@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from ea_bridge import host
 from gateway.credentials.passwords import MAX_DELAY_S, MAX_FAILURES, delay_s
 
-from .activity import place_of
+from .activity import ActivityLog, place_of
 from .database import Database, insert_missing
 from .database.model import Activity, User
 from .database.model import Throttle as Row
@@ -107,8 +107,12 @@ class SignInThrottle:
 
     async def _row(self, session: AsyncSession, key: str) -> Row:
         # a row of its own for each key, made first: two first tries at once lock the same one
-        await insert_missing(session, Row, key=key, count=0, at=self._now_s())
-        return await session.get_one(Row, key, with_for_update=True)
+        while True:
+            await insert_missing(session, Row, key=key, count=0, at=self._now_s())
+            row = await session.get(Row, key, with_for_update=True, populate_existing=True)
+            # PostgreSQL: a sign-in beside this one may have taken it away in between
+            if row is not None:
+                return row
 
     def _count_address(self, row: Row) -> None:
         now_s = self._now_s()
@@ -164,15 +168,37 @@ class SignIns:
 
     Args:
         mail: tells.
+        activity: the log.
         url: where people find the console.
         now_s: seconds since 1970.
 
     """
 
-    def __init__(self, mail: MailQueue, url: Callable[[], str], now_s: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        mail: MailQueue,
+        activity: ActivityLog,
+        url: Callable[[], str],
+        now_s: Callable[[], int],
+    ) -> None:
         self._mail = mail
+        self._activity = activity
         self._url = url
         self._now_s = now_s
+
+    async def note(self, session: AsyncSession, user: User, ip: str, agent: str) -> None:
+        """Note a sign-in that is complete, in its transaction.
+
+        Args:
+            session: of the transaction, which has locked the user.
+            user: who signs in.
+            ip: from where.
+            agent: what the browser says of itself.
+
+        """
+        user.last_login_at = self._now_s()
+        await self.notify_if_new(session, user, ip, agent)
+        self._activity.note(session, "login", user_id=user.id, ip=ip, agent=agent)
 
     async def notify_if_new(self, session: AsyncSession, user: User, ip: str, agent: str) -> None:
         """Queue a mail if a sign-in that succeeds now comes from a new address.
@@ -223,6 +249,20 @@ class SignIns:
         at_s = user.password_changed_at
         letter = templates.password_changed(at_s=at_s, forgot=self._url() + PAGE_FORGOT)
         dedupe = f"{letter.kind}:{user.id}:{at_s}"
+        await self._mail.put(session, letter, address=user.email, dedupe=dedupe, user_id=user.id)
+
+    async def notify_of_second_factor(self, session: AsyncSession, user: User, event: str) -> None:
+        """Queue a mail that tells of a second factor: on, off, or a recovery code was used.
+
+        Args:
+            session: of the transaction that does it.
+            user: whose it is.
+            event: of the log.
+
+        """
+        at_s = self._now_s()
+        letter = templates.second_factor(event, at_s=at_s, account=self._url() + PAGE_SESSIONS)
+        dedupe = f"{letter.kind}:{user.id}:{event}:{at_s}"[:100]
         await self._mail.put(session, letter, address=user.email, dedupe=dedupe, user_id=user.id)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from .database.model import User
+from .database.model import SecondFactor, User
 from .errors import Invalid, NotFound
 from .mail.transports import BadAddress, check_address
 
@@ -102,6 +102,12 @@ async def user_by_email(session: AsyncSession, email: str) -> User | None:
     # cut: a form may carry a text of any length, and the index compares it
     wanted = select(User).where(User.email_key == email_key(email)[:300])
     return (await session.scalars(wanted)).one_or_none()
+
+
+async def has_second_factor(session: AsyncSession, user_id: str) -> bool:
+    """Whether a user's sign-ins need a code beside the password."""
+    row = await session.get(SecondFactor, user_id)
+    return row is not None and row.confirmed_at is not None
 
 
 async def other_admin(session: AsyncSession, user_id: str) -> bool:

@@ -29,6 +29,7 @@ from .events import Events, PendingEvent
 from .ids import new_id
 from .links import INVITATION, RESET, SETUP, Links
 from .mail import MailQueue, templates
+from .second_factor import CODE, PENDING
 from .sessions import end_sessions
 from .sign_ins import OF_BROWSER, PAGE_FORGOT, Browsers, SignIns, SignInThrottle
 from .user_info import (
@@ -36,6 +37,7 @@ from .user_info import (
     checked_email,
     checked_name,
     email_key,
+    has_second_factor,
     locked_user,
     other_admin,
     tries_name,
@@ -45,6 +47,8 @@ from .user_info import (
 
 LOGIN = "login"
 AGAIN = "password.given"
+HALFWAY = "login.password"
+"""The password was right, and the second factor's code is asked for."""
 NEVER = 0
 """When the password was changed of an account whose owner has not chosen one yet."""
 
@@ -402,10 +406,13 @@ class Users:
             await self._throttle.discard(session, tries_name(row.email, event), lane)
             if fresh is not None:
                 row.password_hash = fresh
+            # with a second factor the sign-in is complete when its code is there
+            if event == LOGIN and await has_second_factor(session, row.id):
+                event = HALFWAY
             if event == LOGIN:
-                row.last_login_at = self._now_s()
-                await self._sign_ins.notify_if_new(session, row, ip, agent)
-            self._activity.note(session, event, user_id=row.id, ip=ip, agent=agent)
+                await self._sign_ins.note(session, row, ip, agent)
+            else:
+                self._activity.note(session, event, user_id=row.id, ip=ip, agent=agent)
         return user_info(row)
 
     async def _store_password(
@@ -426,7 +433,7 @@ class Users:
             await end_sessions(session, user.id, keep=keep_sid)
             await self._drop_links(session, user.id)
             # who has proved to be the owner by mail or password starts with a clean count in both
-            for event in (LOGIN, AGAIN):
+            for event in (LOGIN, AGAIN, CODE):
                 await self._throttle.discard_all(session, tries_name(row.email, event))
             what = "password.chosen" if is_first else "password.changed"
             self._activity.note(session, what, user_id=user.id)
@@ -434,7 +441,7 @@ class Users:
                 await self._sign_ins.notify_of_password(session, row)
 
     async def _drop_links(self, session: AsyncSession, user_id: str) -> None:
-        for purpose in (RESET, INVITATION):
+        for purpose in (RESET, INVITATION, PENDING):
             await self._links.drop(session, purpose, user_id)
 
     async def _turn(self, session: AsyncSession, user_id: str, *, takes_away: bool) -> None:

@@ -121,12 +121,16 @@ async def _sign_in(call: ConsoleCall) -> ResponseModel:
         agent=visitor.agent,
         browser=visitor.browser,
     )
+    factors = call.console.second_factors
+    with_code = bool(given.code) and await factors.info(user.id) is not None
+    if with_code:
+        user = await factors.check(user, given.code, visitor.address, visitor.agent)
+    secret = await call.console.sessions.create(
+        user, visitor.address, visitor.agent, https=visitor.https, with_code=with_code
+    )
     # as on the page: a session from before is not gone on with under a new name
     if visitor.session is not None:
         await call.console.sessions.end(visitor.secret)
-    secret = await call.console.sessions.create(
-        user, visitor.address, visitor.agent, https=visitor.https
-    )
     answer = await _begin(call, secret)
     visitor.remember(call.console.browsers.mark(user.id, visitor.browser))
     return answer
@@ -185,11 +189,12 @@ OPERATIONS = (
         "sign_in",
         "POST",
         "/api/v1/session",
-        "Sign in. The answer sets the cookie; whatever was wrong, the refusal is the same.",
+        "Sign in. The answer sets the cookie; whatever was wrong, the refusal is the same. 403 "
+        "`code_needed`: the account has a second factor, send its code as well.",
         _sign_in,
         Me,
         request_model=SignIn,
-        errors=(401,),
+        errors=(401, 403),
         who="anyone",
     ),
     Operation("sign_out", "DELETE", "/api/v1/session", "Sign out.", _sign_out, DoneResponse),

@@ -48,6 +48,8 @@ class SignIn(RequestModel):
 
     email: Annotated[str, Field(max_length=254)]
     password: Password
+    code: Annotated[str, Field(max_length=40)] = ""
+    """Of the second factor, where the account has one; or a recovery code."""
 
 
 class StepUp(RequestModel):

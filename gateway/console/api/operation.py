@@ -71,8 +71,8 @@ DOCUMENT_INFO: Final = DocumentInfo(
     invalid=ErrorResponse,
 )
 STEP_UP: Final = (
-    "Needs the password within the last five minutes, without https for each call anew; else 403 "
-    "`step_up_needed`."
+    "Needs the password within the last quarter of an hour, without https for each call anew; "
+    "else 403 `step_up_needed`."
 )
 PLACES: Final = {
     name: Parameter(name, type_, "Its id.", required=True)
@@ -106,7 +106,7 @@ class Operation(operation.Operation[ConsoleCall]):
 
     who: Who = "user"
     step_up: bool = False
-    """The password must have been given within five minutes; without https, for this call."""
+    """The password must have been given in the last 15 minutes; without https, for this call."""
 
     @property
     def is_open(self) -> bool:

@@ -11,8 +11,8 @@ For the pages (``console.approvals``; all are coroutines and take no session of 
     not_me(secret) -> RequestView                      of the mail's link, without login; Gone
 
 Errors are :class:`gateway.console.errors.ConsoleError`. ``approve`` needs a session stepped up
-within five minutes: that is the pages' part. Who refuses while logged in says no to one request;
-who follows "This was not me" also suspends the token and must choose a new password.
+within a quarter of an hour: that is the pages' part. Who refuses while logged in says no to one
+request; who follows "This was not me" also suspends the token and must choose a new password.
 
 The links of the mails, relative to the console's public URL: :data:`PAGE_REVIEW` and
 :data:`PAGE_NOT_ME` with the link's secret, :data:`PAGE_REQUEST` with the request's id (shown by

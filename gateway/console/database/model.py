@@ -84,6 +84,33 @@ class Session(Base):
     agent: Mapped[str] = mapped_column(String(256))
 
 
+class SecondFactor(Base):
+    """Authenticator app of a user."""
+
+    __tablename__ = "second_factors"
+
+    user_id: Mapped[str] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    secret: Mapped[str]
+    """Sealed."""
+    confirmed_at: Mapped[int | None]
+    """When its first code was seen; before that none is asked for."""
+    last_step: Mapped[int]
+    """Time step of the last code that was taken: none of it or before it counts again."""
+
+
+class RecoveryCode(Base):
+    """A code that stands in for the app once."""
+
+    __tablename__ = "recovery_codes"
+
+    user_id: Mapped[str] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
 class OneTimeLink(Base):
     """A link that works once: the first administrator's, a password reset."""
 
@@ -575,5 +602,6 @@ SEALED = (
     SealedColumn("signing_keys", "kid", "private_key"),
     SealedColumn("sealed_values", "name", "sealed"),
     SealedColumn("mails", "id", "body"),
+    SealedColumn("second_factors", "user_id", "secret"),
 )
 """Columns that hold what :class:`gateway.credentials.secrets.SecretBox` sealed."""

@@ -311,6 +311,27 @@ def password_changed(*, at_s: int, forgot: str) -> Letter:
     )
 
 
+_SECOND_FACTOR = {
+    "second_factor.on": ("is on", "From now on a sign-in needs a code of your app."),
+    "second_factor.off": ("is off", "From now on the password alone signs in."),
+    "second_factor.recovery": ("was replaced once", "One of your recovery codes was used."),
+}
+
+
+def second_factor(event: str, *, at_s: int, account: str) -> Letter:
+    """Tell that an account's second factor is on or off, or that a recovery code was used."""
+    what, line = _SECOND_FACTOR[event]
+    return Letter(
+        kind="second-factor",
+        subject="The second factor of your account",
+        title=f"Your second factor {what}",
+        lines=(line,),
+        facts=(("When", when(at_s)),),
+        buttons=(Button("See your account", account),),
+        closing=(_WAS_NOT_YOU, _NOT_ASKED),
+    )
+
+
 def when(at_s: int) -> str:
     """Return a time in UTC and in the console's own zone, where that is another."""
     utc = datetime.fromtimestamp(at_s, UTC)

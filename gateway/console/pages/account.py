@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+import segno
 from aiohttp import web
 
 from gateway.console.errors import (
+    CodeNeeded,
+    CodeRefused,
     ConsoleError,
     ConsoleProblem,
     Gone,
@@ -21,6 +24,7 @@ from gateway.console.errors import (
     WeakPassword,
 )
 from gateway.console.links import INVITATION, RESET, RESET_S, SETUP
+from gateway.console.second_factor import Setup
 from gateway.console.sessions import SessionInfo
 from gateway.console.user_info import UserInfo
 from gateway.console.web.request_context import VISITOR, RequestContext, safe_path
@@ -32,6 +36,7 @@ _SIGN_IN_SAID: Final = {
     "out": "You are signed out.",
     "password": "Your new password is set. Sign in with it.",
     "welcome": "Your password is set. Sign in with it and your email address.",
+    "late": "That took too long, or the password was changed meanwhile. Sign in again.",
 }
 _DIFFERENT: Final = "The two are not the same."
 
@@ -49,6 +54,7 @@ class SignInPages:
         return [
             web.get("/sign-in", self.ask),
             web.post("/sign-in", self.sign_in),
+            web.post("/sign-in/code", self.take_code),
             web.post("/sign-out", self.sign_out),
             web.post("/step-up", signed_in(self.step_up)),
             web.get("/forgot", self.forgot),
@@ -83,9 +89,33 @@ class SignInPages:
                 browser=visitor.browser,
             )
             secret = await self._begin(visitor, user)
+        except CodeNeeded:
+            values = {"next": path, "pending": await self._console.second_factors.ask(user)}
+            return await self._context.page(request, "sign_in_code", values)
         except SignInRefused as error:
             values = {"next": path, "email": email, "refused": str(error)}
             return await self._context.page(request, "sign_in", values, status=error.status)
+        return await self._go_on(visitor, user, secret, path)
+
+    async def take_code(self, request: web.Request) -> web.StreamResponse:
+        """Take the second factor's code of a sign-in whose password was right."""
+        visitor, form = request[VISITOR], request[VISITOR].form
+        path, pending = safe_path(form.get("next", "/")), form.get("pending", "")
+        try:
+            user = await self._console.second_factors.finish(
+                pending, form.get("code", ""), visitor.address, visitor.agent
+            )
+        except Gone:
+            return go("/sign-in", done="late")
+        except CodeRefused as error:
+            values = {"next": path, "pending": pending, "refused": str(error)}
+            return await self._context.page(request, "sign_in_code", values, status=error.status)
+        secret = await self._begin(visitor, user, with_code=True)
+        return await self._go_on(visitor, user, secret, path)
+
+    async def _go_on(
+        self, visitor: RequestContext, user: UserInfo, secret: str, path: str
+    ) -> web.StreamResponse:
         # a session from before goes: a cookie that somebody planted must not become ours
         if visitor.session is not None:
             await self._console.sessions.end(visitor.secret)
@@ -189,9 +219,11 @@ class SignInPages:
         visitor.remember(self._console.browsers.mark(user.id))
         return go("/")
 
-    async def _begin(self, visitor: RequestContext, user: UserInfo) -> str:
+    async def _begin(
+        self, visitor: RequestContext, user: UserInfo, *, with_code: bool = False
+    ) -> str:
         return await self._console.sessions.create(
-            user, visitor.address, visitor.agent, https=visitor.https
+            user, visitor.address, visitor.agent, https=visitor.https, with_code=with_code
         )
 
     async def _ask_new(
@@ -313,9 +345,11 @@ class UserPages:
 
 
 LOG_LINES: Final = 50
+HERE: Final = "/account"
 _SAID: Final = {
     "password": "Your password is changed. You are signed out everywhere else.",
     "ended": "That browser is signed out.",
+    "off": "Your second factor is off.",
 }
 _MUST: Final = "Please choose a new password now: somebody else may know the old one."
 
@@ -329,9 +363,14 @@ class AccountPages:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
-        signed_in = self._context.signed_in
+        signed_in, stepped_up = self._context.signed_in, self._context.stepped_up
+        factor = "/account/second-factor"
         return [
             web.get("/account", signed_in(self.show)),
+            web.post(f"{factor}/begin", signed_in(stepped_up("factor", self.begin_factor))),
+            web.post(factor, signed_in(stepped_up("factor", self.confirm_factor))),
+            web.post(f"{factor}/codes", signed_in(stepped_up("factor", self.new_codes))),
+            web.post(f"{factor}/off", signed_in(stepped_up("factor", self.end_factor))),
             web.post("/account/password", signed_in(self.change_password)),
             web.post(
                 "/account/sessions/{sid:[A-Za-z0-9_-]{8,32}}/end", signed_in(self.end_session)
@@ -363,6 +402,42 @@ class AccountPages:
         visitor.begin(secret, await self._console.sessions.get(secret))
         return go("/account", done="password")
 
+    async def begin_factor(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Show the secret of a new second factor, which waits for its first code."""
+        setup = await self._console.second_factors.begin(me.user)
+        return await self._ask_code(request, setup)
+
+    async def confirm_factor(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Switch the second factor on, and show the recovery codes, this once."""
+        code, factors = request[VISITOR].form.get("code", ""), self._console.second_factors
+        try:
+            codes = await factors.confirm(me.user, code, keep_sid=me.sid)
+        except CodeRefused as error:
+            return await self._ask_code(request, await factors.begun(me.user), str(error))
+        return await self._context.page(request, "recovery_codes", {"codes": codes}, here=HERE)
+
+    async def new_codes(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Show new recovery codes, this once."""
+        codes = await self._console.second_factors.new_codes(me.user)
+        return await self._context.page(request, "recovery_codes", {"codes": codes}, here=HERE)
+
+    async def end_factor(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Switch the second factor off."""
+        code = request[VISITOR].form.get("code", "")
+        try:
+            await self._console.second_factors.remove(me.user, code)
+        except CodeRefused as error:
+            return await self._show(request, me, {"code": str(error)})
+        return go("/account", done="off")
+
+    async def _ask_code(
+        self, request: web.Request, setup: Setup, problem: str = ""
+    ) -> web.Response:
+        picture = segno.make(setup.uri, error="m").svg_data_uri(scale=5, border=3, light="#fff")
+        values = {"secret": setup.secret, "picture": picture, "problem": problem}
+        status = 422 if problem else 200
+        return await self._context.page(request, "second_factor", values, status=status, here=HERE)
+
     async def end_session(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Sign another browser out."""
         await self._console.sessions.end_one(me.user.id, request.match_info["sid"])
@@ -375,6 +450,7 @@ class AccountPages:
         log = await self._console.activity.list(me.user.id, limit=LOG_LINES)
         values = {
             "problems": problems or {},
+            "factor": await self._console.second_factors.info(me.user.id),
             "refused": _MUST if me.user.must_change_password and not problems else "",
             "sessions": [session_view(session, me.sid) for session in sessions],
             "activity": [entry_view(entry) for entry in log],

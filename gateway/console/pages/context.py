@@ -119,6 +119,7 @@ PURPOSES: Final = {
     "approve": "approve a machine",
     "limits": "change limits",
     "hook": "change a hook",
+    "factor": "change your second factor",
     "users": "change somebody's account",
 }
 """What a person is about to do that needs the password once more."""
@@ -244,7 +245,7 @@ class PageContext:
         return self.signed_in(answer)
 
     def stepped_up(self, purpose: str, handler: SessionHandler) -> SessionHandler:
-        """Let those in who gave their password within five minutes; ask the others for it.
+        """Let those in who gave their password within a quarter of an hour; ask the others for it.
 
         What they had asked for is not lost: the question carries the fields of a form along.
         Without https it is asked for each time something is to be done, and not to see a form.

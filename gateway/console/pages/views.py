@@ -96,6 +96,12 @@ _TOKEN_CHIPS: Final = {
 }
 _EVENTS: Final = {
     "login": "Signed in",
+    "login.password": "Password right, code asked for",
+    "login.code": "Code of the second factor",
+    "second_factor.on": "Second factor on",
+    "second_factor.off": "Second factor off",
+    "second_factor.codes": "New recovery codes",
+    "second_factor.recovery": "Recovery code used",
     "password.given": "Gave the password again",
     "password.changed": "Password changed",
     "password.chosen": "Password chosen",

@@ -297,6 +297,7 @@ async def test_all_that_is_sealed_is_listed(console: Console):
     await console.tokens.create(ann.id, "A")
     await console.request_reset(ann.email)
     await console.resets.settled()
+    await console.second_factors.begin(ann)
     async with console.db.session() as session:
         found = {
             (table.name, column.name)

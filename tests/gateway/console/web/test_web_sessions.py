@@ -196,7 +196,7 @@ async def _state(console: Console) -> object:
 
 
 @pytest.mark.parametrize("https", [True, False])
-async def test_what_is_delicate_needs_the_password_within_five_minutes(
+async def test_what_is_delicate_needs_the_password_within_a_quarter_of_an_hour(
     ann: PageClient, console: Console, clock: Clock, *, https: bool
 ) -> None:
     """Nothing is done before; the page asks, and carries along what was asked for. Without https
