@@ -97,8 +97,22 @@ def _root_key(text: str) -> str:
     return text
 
 
+def _target_url(url: str) -> str:
+    match = re.fullmatch(
+        r"(https?)://([a-z0-9.-]{1,253}|\[[0-9a-f:]+\])(:[0-9]{1,5})?(/[!-~]*)?",
+        url,
+        re.IGNORECASE,
+    )
+    if url and (match is None or (match[1].lower() == "http" and match[2] not in LOOPBACK_NAMES)):
+        raise PydanticCustomError(
+            "target_url", "give https://HOST/PATH, or http://127.0.0.1:PORT for this machine"
+        )
+    return url.rstrip("/")
+
+
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 ConsoleUrl = Annotated[str, AfterValidator(_console_url)]
+TargetUrl = Annotated[str, AfterValidator(_target_url)]
 RootKey = Annotated[str, AfterValidator(_root_key)]
 # a TOML array is a list; strict tuples would refuse it, and a frozen model holds no lists
 HostNames = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], Field(strict=False)]
@@ -307,6 +321,52 @@ class Manager(Section):
     """How many at once, after a pause."""
 
 
+NotifyEvent = Literal[
+    "order_filled",
+    "order_rejected",
+    "order_unknown",
+    "margin_call",
+    "link_lost",
+    "halt",
+    "limit_hit",
+    "new_device",
+]
+NotifyEvents = Annotated[tuple[NotifyEvent, ...], Field(strict=False)]
+MailAddresses = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[!-~]+@[!-~]+$", max_length=254)], ...],
+    Field(strict=False, max_length=10),
+]
+
+
+class Notify(Section):
+    """Events of which you are told elsewhere. Secrets do not stand here: mt-gateway notify secret.
+
+    The events: order_filled, order_rejected (by the broker), order_unknown, margin_call,
+    link_lost, halt (any stop of trading, and its end), limit_hit, new_device. A webhook is signed;
+    http is for addresses of this machine alone. After a change start the gateway again, and see
+    mt-gateway notify test.
+    """
+
+    events: NotifyEvents = ()
+    """Which ones; without any nobody is told of anything."""
+    link_lost_s: int = Field(default=60, ge=5, le=86_400)
+    """How long a terminal, or its broker, is away before you are told."""
+    webhook_url: TargetUrl = ""
+    """Address that gets each event as a POST of JSON; empty: no webhook."""
+    ntfy_url: TargetUrl = "https://ntfy.sh"
+    """Of the ntfy server."""
+    ntfy_topic: str = Field(default="", pattern=r"^[A-Za-z0-9_-]{0,64}$")
+    """Topic there; who knows it can read it, unless the server wants a token. Empty: no ntfy."""
+    telegram_url: TargetUrl = "https://api.telegram.org"
+    """Of Telegram's Bot API, or of a server of your own."""
+    telegram_chat: str = Field(default="", pattern=r"^(-?[0-9]{1,20}|@[A-Za-z0-9_]{1,64})?$")
+    """Id of the chat to which the bot writes; empty: no Telegram."""
+    mail_to: MailAddresses = ()
+    """Addresses that get mails, by the mail server of ``[smtp]``."""
+    apprise: bool = False
+    """Send by Apprise as well, to the URLs of mt-gateway notify secret apprise."""
+
+
 class Config(Section):
     """The whole file."""
 
@@ -315,6 +375,7 @@ class Config(Section):
     limits: Limits = Limits()
     trading: Trading = Trading()
     manager: Manager = Manager()
+    notify: Notify = Notify()
     secrets: Secrets = Secrets()
     console: Console = Console()
     console_server: ConsoleServer = ConsoleServer()

@@ -42,6 +42,7 @@ from gateway.live_page.figures import figures
 from gateway.live_page.sessions import Sessions
 from gateway.metrics.api import MetricsApi
 from gateway.metrics.readings import Reading, Sources, read_all
+from gateway.notify.secrets import NotifySecrets
 from gateway.options import ManagerReady, Ready
 from gateway.paper.terminals import GuardedTerminals
 from gateway.rpc import asyncapi, openrpc
@@ -57,6 +58,7 @@ from .catalogue import build_catalogue
 
 if TYPE_CHECKING:
     from gateway.mt4_manager.service import ManagerService
+    from gateway.notify.service import NotifyService
 
 PASSING = frozenset({"lease_expired", "device_pending"})
 """Reasons to refuse a token that end without a new token."""
@@ -88,6 +90,7 @@ class Gateway:
 
     Raises:
         WrongHome: the home has a console, and the configuration names none.
+        ConfigError: a notification has no secret, or nowhere to go.
         StoreError: the ledger cannot be used; the message says what to do.
         OSError: a port is taken.
 
@@ -142,6 +145,7 @@ class Gateway:
             self._sessions = Sessions(self.gate.recheck, self._end_page_caller)
             self._web = self._new_web(sockets)
             self._bridge = self._new_bridge()
+            self._notify = self._new_notify()
             self._opened = opened.pop_all()
 
     # --- parts -----------------------------------------------------------------------------
@@ -273,6 +277,25 @@ class Gateway:
             on_denied=self._note_denied,
         )
 
+    def _new_notify(self) -> NotifyService | None:
+        settings = self._config.notify
+        if not settings.events:
+            return None
+        # for those alone who are told of something
+        from gateway.app.notify import transports_of
+        from gateway.notify.service import NotifyService
+
+        secrets = NotifySecrets(self._home.store, self._home.box)
+        return NotifyService(
+            settings,
+            transports_of(self._config, self._home.folder, secrets),
+            home=self._home.folder,
+            gateway=self._home.device.did,
+            ledger=self.ledger,
+            registry=self.registry,
+            streams=self.trading.streams,
+        )
+
     # --- start and end ---------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
@@ -295,6 +318,8 @@ class Gateway:
                 await asyncio.sleep(0)  # let it open its session before a terminal may need it
             if self.manager is not None:
                 await stack.enter_async_context(self.manager.running())
+            if self._notify is not None:
+                await stack.enter_async_context(self._notify.running())
             # terminals before callers: who calls at once finds those that are quick
             await stack.enter_async_context(self._bridge)
             await stack.enter_async_context(self.account_service.running())

@@ -30,7 +30,7 @@ kept as the *mark* with which the trail begins.
 """
 
 from .recorder import Audit, note
-from .table import MARKS, TABLE, Head, begin_of, hash_of, head_of, head_within, last_of
+from .table import MARKS, TABLE, Head, begin_of, hash_of, head_of, head_within, last_of, rows_after
 from .verify import (
     MISMATCH,
     SIGNED,
@@ -62,5 +62,6 @@ __all__ = [
     "last_of",
     "note",
     "rows",
+    "rows_after",
     "verify",
 ]

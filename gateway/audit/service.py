@@ -55,6 +55,8 @@ SIGN_S = 3600.0
 OTHER_PROGRAMS = frozenset({"console_server", "smtp"})
 """Sections of the configuration that the daemon does not read; the console's database may be
 named there with its password."""
+ADDRESSES = frozenset({"webhook_url", "ntfy_topic", "telegram_chat"})
+"""Settings that are not noted: who knows them may write there, or read."""
 TERMINAL_EVENTS = {
     ChangeKind.CONNECTED: "terminal_linked",
     ChangeKind.DISCONNECTED: "terminal_lost",
@@ -257,7 +259,7 @@ def settings_of(config: Config) -> list[str]:
         if section in OTHER_PROGRAMS:
             continue
         for key, value in getattr(config, section).model_dump(mode="json").items():
-            if value != default[key]:
+            if value != default[key] and key not in ADDRESSES:
                 found.append(f"{section}.{key} = {value}")
     return found
 

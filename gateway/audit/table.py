@@ -8,6 +8,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from sqlite3 import Connection
+from typing import Any
+
+import orjson
 
 from gateway.storage.store import Store
 
@@ -111,6 +114,20 @@ def head_within(connection: Connection) -> Head:
     """Return how far the trail goes, within a transaction."""
     n, hashed = connection.execute(_LAST).fetchone()
     return Head(n or 0, hashed or GENESIS)
+
+
+def rows_after(store: Store, n: int, most: int) -> list[tuple[int, dict[str, Any]]]:
+    """Return the rows behind one, the oldest first, with their numbers; a damaged one is empty."""
+    rows = store.all("SELECT n, entry FROM audit WHERE n > ? ORDER BY n LIMIT ?", n, most)
+    return [(row["n"], _read(row["entry"])) for row in rows]
+
+
+def _read(entry: str) -> dict[str, Any]:
+    try:
+        found = orjson.loads(entry)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def last_of(store: Store, event: str) -> tuple[int, bytes] | None:

@@ -137,6 +137,10 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
             "restore": "secrets:restore",
         },
     ),
+    "notify": CliGroup(
+        "Be told elsewhere of what the gateway does.",
+        {"test": "notify:send_test", "secret": "notify:secret"},
+    ),
     "audit": CliGroup(
         "The trail of what was done, which nobody changes unseen.",
         {"verify": "audit:verify", "export": "audit:export", "archive": "audit:archive"},

@@ -30,6 +30,7 @@ from gateway.home.home_console import (
     unnamed,
 )
 from gateway.mt4_manager import schema as manager
+from gateway.notify import secrets as notify
 from gateway.storage.store import Store
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ MIGRATIONS = (
     manager.TABLES,
     home_console.TABLE,
     device.AUDIT_SIGNED,
+    notify.TABLE,
 )
 """All tables of the gateway, in the order in which they came; new ones are added at the end."""
 SEALED = (
@@ -61,6 +63,7 @@ SEALED = (
     console_book.SERVER_KEYS,
     accounts.PASSWORDS,
     *manager.SEALED,
+    notify.SECRETS,
 )
 """All columns that hold what the box sealed: a key is exchanged by this list."""
 KEY_FILE = "secrets.key"

@@ -335,11 +335,12 @@ async def daemon(
     trading: Mapping[str, Any] | None = None,
     manager: Mapping[str, Any] | None = None,
     reserve: Reserve | None = None,
+    notify: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Product]:
     """Run a daemon on free ports, with nothing linked to it; pages of the origins may call.
 
-    ``limits``, ``trading`` and ``manager`` are what the sections of the configuration say; tests
-    trade faster than people, so that the pace is not bounded unless they say so.
+    ``limits``, ``trading``, ``manager`` and ``notify`` are what the sections of the configuration
+    say; tests trade faster than people, so that the pace is not bounded unless they say so.
     """
     config = Config.model_validate(
         {
@@ -348,6 +349,7 @@ async def daemon(
             "limits": dict(limits or {}),
             "trading": {"orders_per_second": "none", **(trading or {})},
             "manager": dict(manager or {}),
+            "notify": dict(notify or {}),
         }
     )
     with Home(folder, config.secrets.key_file) as home:
