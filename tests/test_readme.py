@@ -182,6 +182,6 @@ def test_the_error_shown_is_one_of_the_described():
 
 def test_every_relative_link_leads_somewhere():
     """No link to a file that is not there."""
-    links = re.findall(r"\]\((?!https?://|#)([^)]+)\)", TEXT)
+    links = re.findall(r"\]\((?!https?://|#)([^)#]+)(?:#[^)]*)?\)", TEXT)
 
     assert [link for link in links if not (ROOT / link).exists()] == []
