@@ -53,10 +53,15 @@ def _put_out(document: bytes, out: Path | None) -> None:
 
 def stubs() -> None:
     """Write the client's typed methods anew."""
-    from gateway.app import build_catalogue
+    from gateway.app import asyncapi_document, build_catalogue, openrpc_document
+    from gateway.cli.typescript import typescript_files
 
-    for path in write_stubs(build_catalogue()):
+    catalogue = build_catalogue()
+    for path in write_stubs(catalogue):
         typer.echo(path)
+    for name, text in typescript_files(catalogue, openrpc_document(), asyncapi_document()):
+        (CLIENT / name).write_text(text, "utf-8")
+        typer.echo(CLIENT / name)
 
 
 CLIENT = Path(__file__).parent.parent / "client"

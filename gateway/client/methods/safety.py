@@ -17,7 +17,8 @@ class SafetyMethods(MethodsBase):
     ) -> schemas.TradingEnabled:
         """Return whether new orders are let through, and which halts stand in the way.
 
-        The gateway answers by itself, so this works while the terminal is offline.
+        The gateway answers by itself, so this works while the terminal is offline. While the
+        gateway drains (`mt-gateway drain`) trading is not enabled, though no halt may be there.
         """
         result: schemas.TradingEnabled = await self._call("get_trading_enabled", terminal=terminal)
         return result

@@ -1,0 +1,165 @@
+// The client against the gateway of MT_GATEWAY_URL, through a proxy that breaks connections.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
+import { inspect } from "node:util";
+
+import { Gateway, GatewayError, MAX_WAITING, NoAnswer } from "mt-gateway-client";
+
+const token = process.env.MT_GATEWAY_TOKEN;
+const upstream = new URL(process.env.MT_GATEWAY_URL);
+const BUY = { symbol: "EURUSD", side: "buy", volume: 0.01 };
+
+/** Passes bytes on, under the gateway's own name; `swallow` answers are kept back and their connections lost. */
+class Proxy {
+  links = new Set();
+  orders = [];
+  swallow = 0;
+
+  constructor() {
+    this.server = net.createServer((client) => {
+      const server = net.connect(Number(upstream.port), upstream.hostname);
+      let swallowing = false;
+      this.links.add(client);
+      client.on("data", (bytes) => {
+        const text = bytes.toString("latin1").replace(/^Host: .*$/im, `Host: ${upstream.host}`);
+        const order = /"client_order_id":"([^"]+)"/.exec(text);
+        if (order) this.orders.push(order[1]);
+        if (order && this.swallow) (swallowing = true), this.swallow--;
+        server.write(text, "latin1");
+      });
+      server.on("data", (bytes) => (swallowing ? client.destroy() : client.write(bytes)));
+      for (const [end, other] of [[client, server], [server, client]]) {
+        end.on("error", () => {});
+        end.on("close", () => (other.destroy(), this.links.delete(client)));
+      }
+    });
+  }
+
+  async start() {
+    this.server.listen(0, "127.0.0.1");
+    await once(this.server, "listening");
+    return `http://127.0.0.1:${this.server.address().port}`;
+  }
+}
+
+const failure = async (promise) => {
+  try {
+    await promise;
+  } catch (error) {
+    return error;
+  }
+  assert.fail("no error came");
+};
+
+async function calls(gateway) {
+  assert.equal((await gateway.call("get_account_info")).trade_mode, "demo");
+  const unknown = await failure(gateway.call("get_symbol_info", { symbol: "NOPE" }));
+  assert.ok(unknown instanceof GatewayError);
+  assert.deepEqual([unknown.name, unknown.code, unknown.retryable], ["symbol_not_found", 3001, false]);
+  const refused = await failure(new Gateway(upstream.href, `${token}x`).call("ping"));
+  assert.equal(refused.name, "unauthorized");
+  await assert.rejects(gateway.call("place_order", { ...BUY, volume: NaN }), RangeError);
+  assert.throws(() => new Gateway("http://user:secret@127.0.0.1:1", token), TypeError);
+  assert.ok(!inspect(gateway, { depth: 9, showHidden: true }).includes(token));
+}
+
+async function oneIdForAllTries(gateway, proxy) {
+  const before = await gateway.call("get_positions");
+  proxy.swallow = 2;
+  const receipt = await gateway.call("place_order", BUY, { retryMs: 30_000 });
+  assert.equal(proxy.orders.length, 3);
+  assert.deepEqual(new Set(proxy.orders).size, 1);
+  assert.equal(receipt.duplicate, true);
+  assert.equal((await gateway.call("get_positions")).length, before.length + 1);
+
+  proxy.swallow = 1;
+  const lost = await failure(gateway.call("place_order", { ...BUY, client_order_id: "mine" }));
+  assert.ok(lost instanceof NoAnswer);
+  assert.deepEqual([lost.outcome, lost.clientOrderId, proxy.orders.at(-1)], ["unknown", "mine", "mine"]);
+  const again = await gateway.call("place_order", { ...BUY, client_order_id: lost.clientOrderId });
+  assert.equal(again.duplicate, true);
+}
+
+async function resumed(gateway, proxy) {
+  const direct = new Gateway(upstream.href, token);
+  // while somebody listens the stream goes on, so that it can be resumed
+  const keeper = direct.subscribe("account");
+  const other = direct.subscribe(["deals", "account"]);
+  for (const stream of [keeper, other]) await stream.next();
+  const stream = gateway.subscribe(["deals", "account"]);
+  const heard = async (wanted) => {
+    for (;;) {
+      const { value } = await stream.next();
+      if (value.channel === wanted || wanted === value.type) return value;
+    }
+  };
+  await heard("snapshot"); // of the account: the subscriptions stand
+  await direct.call("place_order", BUY);
+  const first = await heard("deals");
+  assert.equal(first.type, "update");
+  for (const link of proxy.links) link.destroy();
+  const back = await heard("deals");
+  assert.equal(back.type, "reconnected");
+  assert.deepEqual(back.data, { recovered: true, reason: null, replayed: 0 });
+  await direct.call("place_order", BUY);
+  const second = await heard("deals");
+  assert.deepEqual([second.type, second.epoch, second.seq], ["update", first.epoch, first.seq + 1]);
+  const { epoch, seq } = second;
+  assert.deepEqual(stream.positions.deals, { epoch, seq });
+  await stream.return();
+  assert.deepEqual(await stream.next(), { done: true, value: undefined });
+
+  const later = await gateway.subscribe("deals", { since: stream.positions }).next();
+  assert.deepEqual([later.value.type, later.value.seq, later.value.data.recovered], ["reconnected", seq, true]);
+  await other.return();
+  await keeper.return();
+  const no = await failure(gateway.subscribe("tick:NOPE").next());
+  assert.equal(no.name, "subscribe_failed");
+}
+
+/** A reader that takes one event, or none: the client forgets what was not taken, and asks for it again. */
+async function slow(take) {
+  const asked = [];
+  class Flood {
+    constructor() {
+      setTimeout(() => this.onopen());
+    }
+
+    send(text) {
+      const { channels } = JSON.parse(text).params;
+      asked.push(channels[0].since);
+      const at = channels[0].since ?? { epoch: "e", seq: 0 };
+      const entry = { channel: "deals", terminal: "t", delivery: "lossless", ...at, recovered: !!channels[0].since, reason: null, replayed: 0 };
+      const tell = (message) => this.onmessage?.({ data: JSON.stringify(message) });
+      queueMicrotask(() => {
+        tell({ id: "subscribe", result: { subscribed: [entry], failed: [] } });
+        const deal = (seq) => tell({ method: "event", params: { channel: "deals", terminal: "t", epoch: "e", seq, type: "update", ts: 1, data: {} } });
+        const flood = (first, many) => Array.from({ length: many }, (_, n) => deal(first + n));
+        if (asked.length > 1) flood(at.seq + 1, 2);
+        else if (take) deal(1), setTimeout(() => flood(2, MAX_WAITING + 50));
+        else flood(1, MAX_WAITING + 50);
+      });
+    }
+
+    close() {}
+  }
+  const answer = async () => new Response(JSON.stringify({ jsonrpc: "2.0", id: 1, result: { subprotocol: "mtg.ticket.x" } }));
+  const stream = new Gateway("http://127.0.0.1:1", "t", { WebSocket: Flood, fetch: answer }).subscribe("deals");
+  const types = [];
+  for await (const event of stream) {
+    types.push([event.type, event.seq]);
+    if (types.length === 3) break;
+  }
+  return [asked.slice(0, 2), types];
+}
+
+const proxy = new Proxy();
+const gateway = new Gateway(await proxy.start(), token);
+await calls(gateway);
+await oneIdForAllTries(gateway, proxy);
+await resumed(gateway, proxy);
+assert.deepEqual(await slow(true), [[undefined, { epoch: "e", seq: 1 }], [["update", 1], ["reconnected", 1], ["update", 2]]]);
+assert.deepEqual(await slow(false), [[undefined, undefined], [["gap", MAX_WAITING + 1], ["update", 1], ["update", 2]]]);
+console.log("typescript client ok");
+process.exit(0);
