@@ -4,7 +4,7 @@ a file, with a sidecar beside it.
 ::
 
     Broker-Server/EURUSD/M1/2025.parquet           bars that opened in the year, by UTC
-    Broker-Server/EURUSD/M1/2025.json              its sidecar: span, rows, complete, source
+    Broker-Server/EURUSD/M1/2025.parquet.json      its sidecar: span, rows, complete, source
     Broker-Server/EURUSD/ticks/2025-03-14.parquet  ticks of the day
 
 A file is written under another name, synced and renamed, and its sidecar after it: whatever kills
