@@ -102,6 +102,8 @@ class AgentOptions:
     """Path of the terminal's program; the one that runs, or was installed last, if absent."""
     portable: bool = False
     """The terminal keeps its data beside its program."""
+    logins: tuple[str, ...] = ()
+    """Paths of other terminals, in which logins to other accounts are tried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

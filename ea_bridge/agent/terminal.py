@@ -19,12 +19,15 @@ from typing import Any, Protocol, Self
 from msgspec.structs import replace
 
 from ea_bridge import host
+from ea_bridge.commands import LOGIN_CHECK
 from ea_bridge.emulator.terminal import MAX_TRADE_EVENTS, TRADE_MODES
 from ea_bridge.endpoint.conversation import DevicePin
 from ea_bridge.model import Account, AccountTradeMode, MarginMode
+from ea_bridge.model.account import LoginParams
 from ea_bridge.protocol.handshake import SPAN
 from ea_bridge.protocol.messages import Cmd, Hb, Hello, Lost, Message, StateEvent, Trade
 
+from .logins import LoginChecker
 from .package import Package
 from .package_thread import CAPS, AgentFiles, Ended, News, PackageThread, Reply, TerminalGone
 from .state import Identity, Snapshot
@@ -59,6 +62,7 @@ class AgentTerminal:
         module: ``MetaTrader5``, or what looks like it; nobody else may call it from now on.
         folder: keeps the agent's state, and is there.
         connect: options of the package's ``initialize``.
+        logins: paths of the terminals in which logins to other accounts are tried.
         utc_s: UTC in seconds, as the PC's clock has it.
 
     Raises:
@@ -72,11 +76,12 @@ class AgentTerminal:
         folder: Path,
         *,
         connect: Mapping[str, Any] | None = None,
+        logins: Sequence[str] = (),
         utc_s: Callable[[], float] = host.wall_s,
     ) -> None:
         files = AgentFiles(folder)
         self.pin = DevicePin(files.device)
-        self.caps = CAPS
+        self.caps = (*CAPS, LOGIN_CHECK.needs) if logins else CAPS
         self._utc_s = utc_s
         self._loop = asyncio.get_running_loop()
         self._thread = PackageThread(
@@ -87,6 +92,9 @@ class AgentTerminal:
         self._is_seen = asyncio.Event()
         self._ended = asyncio.Event()
         self._link: AgentLinkEnd | None = None
+        portable = bool((connect or {}).get("portable"))
+        self._logins = LoginChecker(logins, self._program_folder, portable=portable)
+        self._login_tasks: set[asyncio.Task[None]] = set()
         self._begin()
 
     def _begin(self) -> None:
@@ -99,6 +107,9 @@ class AgentTerminal:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        for task in self._login_tasks:
+            task.cancel()
+        await asyncio.gather(*self._login_tasks, return_exceptions=True)
         self._thread.end()
         try:
             async with asyncio.timeout(CLOSE_S):
@@ -200,9 +211,27 @@ class AgentTerminal:
 
     def execute(self, cmd: Cmd, link: AgentLinkEnd) -> None:
         """Have a command carried out; its answer goes to the link on which it came."""
+        if isinstance(cmd.params, LoginParams) and self._can_log_in:
+            task = asyncio.create_task(self._check_login(cmd.id, cmd.params, link))
+            self._login_tasks.add(task)
+            task.add_done_callback(self._login_tasks.discard)
+            return
         identity = link.identity
         came_s = host.monotonic_s()
         self._thread.submit(lambda: self._thread.execute(cmd, link, identity, came_s))
+
+    @property
+    def _can_log_in(self) -> bool:
+        return LOGIN_CHECK.needs in self.caps
+
+    async def _check_login(self, number: int, params: LoginParams, link: AgentLinkEnd) -> None:
+        answer = await self._logins.answer(number, params)
+        if link is self._link:
+            link.say(answer)
+
+    def _program_folder(self) -> str:
+        """Return the folder of the terminal that trades; empty where there is none."""
+        return "" if self._latest is None else self._latest.terminal.path
 
     # --- what the thread tells ---------------------------------------------------------------
 

@@ -42,7 +42,9 @@ async def run_agent(
     except FolderLocked as error:
         raise StoreError(str(error)) from error
     try:
-        async with AgentTerminal(package, folder, connect=_connect(options)) as terminal:
+        async with AgentTerminal(
+            package, folder, connect=_connect(options), logins=options.logins
+        ) as terminal:
             link = AgentLink(
                 terminal,
                 options.bridge_host,

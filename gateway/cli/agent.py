@@ -42,6 +42,14 @@ def agent(
     portable: Annotated[
         bool, typer.Option("--portable", help="The terminal runs with /portable.")
     ] = False,
+    login_terminal: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH",
+            help="terminal64.exe of another terminal, for trying the logins of registered "
+            "accounts; never the one that trades; repeatable.",
+        ),
+    ] = None,
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -63,6 +71,7 @@ def agent(
         folder=folder or default_home() / "agents",
         program=program,
         portable=portable,
+        logins=tuple(login_terminal or ()),
     )
 
     async def main() -> None:

@@ -7,12 +7,16 @@ thread alone, as the real package wants it; a call from another one is a failure
 from __future__ import annotations
 
 import asyncio
+import importlib
+import os
+import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
+from unittest.mock import patch
 
 from bridge_parts import DEVICE, MemoryAuthorizer
 from msgspec.structs import replace
@@ -214,7 +218,12 @@ def checked(request: dict[str, Any]) -> dict[str, Any]:
 
 @asynccontextmanager
 async def linked_agent(
-    product: Product, name: str, module: Any, folder: Path, machine: EmulatedTerminal
+    product: Product,
+    name: str,
+    module: Any,
+    folder: Path,
+    machine: EmulatedTerminal,
+    connect: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Running]:
     """Run an agent with a package, linked as a terminal of a daemon."""
     token, _ = product.home.issuer.create(name)
@@ -223,7 +232,7 @@ async def linked_agent(
     def utc_s() -> float:
         return machine.handler.clock().tgmt
 
-    async with AgentTerminal(module, folder, utc_s=utc_s) as terminal:
+    async with AgentTerminal(module, folder, connect=connect, utc_s=utc_s) as terminal:
         link: Any = AgentLink(terminal, "127.0.0.1", port, token, seed=1)
         async with running_link(link):
             await product.live(name)
@@ -253,6 +262,39 @@ async def agent_product(folder: Path, **terminal: Any) -> AsyncIterator[Product]
             yield product
             await product.close_clients()
             product.terminals.clear()
+
+
+def fresh_drop_in() -> Any:
+    """Return a copy of the drop-in with a state of its own: a process has one as a rule."""
+    name = "gateway.client.mt5"
+
+    def take() -> dict[str, Any]:
+        own = [one for one in sys.modules if one == name or one.startswith(f"{name}.")]
+        return {one: sys.modules.pop(one) for one in own}
+
+    before = take()
+    try:
+        return importlib.import_module(name)
+    finally:
+        take()
+        sys.modules.update(before)
+
+
+@asynccontextmanager
+async def chained_product(folder: Path, **terminal: Any) -> AsyncIterator[Product]:
+    """Run a daemon and one terminal, ``main``, behind the drop-in and a second gateway.
+
+    Daemon, agent, drop-in, gateway, emulated terminal.
+    """
+    machine = build_terminal(**terminal)
+    async with daemon(folder / "far") as far, daemon(folder / "near") as near:
+        await far.link("far", machine)
+        with patch.dict(os.environ, MT_GATEWAY_URL=(far.ready.rpc or "").removesuffix("/rpc")):
+            connect = {"password": far.main.token}
+            async with linked_agent(near, "main", fresh_drop_in(), folder, machine, connect):
+                yield near
+                await near.close_clients()
+                near.terminals.clear()
 
 
 class Hold:
