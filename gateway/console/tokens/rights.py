@@ -7,7 +7,15 @@ from collections.abc import Collection
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.console.database.model import ApprovalRequest, Login, Run, Token, TokenDevice, User
+from gateway.console.database.model import (
+    ApprovalRequest,
+    Hook,
+    Login,
+    Run,
+    Token,
+    TokenDevice,
+    User,
+)
 from gateway.console.errors import Invalid, Taken, TooMany
 from gateway.console.records import is_live
 from gateway.credentials.keyset import DAY_S
@@ -135,14 +143,14 @@ async def _count(session: AsyncSession, user_id: str) -> int:
 async def _forget(session: AsyncSession, user_id: str) -> None:
     used = (
         select(table.tid).where(table.tid == Token.tid).exists()
-        for table in (TokenDevice, ApprovalRequest, Run, Login)
+        for table in (TokenDevice, ApprovalRequest, Run, Login, Hook)
     )
     await session.execute(
         delete(Token)
         .where(
             Token.user_id == user_id,
             Token.status == "revoked",
-            # history, reports and requests point at their token: what they speak of has to stay
+            # history, reports, requests and hooks point at their token: what they speak of stays
             *(~condition for condition in used),
         )
         .execution_options(synchronize_session=False)

@@ -15,7 +15,7 @@ from gateway.console.hooks.service import KEEP_S, MAX_HOOKS, TRADINGVIEW, AlertR
 from gateway.console.hooks.template import BadAlert, read_alert
 from gateway.console.pages.context import iso
 from gateway.console.service import Console
-from gateway.console.tokens import TokenInfo
+from gateway.console.tokens import TokenInfo, rights
 from gateway.console.user_info import UserInfo
 from gateway.credentials.alert import AlertOrder, open_alert
 from gateway.credentials.daemon_api import AlertOutcome, TerminalFacts, TerminalReport
@@ -187,6 +187,22 @@ async def test_hooks_and_alerts_are_bounded_and_forgotten(console: Console, cloc
         await console.hooks.cleanup(session)
         assert await session.get(HookAlert, 1) is None
     assert not await console.hooks.alerts(ann.id)
+
+
+async def test_a_token_with_a_hook_is_not_forgotten(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Revoked ones that were used nowhere make room, but not one that a hook speaks of."""
+    ann = await person(console)
+    token = (await console.tokens.create(ann.id, "swing"))[1]
+    _, hook = await console.hooks.create(ann.id, "tv", token.tid, TEMPLATE)
+    await console.tokens.revoke(ann.id, token.tid)
+    monkeypatch.setattr(rights, "MAX_KEPT", 1)
+    with pytest.raises(TooMany):
+        await console.tokens.create(ann.id, "more")
+    assert not (await console.hooks.get(ann.id, hook.id)).is_token_live
+    await console.hooks.delete(ann.id, hook.id)
+    assert await console.tokens.create(ann.id, "more")
 
 
 GOOD = {"symbol": "EURUSD", "side": "BUY", "time": "2027-01-15T08:00:00Z"}
