@@ -17,11 +17,11 @@ it grows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Select, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from gateway.credentials.daemon_api import LoginReport, RunReport, TerminalFacts, TerminalReport
@@ -85,6 +85,16 @@ class LoginHistory:
                 # a line without a name could not be told again without being counted twice
                 if report.tid in owners and report.line:
                     await self._note(session, did, owners[report.tid], report)
+
+    async def last_used(self, user_id: str) -> Mapping[str, int]:
+        """Return when each of a user's tokens last let somebody in, as far as that is kept."""
+        wanted = (
+            select(Login.tid, func.max(Login.last_at))
+            .where(Login.user_id == user_id, Login.reason == "")
+            .group_by(Login.tid)
+        )
+        async with self._db.session() as session:
+            return {tid: at for tid, at in await session.execute(wanted)}
 
     async def list(
         self,

@@ -95,6 +95,12 @@ class SecondFactors:
         self._activity = activity
         self._now_s = now_s
 
+    async def users(self) -> frozenset[str]:
+        """Return the ids of the users who have one that is on; for administrators."""
+        wanted = select(SecondFactor.user_id).where(SecondFactor.confirmed_at.is_not(None))
+        async with self._db.session() as session:
+            return frozenset(await session.scalars(wanted))
+
     # --- one's own ---------------------------------------------------------------------------
 
     async def info(self, user_id: str) -> SecondFactorInfo | None:

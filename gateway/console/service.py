@@ -158,7 +158,7 @@ class Console:
             now_s,
         )
         self.resets = Resets(db, self.links, mail, activity, url, now_s)
-        self.invitations = Invitations(db, self.users, self.links, mail, url)
+        self.invitations = Invitations(db, self.users, self.links, mail, url, now_s)
 
     async def setup_link(self) -> str | None:
         """Return a new secret to make the first administrator; ``None`` if there is an account."""

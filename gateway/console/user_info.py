@@ -12,6 +12,8 @@ from .errors import Invalid, NotFound
 from .mail.transports import BadAddress, check_address
 
 MAX_NAME = 100
+NEVER = 0
+"""When the password was changed of an account whose owner has not chosen one yet."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,11 @@ class UserInfo:
     created_at: int
     password_changed_at: int
     last_login_at: int | None
+
+    @property
+    def is_invited(self) -> bool:
+        """Whether the person has not chosen a password yet."""
+        return self.password_changed_at == NEVER
 
 
 def user_info(row: User) -> UserInfo:

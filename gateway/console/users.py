@@ -33,6 +33,7 @@ from .second_factor import CODE, PENDING
 from .sessions import end_sessions
 from .sign_ins import OF_BROWSER, PAGE_FORGOT, Browsers, SignIns, SignInThrottle
 from .user_info import (
+    NEVER,
     UserInfo,
     checked_email,
     checked_name,
@@ -49,8 +50,6 @@ LOGIN = "login"
 AGAIN = "password.given"
 HALFWAY = "login.password"
 """The password was right, and the second factor's code is asked for."""
-NEVER = 0
-"""When the password was changed of an account whose owner has not chosen one yet."""
 
 
 def hashing_pool(threads: Executor | None = None) -> HashingPool:
@@ -357,6 +356,45 @@ class Users:
                 await self._turn(session, user_id, takes_away=False)
                 self._activity.note(session, "user.enabled", user_id=user_id)
 
+    async def set_admin(self, user_id: str, *, admin: bool) -> None:
+        """Let a person administer the console, or not any more.
+
+        Raises:
+            NotFound: there is no such user.
+            Invalid: it is the last administrator.
+
+        """
+        async with self._db.begin() as session:
+            await self._db.take_turns(session, "disable")  # two may mean each other
+            row = await locked_user(session, user_id)
+            if row.is_admin == admin:
+                return
+            if not admin and not await other_admin(session, user_id):
+                raise Invalid("The last administrator stays one.")
+            row.is_admin = admin
+            what = "user.admin" if admin else "user.no_admin"
+            self._activity.note(session, what, user_id=user_id)
+
+    async def delete(self, user_id: str) -> None:
+        """Delete an account that has never had a token; its sessions and mails go with it.
+
+        Raises:
+            NotFound: there is no such user.
+            Invalid: it is the last administrator, or has tokens, whose history is kept.
+
+        """
+        async with self._db.begin() as session:
+            await self._db.take_turns(session, "disable")
+            row = await locked_user(session, user_id)
+            if row.is_admin and not await other_admin(session, user_id):
+                raise Invalid("The last administrator cannot be deleted.")
+            mine = select(Token.tid).where(Token.user_id == user_id).limit(1)
+            # its machines have to hear that they end, and the log speaks of them
+            if await session.scalar(mine) is not None:
+                raise Invalid("This account has made tokens: disable it, and everything stops.")
+            await session.delete(row)
+            self._activity.note(session, "user.deleted", user_id=user_id, detail=row.email[:200])
+
     # --- within ----------------------------------------------------------------------------
 
     async def _new(self, email: str, name: str, password: str, admin: bool) -> User:
@@ -471,12 +509,20 @@ class Invitations:
         links: that work once.
         mail: the queue.
         url: of the console.
+        now_s: seconds since 1970.
 
     """
 
     def __init__(
-        self, db: Database, users: Users, links: Links, mail: MailQueue, url: Callable[[], str]
+        self,
+        db: Database,
+        users: Users,
+        links: Links,
+        mail: MailQueue,
+        url: Callable[[], str],
+        now_s: Callable[[], int],
     ) -> None:
+        self._now_s = now_s
         self._db = db
         self._users = users
         self._links = links
@@ -502,6 +548,39 @@ class Invitations:
         # a real password, not an empty hash: every way in works as for all others, and fails
         unknown = host.token_urlsafe(32)
         user = await self._users.create(email, name, unknown, admin=admin, chosen=False)
+        await self._send(user, by, f"invitation:{user.id}", user.created_at)
+        return user
+
+    async def resend(self, user_id: str, *, by: UserInfo) -> None:
+        """Send a fresh link to somebody who has not chosen a password; the old one is worthless.
+
+        Raises:
+            NotFound: there is no such user.
+            Invalid: the person has chosen one, or the account is disabled.
+
+        """
+        user, now_s = await self._invited(user_id), self._now_s()
+        await self._send(user, by, f"invitation:{user.id}:{now_s}", now_s)
+
+    async def link(self, user_id: str) -> str:
+        """Return a fresh link, to be handed over by other ways than a mail.
+
+        Raises:
+            NotFound: there is no such user.
+            Invalid: the person has chosen a password, or the account is disabled.
+
+        """
+        user = await self._invited(user_id)
+        secret = await self._links.make(INVITATION, user.id, INVITATION_S)
+        return self._url() + PAGE_INVITATION.format(secret=secret)
+
+    async def _invited(self, user_id: str) -> UserInfo:
+        user = await self._users.get(user_id)
+        if not user.is_invited or user.status != "active":
+            raise Invalid("This account does not wait for its first password.")
+        return user
+
+    async def _send(self, user: UserInfo, by: UserInfo, dedupe: str, at_s: int) -> None:
         secret = await self._links.make(INVITATION, user.id, INVITATION_S)
         url = self._url()
         letter = templates.invitation(
@@ -510,7 +589,7 @@ class Invitations:
             address=user.email,
             console=url,
             forgot=url + PAGE_FORGOT,
-            at_s=user.created_at,
+            at_s=at_s,
             minutes=INVITATION_S // 60,
         )
         async with self._db.begin() as session:
@@ -518,9 +597,8 @@ class Invitations:
                 session,
                 letter,
                 address=user.email,
-                dedupe=f"invitation:{user.id}",
+                dedupe=dedupe,
                 # the mail ends with the link in it
-                exp=user.created_at + INVITATION_S,
+                exp=at_s + INVITATION_S,
                 user_id=user.id,
             )
-        return user

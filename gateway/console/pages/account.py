@@ -26,7 +26,7 @@ from gateway.console.errors import (
 from gateway.console.links import INVITATION, RESET, RESET_S, SETUP
 from gateway.console.second_factor import Setup
 from gateway.console.sessions import SessionInfo
-from gateway.console.user_info import UserInfo
+from gateway.console.user_info import UserInfo, checked_email, checked_name
 from gateway.console.web.request_context import VISITOR, RequestContext, safe_path
 
 from .context import PASSWORD_FIELD, PageContext, go, said
@@ -274,6 +274,10 @@ _USERS_SAID: Final = {
     "invited": "The invitation is on its way.",
     "disabled": "The account is disabled, and everything of it stops.",
     "enabled": "The account is enabled.",
+    "resent": "A fresh invitation is on its way; the link of the first one is worthless.",
+    "role": "The role is changed.",
+    "factor": "The second factor is off, and that person is signed out everywhere.",
+    "deleted": "The account is deleted.",
 }
 
 
@@ -290,7 +294,13 @@ class UserPages:
         user_path = "/users/{id:[A-Za-z0-9_-]{8,32}}"
         return [
             web.get("/users", admin(self.show_all)),
-            web.post("/users", admin(stepped_up("users", self.invite))),
+            web.post("/users", admin(stepped_up("users", self.invite, self._check_invitation))),
+            web.post(user_path + "/resend", admin(stepped_up("users", self.resend))),
+            web.post(user_path + "/link", admin(stepped_up("users", self.link))),
+            web.post(user_path + "/role", admin(stepped_up("users", self.set_role))),
+            web.post(user_path + "/second-factor", admin(stepped_up("users", self.end_factor))),
+            web.get(user_path + "/delete", admin(self.ask_delete)),
+            web.post(user_path + "/delete", admin(stepped_up("users", self.delete))),
             web.get(user_path + "/disable", admin(self.ask_disable)),
             web.post(user_path + "/disable", admin(stepped_up("users", self.disable))),
             web.post(user_path + "/enable", admin(stepped_up("users", self.enable))),
@@ -314,6 +324,57 @@ class UserPages:
             return await self._show(request, {"email": str(error)})
         return go("/users", done="invited")
 
+    async def _check_invitation(
+        self, request: web.Request, me: SessionInfo
+    ) -> web.StreamResponse | None:
+        form, problems = request[VISITOR].form, dict[str, str]()
+        try:
+            email = checked_email(form.get("email", ""))
+            if await self._users.by_email(email) is not None:
+                problems["email"] = "There is an account with this address already."
+        except Invalid as error:
+            problems["email"] = str(error)
+        try:
+            checked_name(form.get("name", ""))
+        except Invalid as error:
+            problems["name"] = str(error)
+        return await self._show(request, problems) if problems else None
+
+    async def resend(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Send the invitation again, with a fresh link."""
+        await self._context.console.invitations.resend(request.match_info["id"], by=me.user)
+        return go("/users", done="resent")
+
+    async def link(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Show a fresh link of an invitation, this once."""
+        user = await self._users.get(request.match_info["id"])
+        values = {"user": user, "link": await self._context.console.invitations.link(user.id)}
+        return await self._context.page(request, "invitation_link", values, here="/users")
+
+    async def set_role(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Make somebody an administrator, or no more; not oneself."""
+        _demand_other(request, me)
+        is_admin = request[VISITOR].form.get("admin") == "yes"
+        await self._users.set_admin(request.match_info["id"], admin=is_admin)
+        return go("/users", done="role")
+
+    async def end_factor(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Switch off the second factor of somebody who has lost it; not one's own."""
+        _demand_other(request, me)
+        await self._context.console.second_factors.take_off(request.match_info["id"])
+        return go("/users", done="factor")
+
+    async def ask_delete(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Say what will be gone."""
+        user = await self._users.get(request.match_info["id"])
+        return await self._context.page(request, "user_delete", {"user": user}, here="/users")
+
+    async def delete(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Delete an account that has made nothing; not one's own."""
+        _demand_other(request, me)
+        await self._users.delete(request.match_info["id"])
+        return go("/users", done="deleted")
+
     async def ask_disable(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Say what will stop."""
         user = await self._users.get(request.match_info["id"])
@@ -321,8 +382,7 @@ class UserPages:
 
     async def disable(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Disable an account, not one's own."""
-        if request.match_info["id"] == me.user.id:
-            raise ConsoleProblem(400, "invalid", "You cannot disable your own account.")
+        _demand_other(request, me)
         await self._users.disable(request.match_info["id"])
         return go("/users", done="disabled")
 
@@ -336,12 +396,18 @@ class UserPages:
     ) -> web.Response:
         values = {
             "users": await self._users.list(),
+            "factors": await self._context.console.second_factors.users(),
             "form": request[VISITOR].form,
             "problems": problems or {},
             "said": said(request, _USERS_SAID),
         }
         status = 422 if problems else 200
         return await self._context.page(request, "users", values, status=status, here="/users")
+
+
+def _demand_other(request: web.Request, me: SessionInfo) -> None:
+    if request.match_info["id"] == me.user.id:
+        raise ConsoleProblem(400, "invalid", "You cannot do that to your own account.")
 
 
 LOG_LINES: Final = 50

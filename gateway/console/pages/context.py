@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final
@@ -112,6 +112,7 @@ def utc(at: float, exact: bool = False) -> str:
     return datetime.fromtimestamp(at, UTC).strftime(form).lstrip("0")
 
 
+FormCheck = Callable[[web.Request, SessionInfo], Awaitable[web.StreamResponse | None]]
 PASSWORD_FIELD: Final = "step_up_password"  # noqa: S105  # the name of a field
 NOT_CARRIED: Final = frozenset({"csrf", PASSWORD_FIELD})
 PURPOSES: Final = {
@@ -244,15 +245,28 @@ class PageContext:
 
         return self.signed_in(answer)
 
-    def stepped_up(self, purpose: str, handler: SessionHandler) -> SessionHandler:
+    def stepped_up(
+        self, purpose: str, handler: SessionHandler, check: FormCheck | None = None
+    ) -> SessionHandler:
         """Let those in who gave their password within a quarter of an hour; ask the others for it.
 
         What they had asked for is not lost: the question carries the fields of a form along.
         Without https it is asked for each time something is to be done, and not to see a form.
+
+        Args:
+            purpose: of :data:`PURPOSES`.
+            handler: does it.
+            check: returns the page of a form that is wrong, before anybody is asked for a
+                password; ``None`` for one that can be used.
+
         """
         sessions = self.console.sessions
 
         async def answer(request: web.Request, me: SessionInfo) -> web.StreamResponse:
+            if request.method == "POST" and check is not None:
+                wrong = await check(request, me)
+                if wrong is not None:
+                    return wrong
             # to look at a form changes nothing: the one use of the password is kept for the deed
             if request.method == "GET" and not me.https:
                 return await handler(request, me)

@@ -140,7 +140,10 @@ class ApprovalPages:
             web.get("/approve", signed_in(self.show_all)),
             web.get("/approve/" + link, signed_in(self.follow)),
             web.get(request_path, signed_in(self.show)),
-            web.post(request_path, signed_in(stepped_up("approve", self.approve))),
+            web.post(
+                request_path,
+                signed_in(stepped_up("approve", self.approve, self._check_code)),
+            ),
             web.post(request_path + "/refuse", signed_in(self.refuse)),
             web.get(request_path + "/not-me", signed_in(self.ask_not_mine)),
             web.post(request_path + "/not-me", signed_in(self.not_mine)),
@@ -172,9 +175,6 @@ class ApprovalPages:
         """Say yes, with the code that the terminal shows."""
         found = await self._mine(request, me)
         code = request[VISITOR].form.get("user_code", "")
-        if not code.strip():
-            problem = "Type the code that the terminal shows."
-            return await self._show(request, found, problem)
         try:
             await self._approvals.approve(me.user.id, found.rid, code)
         except WrongCode as error:
@@ -182,6 +182,14 @@ class ApprovalPages:
         except RequestGone:
             pass  # the page of the request says what has become of it
         return go(f"/requests/{found.rid}")
+
+    async def _check_code(
+        self, request: web.Request, me: SessionInfo
+    ) -> web.StreamResponse | None:
+        if request[VISITOR].form.get("user_code", "").strip():
+            return None
+        found = await self._mine(request, me)
+        return await self._show(request, found, "Type the code that the terminal shows.")
 
     async def refuse(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Say no."""

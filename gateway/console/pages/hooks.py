@@ -109,6 +109,24 @@ def read_template(form: Mapping[str, str], problems: dict[str, str]) -> HookTemp
         return None
 
 
+def problems_of(form: Mapping[str, str]) -> dict[str, str]:
+    """Return what is wrong with the form of a hook, by the name of the field."""
+    problems: dict[str, str] = {}
+    read_template(form, problems)
+    if not NAME.fullmatch(form.get("name", "").strip()):
+        problems["name"] = "Give 1 to 64 letters, digits, dots, dashes or underscores."
+    if not form.get("tid"):
+        problems["tid"] = "Choose a token."
+    return problems
+
+
+def _checked(form: Mapping[str, str]) -> HookTemplate:
+    """Return the template of a form that nothing is wrong with."""
+    template = read_template(form, {})
+    assert template is not None  # checked before the password was asked for
+    return template
+
+
 def _number(form: Mapping[str, str], name: str, problems: dict[str, str]) -> str | None:
     text = form.get(name, "").strip()
     whole, _, rest = text.partition(".")
@@ -188,9 +206,9 @@ class HookPages:
         return [
             web.get("/hooks", signed_in(self.show_all)),
             web.get("/hooks/new", signed_in(stepped_up("hook", self.new))),
-            web.post("/hooks", signed_in(stepped_up("hook", self.create))),
+            web.post("/hooks", signed_in(stepped_up("hook", self.create, self._check_new))),
             web.get(page, signed_in(self.edit)),
-            web.post(page, signed_in(stepped_up("hook", self.change))),
+            web.post(page, signed_in(stepped_up("hook", self.change, self._check_change))),
             web.post(page + "/off", signed_in(self.switch_off)),
             web.post(page + "/on", signed_in(stepped_up("hook", self.switch_on))),
             web.get(page + "/delete", signed_in(self.ask_delete)),
@@ -214,10 +232,7 @@ class HookPages:
     async def create(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Make a hook and show its address, this once."""
         form = request[VISITOR].form
-        problems: dict[str, str] = {}
-        template = self._read(form, problems)
-        if template is None:
-            return await self._ask(request, me, form, problems)
+        template = _checked(form)
         try:
             secret, hook = await self._hooks.create(
                 me.user.id, form["name"].strip(), form["tid"], template
@@ -240,10 +255,7 @@ class HookPages:
         """Save a hook."""
         hook = await self._mine(request, me)
         form = request[VISITOR].form
-        problems: dict[str, str] = {}
-        template = self._read(form, problems)
-        if template is None:
-            return await self._ask(request, me, form, problems, hook=hook)
+        template = _checked(form)
         name, tid = form["name"].strip(), form["tid"]
         try:
             await self._hooks.change(me.user.id, hook.id, name, tid, template)
@@ -274,13 +286,16 @@ class HookPages:
     async def _mine(self, request: web.Request, me: SessionInfo) -> HookInfo:
         return await self._hooks.get(me.user.id, request.match_info["hook"])
 
-    def _read(self, form: Mapping[str, str], problems: dict[str, str]) -> HookTemplate | None:
-        template = read_template(form, problems)
-        if not NAME.fullmatch(form.get("name", "").strip()):
-            problems["name"] = "Give 1 to 64 letters, digits, dots, dashes or underscores."
-        if not form.get("tid"):
-            problems["tid"] = "Choose a token."
-        return None if problems else template
+    async def _check_new(self, request: web.Request, me: SessionInfo) -> web.StreamResponse | None:
+        form, problems = request[VISITOR].form, problems_of(request[VISITOR].form)
+        return await self._ask(request, me, form, problems) if problems else None
+
+    async def _check_change(
+        self, request: web.Request, me: SessionInfo
+    ) -> web.StreamResponse | None:
+        hook = await self._mine(request, me)
+        form, problems = request[VISITOR].form, problems_of(request[VISITOR].form)
+        return await self._ask(request, me, form, problems, hook=hook) if problems else None
 
     async def _tokens(self, me: SessionInfo) -> Sequence[TokenInfo]:
         tokens = await self._context.console.tokens.list(me.user.id)

@@ -119,9 +119,11 @@ class OverviewPages:
         """Show the terminals."""
         terminals = await self._context.terminals.list(me.user.id)
         requests = await self._context.approvals.open_requests(me.user.id)
+        used = await self._context.console.logins.last_used(me.user.id)
         values = {
             "terminals": [
-                _line(terminal, requests) for terminal in sorted(terminals, key=_is_over)
+                {**_line(terminal, requests), "used_at": used.get(terminal.tid)}
+                for terminal in sorted(terminals, key=_is_over)
             ],
             "requests": requests,
             "version": version_of(terminals, requests),

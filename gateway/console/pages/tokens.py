@@ -178,12 +178,18 @@ class TokenPages:
         return [
             web.get("/tokens", signed_in(self.show_all)),
             web.get("/tokens/new", signed_in(stepped_up("create", self.new))),
-            web.post("/tokens", signed_in(stepped_up("create", self.create))),
+            web.post("/tokens", signed_in(stepped_up("create", self.create, self._check_new))),
             web.get(page, signed_in(self.show)),
             web.get(page + "/limits", signed_in(stepped_up("limits", self.limits))),
-            web.post(page + "/limits", signed_in(stepped_up("limits", self.set_limits))),
+            web.post(
+                page + "/limits",
+                signed_in(stepped_up("limits", self.set_limits, self._check_limits)),
+            ),
             web.get(page + "/replace", signed_in(stepped_up("create", self.ask_replace))),
-            web.post(page + "/replace", signed_in(stepped_up("create", self.replace))),
+            web.post(
+                page + "/replace",
+                signed_in(stepped_up("create", self.replace, self._check_replace)),
+            ),
             web.get(page + "/revoke", signed_in(self.ask_revoke)),
             web.post(page + "/revoke", signed_in(self.revoke)),
             web.post(page + "/resume", signed_in(stepped_up("create", self.resume))),
@@ -193,9 +199,11 @@ class TokenPages:
         """Show all tokens, those that work first."""
         tokens = await self._tokens.list(me.user.id)
         works = [token for token in tokens if token.is_live or token.status == "disabled"]
+        used = await self._context.console.logins.last_used(me.user.id)
+        views = {token.tid: token_view(token, used.get(token.tid)) for token in tokens}
         values = {
-            "live": [token_view(token) for token in works],
-            "ended": [token_view(token) for token in tokens if token not in works],
+            "live": [views[token.tid] for token in works],
+            "ended": [views[token.tid] for token in tokens if token not in works],
         }
         return await self._context.page(request, "tokens", values, here="/tokens")
 
@@ -210,26 +218,32 @@ class TokenPages:
         """
         form = request[VISITOR].form
         read = read_token(form)
-        refused = ""
-        if not read.problems:
-            try:
-                text, token = await self._tokens.create(
-                    me.user.id,
-                    read.name,
-                    platform=read.platform,
-                    scopes=[read.scope],
-                    lifetime_s=read.lifetime_s,
-                    limits=read.limits,
-                    strict_terminal=read.strict_terminal,
-                )
-            except Taken as error:
-                read.problems["name"] = str(error)
-            except (Invalid, TooMany) as error:
-                refused = str(error)
-            else:
-                # no redirect here: there is no address at which a token could be seen again
-                return await self._show_once(request, text, token)
-        return await self._ask_new(request, form, read.problems, refused)
+        try:
+            text, token = await self._tokens.create(
+                me.user.id,
+                read.name,
+                platform=read.platform,
+                scopes=[read.scope],
+                lifetime_s=read.lifetime_s,
+                limits=read.limits,
+                strict_terminal=read.strict_terminal,
+            )
+        except Taken as error:
+            return await self._ask_new(request, form, {"name": str(error)})
+        except (Invalid, TooMany) as error:
+            return await self._ask_new(request, form, refused=str(error))
+        # no redirect here: there is no address at which a token could be seen again
+        return await self._show_once(request, text, token)
+
+    async def _check_new(self, request: web.Request, me: SessionInfo) -> web.StreamResponse | None:
+        form = request[VISITOR].form
+        read = read_token(form)
+        live = {token.name for token in await self._tokens.list(me.user.id) if token.is_live}
+        if read.name in live:
+            read.problems["name"] = (
+                f"A token named {read.name} exists already. Replace or revoke it, or rename this."
+            )
+        return await self._ask_new(request, form, read.problems) if read.problems else None
 
     async def show(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Show one token."""
@@ -238,9 +252,10 @@ class TokenPages:
         listed = await self._context.terminals.list(me.user.id)
         requests = await self._context.approvals.open_requests(me.user.id)
         log = await self._context.console.activity.list(me.user.id, limit=200)
+        used = await self._context.console.logins.last_used(me.user.id)
         names = {terminal.did: terminal.device for terminal in terminals if terminal.did}
         values = {
-            "token": token_view(token),
+            "token": token_view(token, used.get(token.tid)),
             "terminals": [terminal_view(terminal) for terminal in terminals],
             "devices": [{"did": did, "name": name} for did, name in names.items()],
             "activity": [entry_view(entry) for entry in log if entry.tid == token.tid][:LOG_LINES],
@@ -274,8 +289,6 @@ class TokenPages:
         token = await self._mine(request, me)
         form = request[VISITOR].form
         read = read_limits(form)
-        if read.problems:
-            return await self._ask_limits(request, token, form, read.problems)
         try:
             await self._tokens.update_limits(
                 me.user.id, token.tid, read.limits, strict_terminal=read.strict_terminal
@@ -283,6 +296,13 @@ class TokenPages:
         except Invalid as error:
             return await self._ask_limits(request, token, form, refused=str(error))
         return go(f"/tokens/{token.tid}", done="limits")
+
+    async def _check_limits(
+        self, request: web.Request, me: SessionInfo
+    ) -> web.StreamResponse | None:
+        token, form = await self._mine(request, me), request[VISITOR].form
+        problems = read_limits(form).problems
+        return await self._ask_limits(request, token, form, problems) if problems else None
 
     async def ask_replace(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Ask how long the old token goes on."""
@@ -292,21 +312,26 @@ class TokenPages:
         """Make the successor and show it, this once."""
         token = await self._mine(request, me)
         form = request[VISITOR].form
-        problems: dict[str, str] = {}
-        overlap = form.get("overlap_s", "")
-        # what the form offers, and nothing in between: the service would take any number
-        if overlap not in {seconds for seconds, _, _ in OVERLAPS}:
-            return await self._ask_overlap(request, token, "Choose one of the three.")
-        lifetime_s = read_lifetime({"lifetime": SAME, **form}, problems)
-        if problems:
-            return await self._ask_overlap(request, token, problems=problems)
+        overlap_s = int(form["overlap_s"])
+        lifetime_s = read_lifetime({"lifetime": SAME, **form}, {})
         try:
             text, fresh = await self._tokens.replace(
-                me.user.id, token.tid, overlap_s=int(overlap), lifetime_s=lifetime_s
+                me.user.id, token.tid, overlap_s=overlap_s, lifetime_s=lifetime_s
             )
         except ConsoleError as error:
             return await self._ask_overlap(request, token, str(error))
         return await self._show_once(request, text, fresh)
+
+    async def _check_replace(
+        self, request: web.Request, me: SessionInfo
+    ) -> web.StreamResponse | None:
+        token, form = await self._mine(request, me), request[VISITOR].form
+        problems: dict[str, str] = {}
+        # what the form offers, and nothing in between: the service would take any number
+        if form.get("overlap_s", "") not in {seconds for seconds, _, _ in OVERLAPS}:
+            return await self._ask_overlap(request, token, "Choose one of the three.")
+        read_lifetime({"lifetime": SAME, **form}, problems)
+        return await self._ask_overlap(request, token, problems=problems) if problems else None
 
     async def ask_revoke(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Say what will stop."""

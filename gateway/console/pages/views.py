@@ -109,6 +109,9 @@ _EVENTS: Final = {
     "user.created": "Account created",
     "user.disabled": "Account disabled",
     "user.enabled": "Account enabled",
+    "user.admin": "Became administrator",
+    "user.no_admin": "Administrator no more",
+    "user.deleted": "Account deleted",
     "token.created": "Token created",
     "token.replaced": "Token replaced",
     "token.revoked": "Token revoked",
@@ -368,9 +371,16 @@ def terminal_view(terminal: TerminalStatus) -> View:
     }
 
 
-def token_view(token: TokenInfo) -> View:
-    """A token."""
+def token_view(token: TokenInfo, used_at: int | None = None) -> View:
+    """A token.
+
+    Args:
+        token: to show.
+        used_at: when it last let somebody in; ``None`` where that is not known.
+
+    """
     return {
+        "used": ("last used ", Moment(used_at)) if used_at else ("not used lately",),
         "tid": token.tid,
         "name": token.name,
         "platform": token.platform,

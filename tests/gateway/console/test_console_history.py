@@ -142,6 +142,8 @@ async def test_uses_are_counted_once(console: Console, machine: Machine, clock: 
     assert (refused.outcome, refused.reason, refused.last_at) == ("refused", "unknown", clock.now)
     assert await console.logins.list(token.user_id, outcome="ok") == [let_in]
     assert await console.logins.list(token.user_id, before=refused.id) == [let_in]
+    assert await console.logins.last_used(token.user_id) == {token.tid: clock.now}
+    assert not await console.logins.last_used("nobody")
 
 
 async def test_a_machine_tells_of_its_own_users_alone(

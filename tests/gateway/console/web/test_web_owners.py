@@ -139,7 +139,7 @@ async def test_what_is_for_administrators_is_refused_to_others(
                 )
             assert page.status == 403, (method, path)
             asked += 1
-    assert asked == 9
+    assert asked == 15
     assert len(await console.users.list()) == 2
 
 
