@@ -76,7 +76,7 @@ def rotate(
         if keys.name == "systemd":
             raise CliError(
                 "systemd's key is made by you: mt-gateway secrets move --to file, make a new "
-                "credential as the README shows, then mt-gateway secrets move --to systemd"
+                "credential as docs/security.md shows, then mt-gateway secrets move --to systemd"
             )
         done = opened.exchange(opened.open())
         _note(place, "key_rotated", done, opened)

@@ -29,7 +29,7 @@ from ea_bridge.sockets import bind_loopback
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("chromium")]
 
 HERE = Path(__file__).parent
-README = (HERE.parents[1] / "README.md").read_text("utf-8")
+PAGE = (HERE.parents[1] / "docs" / "browser.md").read_text("utf-8")
 ATTACKS = (HERE / "browser_attacks.js").read_text("utf-8")
 HTML = "<!doctype html><title>a page</title><body></body>"
 ARGUMENTS = (
@@ -152,8 +152,8 @@ async def page(stage: Stage) -> AsyncIterator[Page]:
 
 
 async def test_a_listed_page_gets_a_ticket_and_hears_ticks(stage: Stage, page: Page) -> None:
-    """The README's snippet, as it stands but for the port."""
-    (snippet,) = re.findall(r"^```js\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    """The snippet of docs/browser.md, as it stands but for the port."""
+    (snippet,) = re.findall(r"^```js\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     assert "http://127.0.0.1:7400" in snippet
     said: asyncio.Queue[str] = asyncio.Queue()
     page.on("console", lambda message: said.put_nowait(message.text))

@@ -1,4 +1,4 @@
-"""What ``mt-gateway emulator`` can be told of account and broker: the README's how-to."""
+"""What ``mt-gateway emulator`` can be told of account and broker: docs/emulator.md."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from gateway.client import SyncGatewayClient
 from gateway.errors import InvalidStops, OrderRejected, PriceChanged, RiskLimit
 
 Json = dict[str, Any]
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-RULES = re.search(r"#### Rules, requotes and parts\n\n```text\n(.*?)```", README, re.DOTALL)
+PAGE = (Path(__file__).parents[2] / "docs" / "emulator.md").read_text("utf-8")
+RULES = re.search(r"## Rules, requotes and parts\n\n<!--.*-->\n```sh\n(.*?)```", PAGE, re.DOTALL)
 
 
-def words_of_the_readme(bridge: str, token: str, folder: Path) -> list[str]:
+def words_of_the_page(bridge: str, token: str, folder: Path) -> list[str]:
     """The command of the how-to, for a gateway and a folder of the test's."""
     assert RULES is not None
     _, *words = shlex.split(RULES[1].replace("\\\n", " "))
@@ -74,7 +74,7 @@ def test_the_how_to_does_what_it_says(tmp_path: Path) -> None:
     """Account, rules, requotes, parts and latency; and the account is there again."""
     with running_serve(tmp_path) as ready:
         token = token_of(tmp_path)
-        words = words_of_the_readme(ready["bridge"], token, tmp_path)
+        words = words_of_the_page(ready["bridge"], token, tmp_path)
         url = ready["rpc"].removesuffix("/rpc")
         with SyncGatewayClient(url, token) as client:
             with linked(words):

@@ -1,6 +1,6 @@
 """Subscribers: clients of ``/ws`` that listen to all that is said of trading, and are judged.
 
-Each listens to one terminal after the other, as the README says: it subscribes, goes on after a
+Each listens to one terminal after the other, as docs/api.md says: it subscribes, goes on after a
 lost connection from the last event it has (``since``), answers pings. At times it reads nothing
 for a while, vanishes, says goodbye, or ends a channel and takes it up again. What it is told goes
 to a :class:`~.stream_judge.ChannelCopy` for each channel.

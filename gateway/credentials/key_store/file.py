@@ -5,7 +5,7 @@ is exchanged there are two lines, and two databases may share a file without sha
 without a salt is anybody's: so it is in files that people make.
 
 systemd decrypts a credential for the service alone: see systemd.exec(5),
-``LoadCredentialEncrypted=``; the README shows how to make one.
+``LoadCredentialEncrypted=``; docs/security.md shows how to make one.
 """
 
 from __future__ import annotations
@@ -220,7 +220,7 @@ class SystemdCredential:
 
     def make(self, salt: bytes) -> bytes:
         """Refuse: systemd's credentials are made beforehand."""
-        raise SecretsError(f"{self.place} is missing; {_UNIT}, made as the README shows")
+        raise SecretsError(f"{self.place} is missing; {_UNIT}, made as docs/security.md shows")
 
     def forget(self, known: KnownKey) -> None:
         """Do nothing: the credential is the unit's, and goes with the line that loads it."""

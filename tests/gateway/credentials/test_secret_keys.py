@@ -360,7 +360,10 @@ def test_a_credential_that_is_the_old_key_is_no_new_one(folder: Path, credential
     credential.unlink()
     credential.write_text(encode_key(only_key(folder)))
     credential.chmod(0o400)
-    with HomeKey(folder, FILE, alone=True) as key, pytest.raises(SecretsError, match="README"):
+    with (
+        HomeKey(folder, FILE, alone=True) as key,
+        pytest.raises(SecretsError, match=r"docs/security\.md"),
+    ):
         key.exchange(key.open(), "systemd")
     assert kids(folder) == {"k1"}
     see_all_open(folder)
