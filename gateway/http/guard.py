@@ -205,8 +205,11 @@ class Guard:
             if len(origins) > 1 or origins[0] not in self._origins:
                 raise _refused(403, Forbidden(ORIGIN, reason="origin", setting=ORIGINS))
             return
-        if public and headers.get("Sec-Fetch-Site") == "none" and "Referer" not in headers:
+        site = headers.get("Sec-Fetch-Site")
+        if public and site == "none" and "Referer" not in headers:
             return  # a person typed the address of a document
+        if public and site == "same-origin" and headers.get("Sec-Fetch-Dest") == "document":
+            return  # a person followed a link of our start page
         for name in _BROWSER_HEADERS:
             if name in headers:
                 raise _refused(403, Forbidden("Web pages may not call", reason="browser"))

@@ -215,4 +215,5 @@ def _is_among(digest: bytes, cookies: Collection[str]) -> bool:
 
 def _digest(secret: str) -> bytes:
     """Return what a secret is found by: comparing digests tells nothing of another secret."""
-    return hashlib.sha256(secret.encode()).digest()
+    # what comes in a header may be no text at all; it is nobody's secret then
+    return hashlib.sha256(secret.encode(errors="backslashreplace")).digest()

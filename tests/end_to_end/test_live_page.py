@@ -141,6 +141,9 @@ async def test_a_token_signs_in_and_out(stage: Stage, visitor: Visitor) -> None:
     ends with the session."""
     page = visitor.page
     await page.goto(f"{stage.base}/")
+    await page.get_by_role("link", name="/openrpc.json").click()
+    await expect(page.locator("body")).to_contain_text('"openrpc"', timeout=WITHIN_MS)
+    await page.go_back()
     await page.get_by_role("link", name="Open the live page").click()
     await page.get_by_label("Token").fill("mgt_wrong")
     await page.keyboard.press("Enter")
@@ -215,7 +218,7 @@ async def test_a_row_keeps_the_focus_while_prices_come(stage: Stage, visitor: Vi
     page = visitor.page
     await visitor.sign_in(stage.link())
     await page.keyboard.press("2")
-    close = page.locator(f"tr[data-key='{ticket}'] button")
+    close = page.get_by_role("button", name=f"Close position {ticket}")
     await expect(close).to_be_enabled(timeout=WITHIN_MS)
     await close.focus()
     await page.evaluate(
@@ -227,8 +230,14 @@ async def test_a_row_keeps_the_focus_while_prices_come(stage: Stage, visitor: Vi
     for volume in (0.2, 0.3):
         await client.call("place_order", symbol="EURUSD", side="buy", type="market", volume=volume)
     await page.wait_for_function("window.changes > 4 && document.activeElement === window.focused")
+    dialog, stop = page.get_by_role("dialog"), f"{receipt['order']['avg_price'] + 0.1:.5f}"
+    await page.get_by_role("button", name=f"Change stops of position {ticket}").click()
+    await dialog.get_by_label("Stop loss").fill(stop)
+    await dialog.get_by_role("button", name="Change stops").click()
+    row = page.locator(f"tr[data-key='{ticket}']")
+    await expect(row.locator("td[data-label='Stop loss']")).to_have_text(stop, timeout=WITHIN_MS)
+    await close.focus()
     await page.keyboard.press("Enter")
-    dialog = page.get_by_role("dialog")
     await expect(dialog).to_contain_text(str(ticket))
     await dialog.get_by_role("button", name="Close position").click()
     await expect(page.locator(f"tr[data-key='{ticket}']")).to_have_count(0, timeout=WITHIN_MS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from commands import run
 from product import Product, daemon
 
 from ea_bridge.emulator.factory import build_terminal
@@ -175,6 +177,21 @@ async def test_no_page_may_ask_for_a_code(doors: Doors) -> None:
     ):
         async with doors.ask("POST", "/ui/codes", headers, {"trade": True}) as answer:
             assert answer.status == status, headers
+
+
+async def test_the_command_prints_a_link_that_signs_in_once(doors: Doors) -> None:
+    """For reading, unless it was asked to trade; a wrong token gets none."""
+    words = ("ui", "--print", "--url", doors.base)
+    for more, may_trade in (((), False), (("--trade",), True)):
+        done = await asyncio.to_thread(run, *words, *more, MT_GATEWAY_TOKEN=doors.token)
+        address, code = done.stdout.strip().split("#code=")
+        assert address == f"{doors.base}/ui"
+        async with doors.ask("POST", "/ui/session", {}, {"code": code, "trade": True}) as answer:
+            assert (await answer.json())["trade"] is may_trade
+        async with doors.ask("POST", "/ui/session", {}, {"code": code}) as answer:
+            assert answer.status == 401
+    refused = await asyncio.to_thread(run, *words, MT_GATEWAY_TOKEN="mgt_wrong")
+    assert (refused.returncode, refused.stdout) == (1, "")
 
 
 @pytest.mark.parametrize("body", ["[]", '{"trade": 1}', '{"more": true}', "x" * 2000])

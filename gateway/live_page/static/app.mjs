@@ -60,9 +60,9 @@ async function begin(how) {
 
 // --- frame ---------------------------------------------------------------------------------
 
-const views = VIEWS.map(([View, path]) => {
+const views = VIEWS.map(([View, path], index) => {
   const view = new View(model);
-  const link = el("a.tab", { href: `#${view.key}`, title: view.name }, icon(path), el("span", {}, view.name));
+  const link = el("a.tab", { href: `#${view.key}`, title: `${view.name}: key ${index + 1}` }, icon(path), el("span", {}, view.name));
   return { view, link };
 });
 const status = el("span.status", { role: "status" });

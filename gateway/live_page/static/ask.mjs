@@ -1,13 +1,16 @@
 // The dialog that asks before anything is sent, and the notes that tell what became of it.
 
-import { el } from "./dom.mjs";
+import { el, say } from "./dom.mjs";
 
 const dialog = el("dialog.question");
 const MAX_NOTES = 4;
 const NOTE_MS = 8000;
+const LOOK_MS = 300;
 let answer = null;
+let looking = 0;
 
 dialog.addEventListener("close", () => {
+  clearInterval(looking);
   answer?.(dialog.returnValue === "yes");
   answer = null;
   dialog.returnValue = "";
@@ -18,18 +21,23 @@ dialog.addEventListener("click", (event) => event.target === dialog && dialog.cl
 export const notes = el("div.notes", { role: "status", ariaLive: "polite" });
 
 /**
- * Ask a person. Facts are pairs of name and value; a value may be a promise, shown when it is there.
- * Resolves to whether the answer was yes. The first focus is on "Cancel": a second Enter trades nothing.
+ * Ask a person. Facts are pairs of name and value; a value may be a promise, shown when it is there, a
+ * function, shown anew while the dialog is open, or a field to fill in. Resolves to whether the answer was yes. The first focus is on "Cancel": a second Enter trades nothing.
  */
 export function ask({ title, facts = [], yes, kind = "primary", warning = "" }) {
   if (dialog.open) return Promise.resolve(false);
+  const changing = [];
   const list = facts.filter(Boolean).flatMap(([name, value]) => {
-    const shown = el("dd", {}, value instanceof Promise ? "…" : value);
-    if (value instanceof Promise) value.then((text) => (shown.textContent = text), () => (shown.textContent = "not known"));
+    const isFunction = typeof value === "function";
+    const shown = el("dd", {}, value instanceof Promise ? "…" : isFunction ? value() : value);
+    if (value instanceof Promise) value.then((text) => say(shown, text), () => say(shown, "not known"));
+    if (isFunction) changing.push(() => say(shown, value()));
     return [el("dt", {}, name), shown];
   });
+  looking = setInterval(() => changing.forEach((change) => change()), LOOK_MS);
   const no = el("button", { type: "button", onclick: () => dialog.close("no") }, "Cancel");
-  const go = el(`button.${kind}`, { type: "button", onclick: () => dialog.close("yes") }, yes);
+  const fields = () => [...dialog.querySelectorAll("input")];
+  const go = el(`button.${kind}`, { type: "button", onclick: () => fields().every((field) => field.reportValidity()) && dialog.close("yes") }, yes);
   dialog.replaceChildren(
     el("h2", { id: "ask-title" }, title), el("dl", {}, list), warning ? el("p.warning", {}, warning) : "",
     el("div.actions", {}, no, go),

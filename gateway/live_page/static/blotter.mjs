@@ -1,8 +1,8 @@
 // Blotter: positions, pending orders, what was asked for and what became of it, and fills.
 
 import { el, mark, say, Table } from "./dom.mjs";
-import { lots, money, price, signed, stamp, words, zone } from "./format.mjs";
-import { cancelOrder, closePosition } from "./orders.mjs";
+import { lots, price, signed, stamp, words, zone } from "./format.mjs";
+import { cancelOrder, changeStops, closePosition } from "./orders.mjs";
 import { tell } from "./ask.mjs";
 
 const num = (name, text) => ({ name, kind: "num", text });
@@ -55,6 +55,7 @@ export function positionsTable(model) {
     num("Now", (p) => price(p.price_current, digits(p))), num("Stop loss", (p) => price(p.sl, digits(p))),
     num("Take profit", (p) => price(p.tp, digits(p))), profit((p) => p.profit),
     { name: "Ticket", kind: "num minor", text: (p) => String(p.ticket) }, { ...when("Opened", (p) => p.time), kind: "time minor" },
+    button("Stops", (p) => `Change stops of position ${p.ticket}`, (p) => changeStops(model, p), () => model.canTrade && model.isLive),
     button("Close", (p) => `Close position ${p.ticket}, ${p.type} ${p.symbol}`, (p) => closePosition(model, p), () => model.canTrade && model.isLive),
   ], { label: "Open positions", empty: "No open positions.", keyOf: (p) => p.ticket });
   const show = (passes = () => true) =>
@@ -71,6 +72,7 @@ function ordersTable(model) {
     num("Stop loss", (o) => price(o.sl, digits(o))), num("Take profit", (o) => price(o.tp, digits(o))),
     { name: "State", text: (o) => words(o.state) },
     { name: "Ticket", kind: "num minor", text: (o) => String(o.ticket) }, { ...when("Placed", (o) => o.time_setup), kind: "time minor" },
+    button("Stops", (o) => `Change stops of order ${o.ticket}`, (o) => changeStops(model, o), () => model.canTrade && model.isLive),
     button("Cancel", (o) => `Cancel order ${o.ticket}, ${words(o.type)} ${o.symbol}`, (o) => cancelOrder(model, o), () => model.canTrade && model.isLive),
   ], { label: "Pending orders", empty: "No pending orders.", keyOf: (o) => o.ticket });
   return { node: table.node, show: (passes) => table.show([...model.orders.values()].filter(passes).sort((a, b) => b.ticket - a.ticket)) };
@@ -126,7 +128,7 @@ function dealsTable(model) {
     side("Side", (d) => d.type), { name: "Entry", text: (d) => words(d.entry ?? "") },
     num("Volume", (d) => (d.symbol ? lots(d.volume, model.info.get(d.symbol)?.volume_step) : "–")),
     num("Price", (d) => (d.symbol ? price(d.price, digits(d)) : "–")),
-    num("Costs", (d) => money((d.commission ?? 0) + (d.swap ?? 0) + (d.fee ?? 0))), profit((d) => d.profit),
+    num("Costs", (d) => signed((d.commission ?? 0) + (d.swap ?? 0) + (d.fee ?? 0))), profit((d) => d.profit),
     { name: "Deal", kind: "num minor", text: (d) => String(d.ticket) }, { name: "Order", kind: "num minor", text: (d) => String(d.order ?? "–") },
     { name: "Comment", kind: "minor", text: (d) => d.comment },
   ], { label: "Fills", empty: "No fills in the last 30 days.", keyOf: (d) => d.ticket, max: 200 });

@@ -323,16 +323,16 @@ export class Chart {
       { price: this.quote.ask, color: "muted", text: "", dash: [2, 3], isBare: view.y(this.quote.bid) - view.y(this.quote.ask) < 19 },
       { price: this.quote.bid, color: "accent", text: "", dash: [] },
     ] : [];
-    for (const line of [...this.lines, ...quote]) {
-      if (line.price === null || line.price === undefined || line.price < view.low || line.price > view.high) continue;
+    const seen = [...this.lines, ...quote].filter(({ price: at }) => at !== null && at !== undefined && at >= view.low && at <= view.high);
+    for (const line of seen) {
       const y = view.y(line.price);
       g.strokeStyle = color(line.color);
       g.setLineDash(line.dash);
       hair(g, 0, y, plot.w, y);
       g.setLineDash([]);
       if (!line.isBare) tag(g, plot.w + 1, y, w - plot.w - 1, price(line.price, this.digits), color(line.color), color("on-accent"));
-      if (line.text) label(g, 8, y, line.text, color(line.color), color("surface"));
     }
+    for (const line of seen) if (line.text) label(g, 8, view.y(line.price), line.text, color(line.color), color("surface"));
   }
 
   #cross(g, plot, view, color, w) {

@@ -32,6 +32,7 @@ export class Live {
     this.legend = el("p.legend");
     this.notice = el("p.notice");
     this.positions = positionsTable(model);
+    this.facts = el("dl.facts");
     const tools = [["Zoom in", "+", () => this.chart.zoom(1.3)], ["Zoom out", "−", () => this.chart.zoom(0.77)], ["Go to the newest bar", "⇥", () => this.chart.latest()]]
       .map(([label, sign, act]) => el("button", { type: "button", ariaLabel: label, title: label, onclick: act }, sign));
     this.node = el("section.live", { ariaLabel: "Chart" },
@@ -39,7 +40,7 @@ export class Live {
       el("div.card.chart", {},
         el("div.toolbar", {}, this.select, el("div.segments", { role: "group", ariaLabel: "Timeframe" }, this.frames), el("div.segments.tools", {}, tools)),
         this.legend, el("div.plot", {}, this.canvas, this.notice)),
-      this.ticket.node,
+      el("div.side", {}, this.ticket.node, el("div.card.symbol", {}, el("h2", {}, "Symbol"), this.facts)),
       el("div.card.open", {}, el("h2", {}, "Open positions"), this.positions.node));
     model.addEventListener("bar", ({ detail }) => this.#bar(detail));
   }
@@ -87,6 +88,7 @@ export class Live {
     this.gateway.subscribe(tick, channel);
     this.ticket.show(symbol).catch(() => {});
     this.rows.show(this.watched);
+    this.model.symbol(symbol).then((info) => this.#facts(info), () => {});
     await this.#load(symbol, frame, channel);
   }
 
@@ -131,6 +133,16 @@ export class Live {
     say(this.legend, bar
       ? `${time}  O ${price(bar.open, digits)}  H ${price(bar.high, digits)}  L ${price(bar.low, digits)}  C ${price(bar.close, digits)}`
       : "");
+  }
+
+  #facts(info) {
+    if (info.name !== this.shown.symbol) return;
+    const facts = [
+      ["Name", info.description], ["Trading", words(info.trade_mode)], ["Contract", `${info.trade_contract_size.toLocaleString("en-US")} ${info.currency_base}`],
+      ["Volume", `${lots(info.volume_min, info.volume_step)} to ${lots(info.volume_max, info.volume_step)}`],
+      ["Stops level", `${info.trade_stops_level} points`], ["Swap long", String(info.swap_long)], ["Swap short", String(info.swap_short)],
+    ];
+    this.facts.replaceChildren(...facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value || "–")]));
   }
 
   #row(name) {

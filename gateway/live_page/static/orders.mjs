@@ -2,7 +2,7 @@
 
 import { ask, tell } from "./ask.mjs";
 import { el, mark, say } from "./dom.mjs";
-import { lots, money, price, words } from "./format.mjs";
+import { lots, money, price, signed, words } from "./format.mjs";
 
 const OUTCOME = {
   done: ["good", "Done"], rejected: ["bad", "Rejected"], not_sent: ["bad", "Not sent"], unknown: ["warn", "Outcome unknown"],
@@ -35,9 +35,9 @@ const isReal = (model) => model.account?.trade_mode === "real" && !model.account
 /** Ask, then place an order. Returns the request, or null if the answer was no. */
 export async function place(model, params) {
   const info = await model.symbol(params.symbol);
-  const tick = model.ticks.get(info.name);
   const { side, type } = params;
-  const at = type === "market" ? (side === "buy" ? tick?.ask : tick?.bid) : params.price;
+  const market = () => model.ticks.get(info.name)?.[side === "buy" ? "ask" : "bid"];
+  const at = type === "market" ? market() : params.price;
   const volume = lots(params.volume, info.volume_step);
   const text = `${side === "buy" ? "Buy" : "Sell"} ${volume} ${info.name}${type === "market" ? "" : ` ${type} ${price(params.price, info.digits)}`}`;
   const margin = model.gateway
@@ -46,7 +46,7 @@ export async function place(model, params) {
   const sure = await ask({
     title: `${text}?`,
     facts: [
-      [type === "market" ? "At market, now" : "Waits for", price(at, info.digits)],
+      [type === "market" ? "At market, now" : "Waits for", type === "market" ? () => price(market(), info.digits) : price(at, info.digits)],
       ["Stop loss", params.sl ? price(params.sl, info.digits) : "none"],
       ["Take profit", params.tp ? price(params.tp, info.digits) : "none"],
       ["Margin", margin],
@@ -63,17 +63,37 @@ export async function place(model, params) {
 
 export async function closePosition(model, position) {
   const { digits, volume_step: step } = await model.symbol(position.symbol);
+  const now = () => model.positions.get(position.ticket) ?? position;
   const text = `Close ${position.type} ${lots(position.volume, step)} ${position.symbol}`;
   const sure = await ask({
     title: `${text}?`,
     facts: [
       ["Ticket", String(position.ticket)], ["Opened at", price(position.price_open, digits)],
-      ["Price now", price(position.price_current, digits)],
-      ["Profit now", `${money(position.profit)} ${model.account?.currency ?? ""}`], ["Account", account(model)],
+      ["Price now", () => price(now().price_current, digits)],
+      ["Profit now", () => `${signed(now().profit)} ${model.account?.currency ?? ""}`], ["Account", account(model)],
     ],
     yes: "Close position", kind: "danger", warning: isReal(model) ? "This is real money." : "",
   });
   return sure ? send(model, "close_position", { ticket: position.ticket }, { text, symbol: position.symbol }) : null;
+}
+
+/** Ask for a stop loss and a take profit of a position or an order; an empty field means none. */
+export async function changeStops(model, item) {
+  const { digits, point, volume_step: step } = await model.symbol(item.symbol);
+  const input = (value, name) => el("input", { type: "number", step: point, min: "0", autocomplete: "off", placeholder: "none", ariaLabel: name, value: value ? price(value, digits) : "" });
+  const sl = input(item.sl, "Stop loss");
+  const tp = input(item.tp, "Take profit");
+  const text = `Stops of ${words(item.type)} ${lots(item.volume ?? item.volume_current, step)} ${item.symbol}`;
+  const now = () => model.ticks.get(item.symbol)?.bid ?? item.price_current;
+  const sure = await ask({
+    title: `${text}?`,
+    facts: [["Ticket", String(item.ticket)], ["Bid now", () => price(now(), digits)], ["Stop loss", sl], ["Take profit", tp], ["Account", account(model)]],
+    yes: "Change stops", warning: isReal(model) ? "This is real money." : "",
+  });
+  if (!sure) return null;
+  const given = (field) => (field.value === "" ? null : Number(field.value));
+  const target = item.volume === undefined ? "order" : "position";
+  return send(model, "modify_order", { ticket: item.ticket, target, sl: given(sl), tp: given(tp) }, { text, symbol: item.symbol });
 }
 
 export async function cancelOrder(model, order) {
