@@ -50,8 +50,8 @@ Array = NDArray[np.void]
 
 PACKAGE_BUILD = 500
 """First of the three that ``version()`` tells, since there has been a MetaTrader 5."""
-TICKS_AT_ONCE = 50_000
-"""Ticks that one answer of a terminal surely holds."""
+BARS_AT_ONCE, TICKS_AT_ONCE = 100_000, 50_000
+"""What one answer of a terminal holds as a rule; where it does not, less is asked for."""
 TIMEFRAMES = frozenset(value for name, value in vars(c).items() if name.startswith("TIMEFRAME_"))
 KINDS_OF_TICKS = {
     c.COPY_TICKS_ALL: "all",
@@ -216,7 +216,8 @@ def market_book_add(*args: str) -> bool:
     Opens Depth of Market for a selected symbol
     """
     (name,) = _exactly(1, args)
-    terminal, symbol = STATE.open(), text(name)
+    symbol = text(name)
+    terminal = STATE.open()
     try:
         depth = _known_symbol(STATE, symbol)["ticks_bookdepth"]
     except GatewayError:
@@ -233,7 +234,8 @@ def market_book_get(*args: str) -> tuple[BookInfo, ...]:
     Returns Depth of Market structures of a specified symbol
     """
     (name,) = _exactly(1, args)
-    terminal, symbol = STATE.open(), text(name)
+    symbol = text(name)
+    terminal = STATE.open()
     if symbol not in terminal.books:
         raise Failure(CALL_FAILED)
     try:
@@ -254,7 +256,8 @@ def market_book_release(*args: str) -> bool:
     Closes Depth of Market for a selected symbol
     """
     (name,) = _exactly(1, args)
-    terminal, symbol = STATE.open(), text(name)
+    symbol = text(name)
+    terminal = STATE.open()
     was_open = symbol in terminal.books
     terminal.books.discard(symbol)
     return was_open
@@ -291,7 +294,7 @@ def copy_rates_from(*args: Any) -> Array:
     name, period, to_s, amount = text(symbol), number(timeframe), seconds(date), number(count)
     terminal = STATE.open()
     _check_bars(terminal, period, amount)
-    return _last_bars(terminal, name, period, to_s, amount)
+    return _last_bars(terminal, name, period, amount, to_s=to_s)
 
 
 @function()
@@ -306,7 +309,7 @@ def copy_rates_from_pos(*args: Any) -> Array:
     _check_bars(terminal, period, amount)
     if start < 0:
         raise Failure(INVALID_PARAMS)
-    bars = _bars_back(terminal, name, period, start, amount)
+    bars = _last_bars(terminal, name, period, amount, start=start)
     if not len(bars):
         raise Failure(CALL_FAILED)  # the history does not reach so far
     return bars
@@ -340,29 +343,26 @@ def _check_bars(terminal: Terminal, period: int, count: int) -> None:
         raise Failure(INVALID_PARAMS)
 
 
-def _bars_back(terminal: Terminal, name: str, period: int, start: int, count: int) -> Array:
-    try:
-        return _bars(terminal, name, period, start=start, count=count)
-    except RangeTooLarge:
-        newest = _bars_back(terminal, name, period, start, count // 2)
-        if not len(newest):
-            return newest
-        # by time and not by number: a bar may have begun meanwhile
-        before_s = int(newest["time"][0]) - 1
-        older = _last_bars(terminal, name, period, before_s, count - len(newest))
-        return np.concatenate((older, newest))
-
-
-def _last_bars(terminal: Terminal, name: str, period: int, to_s: int, count: int) -> Array:
-    try:
-        return _bars(terminal, name, period, to_s=to_s, count=count)
-    except RangeTooLarge:
-        newest = _last_bars(terminal, name, period, to_s, count // 2)
-        if not len(newest):
-            return newest
-        before_s = int(newest["time"][0]) - 1
-        older = _last_bars(terminal, name, period, before_s, count - len(newest))
-        return np.concatenate((older, newest))
+def _last_bars(terminal: Terminal, name: str, period: int, count: int, **end: int) -> Array:
+    """Return so many bars up to an end, ``start`` or ``to_s``, asked for piece by piece."""
+    pieces: list[Array] = []
+    left, at_once = count, BARS_AT_ONCE
+    while left > 0:
+        asked = min(left, at_once)
+        try:
+            bars = _bars(terminal, name, period, count=asked, **end)
+        except RangeTooLarge:
+            if at_once == 1:
+                raise
+            at_once //= 2
+            continue
+        pieces.append(bars)
+        left -= len(bars)
+        if len(bars) < asked:
+            break
+        # by time and not by number: a bar may begin meanwhile
+        end = {"to_s": int(bars["time"][0]) - 1}
+    return np.concatenate(pieces[::-1]) if len(pieces) != 1 else pieces[0]
 
 
 def _bars_between(terminal: Terminal, name: str, period: int, from_s: int, to_s: int) -> Array:
@@ -382,8 +382,6 @@ def _bars(terminal: Terminal, name: str, period: int, **span: int) -> Array:
             "copy_rates", symbol=_name(name), timeframe=period, **span
         )
     except RangeTooLarge:
-        if span.get("count") == 1:
-            raise Failure(CALL_FAILED) from None
         raise
     except GatewayError as error:
         code = error_of(error)

@@ -142,6 +142,8 @@ class State:
         self.lock = threading.RLock()
         self.error = SUCCESS
         self.terminal: Terminal | None = None
+        self.is_begun = False
+        """``initialize()`` has succeeded; there is no terminal then after a login that failed."""
 
     def open(self) -> Terminal:
         """Return the open terminal.

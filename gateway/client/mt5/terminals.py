@@ -31,6 +31,7 @@ from gateway.client.mt5.arguments import named
 from gateway.client.mt5.connection import Connection
 from gateway.client.mt5.state import (
     AUTH_FAILED,
+    NO_CONNECTION,
     STATE,
     TIMED_OUT,
     Failure,
@@ -78,6 +79,7 @@ def initialize(*args: Any, **options: Any) -> bool:
     Establish connection to MetaTrader 5 terminal
     """
     STATE.use(None)
+    STATE.is_begun = False
     if len(args) > 1:
         raise invalid("number of arguments")
     if args and args[0] is not None and not isinstance(args[0], str):
@@ -90,6 +92,7 @@ def initialize(*args: Any, **options: Any) -> bool:
         server=named("server", options.get("server"), str) or "",
     )
     STATE.use(open_terminal(wanted, _seconds(options.get("timeout"))))
+    STATE.is_begun = True
     return True
 
 
@@ -112,11 +115,16 @@ def login(*args: Any, **options: Any) -> bool:
             )
         texts[name] = given or ""
     wanted = Wanted(login=number, **texts)
-    terminal = STATE.open()
-    if is_account(terminal, wanted):
-        return True
-    other = open_terminal(wanted, _seconds(options.get("timeout")))
-    STATE.use(other)
+    timeout_s = _seconds(options.get("timeout"))
+    if not STATE.is_begun:
+        raise Failure(NO_CONNECTION)
+    if STATE.terminal is not None:
+        STATE.terminal.account = STATE.terminal.native("account")[0]  # it may be another by now
+        if is_account(STATE.terminal, wanted):
+            return True
+    # first: after a login that failed nothing may be traded on the account before it
+    STATE.use(None)
+    STATE.use(open_terminal(wanted, timeout_s))
     return True
 
 
@@ -145,6 +153,7 @@ def shutdown() -> bool:
     Disconnect from MetaTrader 5 terminal
     """
     STATE.use(None)
+    STATE.is_begun = False
     return True
 
 
@@ -162,14 +171,15 @@ def open_terminal(wanted: Wanted, timeout_s: float) -> Terminal:
         raise _not_begun(str(error)) from None
     try:
         terminal = Terminal(connection, _account(connection, timeout_s))
-    except Unreachable as failure:
-        raise _not_begun(str(failure)) from None
-    except (GatewayError, NoAnswer) as failure:
+        if not is_account(terminal, wanted):
+            raise Failure(AUTH_FAILED)
+    except BaseException as error:
         connection.close()
-        raise Failure(error_of(failure)) from None
-    if not is_account(terminal, wanted):
-        connection.close()
-        raise Failure(AUTH_FAILED)
+        if isinstance(error, Unreachable):
+            raise _not_begun(str(error)) from None
+        if isinstance(error, GatewayError | NoAnswer):
+            raise Failure(error_of(error)) from None
+        raise
     return terminal
 
 

@@ -5,6 +5,7 @@ Symbols are named as the broker names them, exactly, and times are on the broker
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -40,8 +41,10 @@ from .params import ListLimit, Symbol, Ticket, TickKindParam, TimeframeParam, pa
 DEFAULT_LIMIT = 1000
 MAX_SYMBOLS = 100
 """Symbols in one answer: the terminal is asked for each by itself."""
-MAX_ROWS = 200_000
-"""Bars or ticks in one answer. What one answer of a terminal can hold is often less."""
+MAX_ROWS = 100_000
+"""Bars or ticks in one answer: an EA gives no more ticks at once."""
+AT_A_TIME = 16
+"""Symbols that a terminal is asked for together: it answers them in one turn."""
 LAST_S = 4_102_444_800
 """The year 2100, in seconds."""
 BAR = Layout("<qddddQiQ")
@@ -162,14 +165,20 @@ async def _symbols(call: Call, question: _Question) -> _Found:
     params = commands.SymbolsParams(group=question.group, selected=question.selected)
     listed = await call.terminal.request(commands.SYMBOLS_GET, params)
     end = question.after + min(question.limit, MAX_SYMBOLS)
-    found = []
-    for entry in listed[question.after : end]:
-        try:
-            by_name = commands.SymbolParams(symbol=entry.name)
-            found.append(await call.terminal.request(commands.SYMBOL_GET, by_name))
-        except SymbolNotFound:  # the broker has taken it off the list a moment ago
-            continue
-    return model.SymbolInfo, found, end if end < len(listed) else None
+    names = [entry.name for entry in listed[question.after : end]]
+    found: list[model.SymbolInfo | None] = []
+    for start in range(0, len(names), AT_A_TIME):
+        some = names[start : start + AT_A_TIME]
+        found += await asyncio.gather(*(_symbol(call, name) for name in some))
+    known = [info for info in found if info is not None]
+    return model.SymbolInfo, known, end if end < len(listed) else None
+
+
+async def _symbol(call: Call, name: str) -> model.SymbolInfo | None:
+    try:
+        return await call.terminal.request(commands.SYMBOL_GET, commands.SymbolParams(symbol=name))
+    except SymbolNotFound:  # the broker has taken it off the list a moment ago
+        return None
 
 
 async def _positions(call: Call, question: _Question) -> _Found:
@@ -282,7 +291,8 @@ async def copy_ticks(
         raise InvalidParams(errors=[{"field": "count", "reason": "needed without a span"}])
     params = commands.TicksParams(
         symbol=symbol,
-        from_msc=from_ms,
+        # an EA reads 0 as none
+        from_msc=None if from_ms is None else max(1, from_ms),
         to_msc=to_ms,
         count=count or MAX_ROWS,
         flags=convert.code(enums.COPY_TICKS, flags),
