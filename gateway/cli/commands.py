@@ -154,6 +154,10 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
             "logs": "service:logs",
         },
     ),
+    "shim": CliGroup(
+        "Let programs that import MetaTrader5 find the gateway in its place.",
+        {"install": "shim:install", "uninstall": "shim:uninstall"},
+    ),
     "bench": CliGroup(
         "Measure what the gateway costs, on this machine.",
         {"orders": "bench:orders", "daemon": "bench:daemon"},

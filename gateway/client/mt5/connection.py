@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from gateway.client.errors import CallTimedOut, ConnectionLost, Unreachable
 from gateway.client.protocol import encode_request, parse_address, result_in
 from gateway.client.reads import READS
-from gateway.errors import LimitExceeded, Outcome, Overloaded, TerminalBusy
+from gateway.errors import LimitExceeded, Outcome, Overloaded, TerminalBusy, Timeout
 
 CONNECT_S = 5.0
 CALL_S = 60.0
@@ -68,7 +68,7 @@ class Connection:
         """Call a method and return its result.
 
         A call that the gateway has no room for is tried again for a while. A read is asked again
-        when the connection broke; a call that may trade never is.
+        when the connection broke or the terminal was late; a call that may trade never is.
 
         Raises:
             GatewayError: the answer is an error.
@@ -91,7 +91,7 @@ class Connection:
             return self._exchange(method, params, "unknown")
         try:
             return self._exchange(method, params, None)
-        except ConnectionLost:
+        except (ConnectionLost, Timeout):
             # a connection that was closed while it was idle shows it only to the next call
             return self._exchange(method, params, None)
 
