@@ -178,27 +178,30 @@ def fill(note_id: str, terminal: str, event: Mapping[str, Any], time: int) -> No
         if deal["symbol"] is None:  # money was paid in or out
             return None
         verb = {"in": "opened", "out": "closed"}.get(deal["entry"], "dealt")
-        found, price = deal, deal["price"]
-        names = ["ticket", "order", "position_id", "type", "entry", "profit"]
+        found, price, profit = deal, deal["price"], None if verb == "opened" else deal["profit"]
+        names = ["ticket", "order", "position_id", "type", "entry"]
     else:
         verb = {"add": "opened", "remove": "closed"}.get(str(event.get("op")), "")
         if not verb:
             return None
-        found = event["position"]
-        price = found["price_open"] if verb == "opened" else found["price_current"]
-        names = ["ticket", "identifier", "type", "profit"]
+        # how it was closed is in the history: what was seen of it last is no close's price
+        found, profit = event["position"], None
+        price = found["price_open"] if verb == "opened" else None
+        names = ["ticket", "identifier", "type"]
     data = {name: found.get(name) for name in (*names, "symbol", "volume", "paper")}
-    data["price"] = price
-    profit = f", profit {found['profit']:.2f}" if verb != "opened" else ""
+    data |= {"price": price, "profit": profit}
     paper = " on paper" if found["paper"] else ""
-    side = f"{clean(found['type'])} {found['volume']:g} {clean(found['symbol'])}"
+    text = f"{clean(terminal)}: {verb}{paper}: "
+    text += f"{clean(found['type'])} {found['volume']:g} {clean(found['symbol'])}"
+    text += "" if price is None else f" at {price}"
+    text += "" if profit is None else f", profit {profit:.2f}"
     return Note(
         id=note_id,
         event="order_filled",
         time=time,
         terminal=terminal,
         title="Order filled",
-        text=f"{clean(terminal)}: {verb}{paper}: {side} at {price}{profit}",
+        text=text,
         data=data,
     )
 

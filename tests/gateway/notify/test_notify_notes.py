@@ -125,7 +125,9 @@ def test_fills_of_both_platforms() -> None:
     position |= {"price_open": 1.2, "price_current": 1.1, "profit": 9.0, "paper": True}
     removed = fill("i", "A", {"op": "remove", "position": position}, 1)
     assert removed is not None
-    assert removed.text == "A: closed on paper: sell 1 EURUSD at 1.1, profit 9.00"
+    # the last that was seen of it is not how it was closed
+    assert removed.text == "A: closed on paper: sell 1 EURUSD"
+    assert (removed.data["price"], removed.data["profit"]) == (None, None)
     assert fill("i", "A", {"op": "change", "position": position}, 1) is None
 
 

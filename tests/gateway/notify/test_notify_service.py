@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from ea_bridge.host import wall_ms
-from ea_bridge.registry import TerminalRegistry
+from ea_bridge.protocol.messages import Hello
+from ea_bridge.registry import PendingTerminal, TerminalRegistry
 from gateway.audit import Audit
 from gateway.broker_time.broker_clocks import BrokerClocks
 from gateway.config import Notify
@@ -71,9 +72,11 @@ async def ledger(tmp_path: Path) -> AsyncIterator[Ledger]:
 
 
 @asynccontextmanager
-async def running(ledger: Ledger, home: Path, **transports: Scripted) -> AsyncIterator[Audit]:
+async def running(
+    ledger: Ledger, home: Path, registry: TerminalRegistry | None = None, **transports: Scripted
+) -> AsyncIterator[Audit]:
     """Run the service over a ledger; yields what writes to its trail."""
-    audit, registry = Audit(ledger), TerminalRegistry(wall_ms)
+    audit, registry = Audit(ledger), registry or TerminalRegistry(wall_ms)
 
     async def ask(terminal: str, command: object, params: object, /) -> None:
         raise AssertionError("no terminal is here")
@@ -87,7 +90,7 @@ async def running(ledger: Ledger, home: Path, **transports: Scripted) -> AsyncIt
         max_channels=8,
     )
     notify = NotifyService(
-        Notify(events=("halt", "limit_hit")),
+        Notify(events=("halt", "limit_hit", "new_device")),
         transports,
         home=home,
         gateway="g1",
@@ -169,6 +172,31 @@ async def test_only_what_was_chosen_is_told(ledger: Ledger, tmp_path: Path) -> N
         halt(audit, "one")
         halt(audit, "two")
         assert [note.event for note in await to.next()] == ["halt", "halt"]
+
+
+async def test_a_terminal_that_waits_is_told_once(ledger: Ledger, tmp_path: Path) -> None:
+    """And never its code: who has that approves the machine."""
+    registry, to = TerminalRegistry(wall_ms), Scripted()
+    hello = Hello(
+        proto="1-1",
+        tid="A1b2C3d4E5f6",
+        cnonce="n",
+        boot="b",
+        platform="mt5",
+        login=7,
+        server="Broker\x1b[2J",
+    )
+    pending = PendingTerminal(
+        hello=hello, since_ms=1, user_code="12345678", url="http://c/verify", expires_ms=2
+    )
+    async with running(ledger, tmp_path, registry, to=to) as audit:
+        registry.await_approval(pending)
+        [note] = await to.next()
+        assert (note.event, note.data) == ("new_device", {"token": "A1b2C3d4E5f6"})
+        assert note.text.startswith("7 at Broker [2J: a terminal with a token of yours waits")
+        assert "12345678" not in repr(note)
+        halt(audit, "next")
+        assert [one.event for one in await to.next()] == ["halt"]
 
 
 async def test_a_damaged_queue_keeps_no_gateway_from_trading(
