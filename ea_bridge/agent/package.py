@@ -10,8 +10,10 @@ from __future__ import annotations
 import importlib
 from collections.abc import Hashable
 from functools import cache
+from math import isfinite
 from typing import Any, TypeVar, cast
 
+from ea_bridge import host
 from ea_bridge.model import Account, Bar, BookEntry, BookType, Terminal, Tick
 from ea_bridge.model.struct import Struct
 
@@ -80,6 +82,13 @@ class Package:
 
     def __init__(self, module: Any) -> None:
         self._module = module
+        self._called_at: float | None = None
+
+    @property
+    def held_s(self) -> float:
+        """How long the call lasts that is under way, 0 for none; any thread may look."""
+        since = self._called_at
+        return 0.0 if since is None else host.monotonic_s() - since
 
     def connect(self, **options: Any) -> None:
         """Connect to the terminal, in place of a connection that there was.
@@ -101,12 +110,15 @@ class Package:
             PackageError: it failed.
 
         """
+        self._called_at = host.monotonic_s()
         try:
             result = getattr(self._module, name)(*args, **named)
             failed = result is None or result is False
             code, text = self._module.last_error() if failed else (0, "")
         except Exception as error:
             raise PackageError(name, 0, f"it raised {type(error).__name__}") from error
+        finally:
+            self._called_at = None
         if failed:
             raise PackageError(name, code, text)
         return result
@@ -139,6 +151,7 @@ class Package:
             for _, bid, ask, last, volume, time_msc, flags, volume_real in self.call(
                 function, *args
             ).tolist()
+            if isfinite(bid) and isfinite(ask)
         ]
 
     def bars(self, function: str, *args: Any) -> list[Bar]:
@@ -169,15 +182,22 @@ def struct_of(kind: type[S], record: Any) -> S:
 
     What the package has no field for keeps its default.
     """
-    values = {
-        name: getattr(record, name)
-        for name in _shared(kind.__struct_fields__, cast("Hashable", type(record)))
-    }
-    for name, value in values.items():
-        # a lone surrogate, which a terminal's text may have, cannot be written to the wire
-        if isinstance(value, str) and not value.isascii():
-            values[name] = value.encode("utf-8", "replace").decode("utf-8")
+    names = _shared(kind.__struct_fields__, cast("Hashable", type(record)))
+    values = {name: _sayable(getattr(record, name)) for name in names}
     return kind(**values)
+
+
+def _sayable(value: Any) -> Any:
+    """Return a value as it can be written to the wire."""
+    if isinstance(value, str):
+        # a terminal's text may have a lone surrogate
+        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, float):
+        return value if isfinite(value) else 0.0
+    # MQL's ulong, which the wire has as a long, as by the EA
+    if isinstance(value, int) and value >= 2**63:
+        return value - 2**64
+    return value
 
 
 @cache

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 
 CAPS = ("ticks", "book", "deals", "check", "results", commands.SURE_ABSENT, "trail", "lease")
 """Capabilities beyond the least; the package tells no trading sessions."""
-PULL_S, TRADES_S, SWITCHES_S, CLOCK_S, FIND_CLOCK_S = 0.02, 0.1, 0.25, 1.0, 60.0
+PULL_S, TRADES_S, SWITCHES_S, CLOCK_S, FIND_CLOCK_S = 0.02, 0.1, 0.25, 1.0, 600.0
 """Between two looks: at what is watched, at orders and positions, at the switches and the money,
 at the broker's clock, at which symbols tell it."""
 CONNECT_FIRST_S, CONNECT_LAST_S = 1.0, 15.0
@@ -175,7 +175,6 @@ class PackageThread:
         self._told_account: Account | None = None
         self._trail_ticks: dict[str, Tick] = {}
         self._is_linked = False
-        self._busy_since: float | None = None
         self._op = ""
         context = contextvars.copy_context()
         self._thread = threading.Thread(
@@ -194,9 +193,8 @@ class PackageThread:
 
     @property
     def held_s(self) -> float:
-        """How long the call lasts that the thread is in; 0 while it waits."""
-        since = self._busy_since
-        return 0.0 if since is None else host.monotonic_s() - since
+        """How long the call of the package lasts that the thread is in; 0 for none."""
+        return self._package.held_s
 
     def start(self) -> None:
         """Begin; it connects to the terminal by itself, again and again."""
@@ -230,15 +228,12 @@ class PackageThread:
         return True
 
     def _try_to_connect(self) -> bool:
-        self._busy_since = host.monotonic_s()
         try:
             self._package.connect(**self._connect_options)
             self._begin()
         except PackageError as error:
             _log.warning("there is no terminal to connect to: %s", error)
             return False
-        finally:
-            self._busy_since = None
         return True
 
     def _wait_without_terminal(self, wait_s: float) -> bool:
@@ -278,7 +273,6 @@ class PackageThread:
 
     def _do(self, job: Callable[[], object]) -> bool:
         """Do a job; false if the terminal was lost over it."""
-        self._busy_since = host.monotonic_s()
         try:
             job()
         except PackageError as error:
@@ -288,8 +282,6 @@ class PackageThread:
             # a command that trades stays taken, so that it is looked for in the history
             _log.error("the agent failed with %s", type(error).__name__)
             _log.debug("where it failed", exc_info=error)
-        finally:
-            self._busy_since = None
         return True
 
     def _tell(self, news: Sequence[News]) -> None:
@@ -318,7 +310,7 @@ class PackageThread:
             self._follow()
         has_room = self._told - self.taken < MAX_UNTAKEN
         if not self.is_paused and has_room and self._streams.is_active:
-            self._tell_all(self._streams.pull())
+            self._tell_all(self._streams.pull(self._jobs.empty))
 
     def _find_clock(self) -> None:
         self._due["find clock"] = host.monotonic_s() + FIND_CLOCK_S

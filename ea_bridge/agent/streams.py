@@ -6,6 +6,7 @@ the emulated terminal (:class:`~.emulator.terminal.SymbolSubscription`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ea_bridge import commands, host
@@ -27,6 +28,8 @@ PULL_TICKS = 2048
 """Of one symbol in one pass."""
 LOOK_CLOSER_S = 0.25
 """Two equal ticks of one millisecond look like one: so the history is looked at now and then."""
+PASS_S = 0.25
+"""After a pass that took so long other things have their turn; the next one goes on there."""
 BARS_S = 0.1
 """A bar that forms is told no more often than this."""
 BARS_CATCH_UP = 512
@@ -65,7 +68,8 @@ class Streams:
         self._state = state
         self._subscriptions = SymbolSubscriptions()
         self._seen: dict[str, _Seen] = {}
-        self._bars_at = 0.0
+        self._bars_at: dict[str, float] = {}
+        self._first = 0
 
     @property
     def is_active(self) -> bool:
@@ -140,35 +144,47 @@ class Streams:
 
     # --- pulling -----------------------------------------------------------------------------
 
-    def pull(self) -> list[Message]:
-        """Return what is new of all watched symbols.
+    def pull(self, goes_on: Callable[[], bool]) -> list[Message]:
+        """Return what is new of the watched symbols, the first one in turn.
+
+        Args:
+            goes_on: whether nothing else waits for its turn; at least one symbol is looked at.
 
         Raises:
-            PackageError: the package has failed; nothing that was not returned is lost.
+            PackageError: the terminal is gone.
 
         """
         messages: list[Message] = []
         rows: list[TickRow] = []
-        now = host.monotonic_s()
-        bars_due = now - self._bars_at >= BARS_S
-        for subscription in self._subscriptions.active():
+        began = host.monotonic_s()
+        active = self._subscriptions.active()
+        for place in range(len(active)):
+            if place and not (goes_on() and host.monotonic_s() - began < PASS_S):
+                break
+            self._first += 1
+            subscription = active[self._first % len(active)]
             try:
                 if subscription.ticks:
                     rows += self._pull_ticks(subscription)
                 if subscription.book:
                     messages += self._pull_book(subscription)
-                if bars_due:
+                if subscription.timeframes and self._are_bars_due(subscription.symbol):
                     messages += self._pull_bars(subscription)
             except PackageError as error:
                 if error.is_lost:
                     raise
-        if bars_due:
-            self._bars_at = now
         frames: list[Message] = [
             Ticks(d=rows[start : start + ROWS_PER_FRAME])
             for start in range(0, len(rows), ROWS_PER_FRAME)
         ]
         return frames + messages
+
+    def _are_bars_due(self, symbol: str) -> bool:
+        now = host.monotonic_s()
+        if now - self._bars_at.get(symbol, 0.0) < BARS_S:
+            return False
+        self._bars_at[symbol] = now
+        return True
 
     def _pull_ticks(self, subscription: SymbolSubscription) -> list[TickRow]:
         seen = self._seen[subscription.symbol]

@@ -22,7 +22,7 @@ from ea_bridge import host
 from ea_bridge.commands import LOGIN_CHECK
 from ea_bridge.emulator.terminal import MAX_TRADE_EVENTS, TRADE_MODES
 from ea_bridge.endpoint.conversation import DevicePin
-from ea_bridge.model import Account, AccountTradeMode, MarginMode
+from ea_bridge.model import Account, MarginMode
 from ea_bridge.model.account import LoginParams
 from ea_bridge.protocol.handshake import SPAN
 from ea_bridge.protocol.messages import Cmd, Hb, Hello, Lost, Message, StateEvent, Trade
@@ -36,6 +36,8 @@ AGENT_VERSION = "agent 1.0.0"
 HELD_S = 2.0
 """A call of the package that lasts for longer holds the terminal up: so heartbeats stop, and the
 daemon learns that nobody answers."""
+MAX_COMPANY = 128
+"""Characters of a broker's name that a hello may have."""
 CLOSE_S = 1.0
 """For so long the end of the thread is waited for: a call that hangs must not hang the agent."""
 
@@ -145,10 +147,10 @@ class AgentTerminal:
             server=account.server,
             ea=AGENT_VERSION,
             build=terminal.build,
-            company=account.company,
+            company=account.company[:MAX_COMPANY],
             currency=account.currency,
             mode=_MODES.get(account.margin_mode or 0, ""),
-            trade=TRADE_MODES.get(AccountTradeMode(account.trade_mode), ""),
+            trade=_TRADES.get(account.trade_mode, ""),
             caps=",".join(self.caps),
             q=self._q,
             fp=self._fingerprint(account, terminal.data_path),
@@ -304,6 +306,7 @@ class AgentTerminal:
             link.leave(code)
 
 
+_TRADES = {int(mode): word for mode, word in TRADE_MODES.items()}
 _MODES = {
     int(MarginMode.RETAIL_NETTING): "netting",
     int(MarginMode.EXCHANGE): "exchange",

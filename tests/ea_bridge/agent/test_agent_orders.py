@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from agent_parts import Bench, MemoryPackage
@@ -14,6 +15,7 @@ from msgspec.structs import replace
 from product import until
 
 from ea_bridge import host
+from ea_bridge.agent.package import struct_of
 from ea_bridge.agent.questions import request_dict
 from ea_bridge.commands import (
     LEASE_GET,
@@ -27,7 +29,7 @@ from ea_bridge.commands import (
     StoredResult,
 )
 from ea_bridge.errors import CommandFailed, NotSent, OutcomeUnknown
-from ea_bridge.model import TradeAction, TradeRequest, TradeResult, TradeRetcode
+from ea_bridge.model import Position, TradeAction, TradeRequest, TradeResult, TradeRetcode
 
 BUY = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.1, type=0)
 INVALID_PARAMETER, INTERNAL_ERROR = 4003, 4024
@@ -190,3 +192,20 @@ def test_a_request_has_the_types_that_the_package_demands() -> None:
         "comment": "g" * 28,
     }
     assert type(request["volume"]) is type(request["price"]) is float
+
+
+def test_what_a_terminal_says_can_be_written_to_the_wire() -> None:
+    """A lone surrogate, no number, and an unsigned number that is too large."""
+
+    class Record(NamedTuple):
+        ticket: int = 1
+        type: int = 0
+        magic: int = 2**64 - 1
+        volume: float = math.nan
+        price_open: float = math.inf
+        symbol: str = "EURUSD"
+        comment: str = "broken \ud800"
+
+    position = struct_of(Position, Record())
+    assert (position.magic, position.volume, position.price_open) == (-1, 0.0, 0.0)
+    assert position.comment == "broken ?"
