@@ -160,8 +160,19 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
     ),
     "bench": CliGroup(
         "Measure what the gateway costs, on this machine.",
-        {"orders": "bench:orders", "daemon": "bench:daemon"},
-        hidden=frozenset({"daemon"}),
+        {
+            "all": "bench:all_parts",
+            "rpc": "bench:rpc",
+            "ws": "bench:ws",
+            "fanout": "bench:fanout",
+            "ingest": "bench:ingest",
+            "history": "bench:history",
+            "orders": "bench:orders",
+            "daemon": "bench:daemon",
+            "terminal": "bench:terminal",
+            "echo": "bench:echo",
+        },
+        hidden=frozenset({"daemon", "terminal", "echo"}),
     ),
     "stubs": CliCommand("stubs:stubs", "Write the client's typed methods anew.", hidden=True),
 }

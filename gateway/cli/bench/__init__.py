@@ -10,12 +10,10 @@ import asyncio
 import json  # not orjson: escapes keep the output ASCII, whatever the encoding of the screen
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from gateway.cli.bench.processes import cpu_s, percentile, running
 from gateway.cli.home import default_home
 from gateway.cli.output import CliError
 from gateway.cli.process import loop_factory, run_until_stopped
@@ -75,10 +74,6 @@ class Bot:
         return (time.perf_counter() - begun_s) * 1000
 
 
-READY_WITHIN_S = 60.0
-ENDS_WITHIN_S = 5.0
-
-
 @contextmanager
 def scene(folder: Path, *, journal: bool) -> Iterator[dict[str, Any]]:
     """Run both while the context lasts.
@@ -95,52 +90,12 @@ def scene(folder: Path, *, journal: bool) -> Iterator[dict[str, Any]]:
 
     """
     bare = () if journal else ("--without-journal",)
-    with _running(("bench", "daemon", "--home", str(folder), *bare)) as daemon:
+    with running(("bench", "daemon", "--home", str(folder), *bare)) as daemon:
         # its market flows at a tenth of the pace: what is measured are orders, not ticks
         terminal = ("emulator", "--bridge", daemon["bridge"], "--netting", "--speed", "0.1")
         # the token by the environment: arguments are seen by every user of the machine
-        with _running((*terminal, "--json"), MT_GATEWAY_TOKEN=daemon["auth_token"]):
+        with running((*terminal, "--json"), MT_GATEWAY_TOKEN=daemon["auth_token"]):
             yield daemon
-
-
-def cpu_s(pid: int) -> float | None:
-    """Return how long a process has computed so far; ``None`` where the system does not tell."""
-    try:
-        told = Path(f"/proc/{pid}/stat").read_text("ascii")
-    except OSError:
-        return None
-    user, system = told.rpartition(")")[2].split()[11:13]  # its name may hold spaces
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
-@contextmanager
-def _running(arguments: tuple[str, ...], **environment: str) -> Iterator[dict[str, Any]]:
-    """Run a command until it is ready, and no longer than the context."""
-    process = subprocess.Popen(  # noqa: S603  # this program itself
-        (sys.executable, "-m", "gateway", *arguments),
-        stdout=subprocess.PIPE,
-        env={**os.environ, **environment},
-        text=True,
-    )
-    # readline has no time-out: a process that never gets ready is killed, and it returns
-    gives_up = threading.Timer(READY_WITHIN_S, process.kill)
-    gives_up.start()
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        gives_up.cancel()
-        if not line:
-            raise CliError(f"mt-gateway {arguments[0]} did not start; its complaint stands above")
-        yield {**json.loads(line), "pid": process.pid}
-    finally:
-        gives_up.cancel()
-        process.terminate()
-        try:
-            # read to the end: a full pipe would keep it from ending
-            process.communicate(timeout=ENDS_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
 
 
 @dataclass
@@ -176,12 +131,6 @@ class MeasuredPath:
     @property
     def _all_alone(self) -> list[float]:
         return [order_ms for taken in self.alone_ms for order_ms in taken]
-
-
-def percentile(taken: Sequence[float], of: float) -> float:
-    """Return the value that so many percent of the others do not exceed (nearest rank)."""
-    ordered = sorted(taken)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * of / 100))]
 
 
 def added_ms(journaled: MeasuredPath, bare: MeasuredPath) -> float:
@@ -293,6 +242,71 @@ def daemon(
         )
 
     run_until_stopped(start, verbose=False)
+
+
+Terminal = Annotated[str, typer.Option("--bridge", help="The daemon's, host:port.")]
+
+
+def terminal(
+    *,
+    bridge: Terminal,
+    per_s: Annotated[float, typer.Option(min=0, help="Ticks; 0: as many as are read.")] = 0.0,
+) -> None:
+    """Run the terminal of a bench; its token comes by MT_GATEWAY_TOKEN."""
+
+    def start() -> Coroutine[Any, Any, None]:
+        from gateway.cli.bench.bench_terminal import run_bench_terminal
+
+        token = os.environ.get("MT_GATEWAY_TOKEN", "")
+        return run_bench_terminal(token, bridge, per_s, lambda: _say_json({}))
+
+    run_until_stopped(start, verbose=False)
+
+
+def echo() -> None:
+    """Run the echo that calls are compared with."""
+
+    def start() -> Coroutine[Any, Any, None]:
+        from gateway.cli.bench.bench_terminal import run_echo
+
+        return run_echo(lambda port: _say_json({"port": port}))
+
+    run_until_stopped(start, verbose=False)
+
+
+def _say_json(facts: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
+
+
+PartRounds = Annotated[int, typer.Option("--rounds", min=1, max=1000, help="Medians are told.")]
+Picture = Annotated[
+    Path | None, typer.Option("--svg", dir_okay=False, help="Also draw the calls' times.")
+]
+
+
+def _part(what: str, about: str) -> Callable[..., None]:
+    def part(
+        *, rounds: PartRounds = 5, folder: Dir = None, as_json: Json = False, svg: Picture = None
+    ) -> None:
+        from gateway.cli.bench import paths
+
+        facts = paths.measure(what, rounds, folder or _beside_home())
+        if svg is not None:
+            svg.write_text(paths.chart(facts), "utf-8")
+        text = json.dumps(facts, indent=2) if as_json else paths.table(facts)
+        sys.stdout.write(text + "\n")
+
+    part.__doc__ = about
+    return part
+
+
+rpc = _part("rpc", "Measure calls by POST /rpc, beside a bare echo of lines.")
+ws = _part("ws", "Measure calls by /ws, beside a bare echo of lines.")
+fanout = _part("fanout", "Measure a hundred readers of 50,000 ticks a second.")
+ingest = _part("ingest", "Measure a terminal that floods with ticks, and calls beside it.")
+history = _part("history", "Measure a year of M1 bars, page by page.")
+all_parts = _part("all", "Measure all of these; for orders see `bench orders`.")
 
 
 def _measured(folder: Path, rounds: int, alone: int, crowded: int, at_once: int) -> dict[str, Any]:

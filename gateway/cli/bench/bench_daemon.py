@@ -33,6 +33,8 @@ CONFIG = Config.model_validate(
     {
         "api": {"port": 0},
         "bridge": {"port": 0},
+        # one program plays all the readers of a bench
+        "limits": {"max_websockets": 256},
         # what is measured is the path, not its brake
         "trading": {"orders_per_second": 10_000, "order_burst": 10_000},
     }
