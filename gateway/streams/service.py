@@ -30,7 +30,7 @@ from gateway.schemas.events import Subscription as SubscriptionEntry
 from .channels import Channel, Item, RequestedChannel, missed, read_items, refusal
 from .context import Ask, StreamContext, TerminalQuery
 from .feed import SymbolTable, TerminalFeed
-from .hub import Heartbeats, Hub, Listener, Scheduler, Timer
+from .hub import Heartbeats, Hub, Listener, Scheduler, Timer, Topic
 from .outbox import StreamEvent
 from .subscriptions import (
     ChannelSubscription,
@@ -457,21 +457,18 @@ class Streams:
         if channel.ring is None or not subscription.active:
             return
         key = terminal, channel.name
-        # anew behind all others: the first one is always the next to be let go
-        if key in self._kept:
-            self._let_go(key)
-        elif len(self._kept) >= MAX_KEPT:
-            self._let_go(next(iter(self._kept)))
-        feed = self._feed(terminal)
-        feed.retain(channel)
-        topic = subscription.topic
-
-        def release() -> None:
-            feed.release(channel)
-            # what the gateway itself holds, without a listener, is counted alone
-            if topic.latest and not topic.groups:
-                topic.stop_keeping()
-
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            # goes on, and is not let go between: that would drop what is kept
+            timer, release = kept
+            timer.cancel()
+        else:
+            if len(self._kept) >= MAX_KEPT:
+                self._let_go(next(iter(self._kept)))
+            feed = self._feed(terminal)
+            feed.retain(channel)
+            release = partial(_stop_keeping, feed, channel, subscription.topic)
+        # behind all others: the first one is always the next to be let go
         timer = self._clock.call_later(self._kept_s, partial(self._let_go, key))
         self._kept[key] = timer, release
 
@@ -511,3 +508,10 @@ class Streams:
             "queued": sum(outbox.queued(topic.key) for outbox in outboxes),
             "conflated_total": sum(outbox.conflated(topic.key) for outbox in outboxes),
         }
+
+
+def _stop_keeping(feed: TerminalFeed, channel: Channel, topic: Topic) -> None:
+    feed.release(channel)
+    # what the gateway itself holds, without a listener, is counted alone
+    if topic.latest and not topic.groups:
+        topic.stop_keeping()

@@ -62,6 +62,23 @@ async def test_who_comes_back_gets_what_it_has_missed(live: Stage, channel: str)
     live.streams.close()
 
 
+async def test_who_loses_connection_after_connection_misses_nothing(live: Stage) -> None:
+    """Each time anew the channel goes on, and keeps what it has kept."""
+    live.streams._kept_s = 60.0
+    ear = live.ear(by_header=False)
+    await live.subscribe(ear, "tick:EURUSD")
+    await tick(live, 1)
+    at = place(ear, "tick:EURUSD")
+    for number in range(2, 6):
+        live.streams.detach(ear)
+        await tick(live, number)
+        ear, entry = await come_back(live, wanted("tick:EURUSD", at, snapshot=False))
+        assert entry["replayed"] == number - 1
+    assert told(ear, "tick:EURUSD") == [("update", at[1] + n) for n in range(1, 5)]
+    assert len(live.streams._kept) == 1
+    live.streams.close()
+
+
 async def test_what_nobody_came_back_for_ends(live: Stage) -> None:
     """The terminal is told to stop, and the epoch is another one then."""
     ear = live.ear(by_header=False)
