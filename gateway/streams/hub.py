@@ -262,11 +262,6 @@ class Topic:
         """Keep the events that come, where they count one by one."""
         self.is_keeping = self._bounds is not None
 
-    def stop_keeping(self) -> None:
-        """Keep no events, neither those that come nor those that came."""
-        self.is_keeping = False
-        self._clear_ring()
-
     def keep(self, event: StreamEvent, ts: int) -> None:
         """Keep the event of the present ``seq``, in the place of the oldest ones."""
         ring = self._ring

@@ -30,7 +30,7 @@ from gateway.schemas.events import Subscription as SubscriptionEntry
 from .channels import Channel, Item, RequestedChannel, missed, read_items, refusal
 from .context import Ask, StreamContext, TerminalQuery
 from .feed import SymbolTable, TerminalFeed
-from .hub import Heartbeats, Hub, Listener, Scheduler, Timer, Topic
+from .hub import Heartbeats, Hub, Listener, Scheduler
 from .outbox import StreamEvent
 from .subscriptions import (
     ChannelSubscription,
@@ -40,11 +40,6 @@ from .subscriptions import (
     Subscriber,
     SubscriptionRegistry,
 )
-
-KEPT_S = 60.0
-"""Time in which a program that has lost its connection should be back."""
-MAX_KEPT = 1024
-"""Channels that do."""
 
 
 class EventSource(SymbolTable, Protocol):
@@ -74,7 +69,6 @@ class Streams:
         ask: asks a terminal for its streams.
         clock_of: returns a terminal's broker clock, always the same one.
         max_channels: subscriptions of one connection, and of one token over ``/rpc``.
-        kept_s: how long a channel goes on after the connection that heard it has ended.
 
     """
 
@@ -87,7 +81,6 @@ class Streams:
         ask: Ask,
         clock_of: Callable[[str], BrokerClock],
         max_channels: int,
-        kept_s: float = KEPT_S,
     ) -> None:
         self._boot = boot
         self._clock = clock
@@ -95,7 +88,6 @@ class Streams:
         self._ask = ask
         self._clock_of = clock_of
         self._max_channels = max_channels
-        self._kept_s = kept_s
         self._epochs = itertools.count(1)
         self._hub = Hub(clock)
         self._registry = SubscriptionRegistry()
@@ -103,8 +95,6 @@ class Streams:
             self._hub, self._registry, Heartbeats(self._hub, clock, now_ms)
         )
         self._feeds: dict[str, TerminalFeed] = {}
-        self._kept: dict[tuple[str, str], tuple[Timer, Callable[[], None]]] = {}
-        """Channels of connections that are over, with what lets go of each."""
         self.retime = self._deliveries.update
         """Called when a connection wants its heartbeats at another pace."""
 
@@ -123,28 +113,20 @@ class Streams:
         owner = self._registry.remove(listener)
         self._deliveries.leave(listener)
         if owner is not None:
-            for subscription in owner.subscriptions.values():
-                self._keep(owner.terminal, subscription)
             self._drop_all(owner)
 
     def end_token(self, tid: str, code: int, reason: str) -> None:
         """A token is revoked or has expired: close its connections, forget what it owned."""
         owner = self._registry.remove_token(tid)
-        owners = [owner]
         for listener in self._registry.listeners(tid):
-            # before its end, which detaches it: of what is revoked nothing is kept
-            owners.append(self._registry.remove(listener))
             listener.end(code, reason)
             self.detach(listener)
-        for ended in owners:
-            if ended is not None:
-                self._drop_all(ended)
+        if owner is not None:
+            self._drop_all(owner)
 
     def close(self) -> None:
         """Stop all timers and tasks; nothing is published after this."""
         self._deliveries.close()
-        for timer, _ in self._kept.values():
-            timer.cancel()
         for feed in self._feeds.values():
             feed.stop()
 
@@ -449,34 +431,6 @@ class Streams:
                 self._deliveries.cancel(subscription.pending)
             self._drop(owner, subscription)
 
-    def _keep(self, terminal: str, subscription: ChannelSubscription) -> None:
-        """Have a channel go on for a while after its connection has ended: who comes back gets
-        what it has missed.
-        """
-        channel = subscription.channel
-        if channel.ring is None or not subscription.active:
-            return
-        key = terminal, channel.name
-        kept = self._kept.pop(key, None)
-        if kept is not None:
-            # goes on, and is not let go between: that would drop what is kept
-            timer, release = kept
-            timer.cancel()
-        else:
-            if len(self._kept) >= MAX_KEPT:
-                self._let_go(next(iter(self._kept)))
-            feed = self._feed(terminal)
-            feed.retain(channel)
-            release = partial(_stop_keeping, feed, channel, subscription.topic)
-        # behind all others: the first one is always the next to be let go
-        timer = self._clock.call_later(self._kept_s, partial(self._let_go, key))
-        self._kept[key] = timer, release
-
-    def _let_go(self, key: tuple[str, str]) -> None:
-        timer, release = self._kept.pop(key)
-        timer.cancel()
-        release()
-
     def _over(self, terminal: str, channel: Channel, error: GatewayError) -> None:
         """The terminal turns out not to have a channel: say so and end its subscriptions."""
         end: ChannelEnd = {"code": error.code, "name": error.name()}
@@ -508,10 +462,3 @@ class Streams:
             "queued": sum(outbox.queued(topic.key) for outbox in outboxes),
             "conflated_total": sum(outbox.conflated(topic.key) for outbox in outboxes),
         }
-
-
-def _stop_keeping(feed: TerminalFeed, channel: Channel, topic: Topic) -> None:
-    feed.release(channel)
-    # what the gateway itself holds, without a listener, is counted alone
-    if topic.latest and not topic.groups:
-        topic.stop_keeping()

@@ -342,7 +342,6 @@ class Stage:
             ask=self._ask,
             clock_of=lambda _: self.clock,
             max_channels=max_channels,
-            kept_s=0.0,  # nothing is kept, unless a test says so
         )
         self.registry.subscribe(self.streams.change)
         callbacks = SessionCallbacks(

@@ -46,8 +46,8 @@ async def come_back(live: Stage, request: ChannelRequest) -> tuple[Ear, dict[str
 
 @pytest.mark.parametrize("channel", ["tick:EURUSD", "tick.all:EURUSD"])
 async def test_who_comes_back_gets_what_it_has_missed(live: Stage, channel: str) -> None:
-    """Though nobody else has listened meanwhile; then the stream goes on."""
-    live.streams._kept_s = 60.0
+    """All of it in order; then the stream goes on."""
+    await live.subscribe(live.ear(by_header=False), channel)  # a channel ends with its last ear
     ear = live.ear(by_header=False)
     await live.subscribe(ear, channel)
     await tick(live, 1, 2)
@@ -59,27 +59,9 @@ async def test_who_comes_back_gets_what_it_has_missed(live: Stage, channel: str)
     assert (entry["recovered"], entry["reason"], entry["replayed"]) == (True, None, 3)
     assert entry["seq"] == at[1] + 3
     assert told(back, channel) == [("update", at[1] + n) for n in (1, 2, 3, 4)]
-    live.streams.close()
 
 
-async def test_who_loses_connection_after_connection_misses_nothing(live: Stage) -> None:
-    """Each time anew the channel goes on, and keeps what it has kept."""
-    live.streams._kept_s = 60.0
-    ear = live.ear(by_header=False)
-    await live.subscribe(ear, "tick:EURUSD")
-    await tick(live, 1)
-    at = place(ear, "tick:EURUSD")
-    for number in range(2, 6):
-        live.streams.detach(ear)
-        await tick(live, number)
-        ear, entry = await come_back(live, wanted("tick:EURUSD", at, snapshot=False))
-        assert entry["replayed"] == number - 1
-    assert told(ear, "tick:EURUSD") == [("update", at[1] + n) for n in range(1, 5)]
-    assert len(live.streams._kept) == 1
-    live.streams.close()
-
-
-async def test_what_nobody_came_back_for_ends(live: Stage) -> None:
+async def test_a_channel_of_a_symbol_ends_with_its_last_listener(live: Stage) -> None:
     """The terminal is told to stop, and the epoch is another one then."""
     ear = live.ear(by_header=False)
     await live.subscribe(ear, "tick:EURUSD")
@@ -158,33 +140,6 @@ async def test_a_hole_in_a_channel_that_is_heard_is_mended(live: Stage, ear: Ear
     entry = result["subscribed"][0]
     assert (entry["already"], entry["recovered"], entry["replayed"]) == (True, True, 2)
     assert told(ear, "tick:EURUSD") == [("update", at[1] + n) for n in (1, 2, 3, 4)]
-
-
-async def test_what_a_revoked_token_heard_is_not_kept(live: Stage) -> None:
-    """Nobody will come back for it."""
-    live.streams._kept_s = 60.0
-    ear = live.ear(by_header=False)
-    await live.subscribe(ear, "tick:EURUSD")
-    live.streams.end_token(ear.tid, 4506, "revoked")
-    await turns()
-    assert live.terminal.watches[-1].ticks is False
-    live.streams.close()
-
-
-async def test_channels_that_are_kept_are_bounded(
-    live: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However many connections come and go."""
-    monkeypatch.setattr("gateway.streams.service.MAX_KEPT", 3)
-    live.streams._kept_s = 60.0
-    for interval in range(10, 20):
-        ear = live.ear(by_header=False)
-        await live.subscribe(ear, f"tick.{interval}ms:EURUSD", "tick:EURUSD")
-        live.streams.detach(ear)
-        assert len(live.streams._kept) <= 3
-    names = [name for _, name in live.streams._kept]
-    assert names == ["tick.18ms:EURUSD", "tick.19ms:EURUSD", "tick:EURUSD"]
-    live.streams.close()
 
 
 async def test_ticks_that_nobody_hears_are_only_counted(live: Stage) -> None:
