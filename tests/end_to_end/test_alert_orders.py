@@ -22,7 +22,7 @@ from gateway.credentials.alert import AlertOrder
 from gateway.rpc.alerts import AlertCalls
 
 pytestmark = pytest.mark.xdist_group("e2e-alerts")
-LIVE = HookTemplate(size="0.10", dry_run=False)
+LIVE = HookTemplate(size="0.10", dry_run=False, deadline_s=300)
 
 
 @dataclass
@@ -109,7 +109,7 @@ async def test_an_alert_becomes_one_order(tmp_path: Path) -> None:
         assert (position["symbol"], position["volume"]) == ("EURUSD", 0.1)
         assert (await one.alerts())[0].repeats == 5
 
-        dry = await one.end(await one.hook(HookTemplate(size="0.10")))
+        dry = await one.end(await one.hook(HookTemplate(size="0.10", deadline_s=300)))
         assert dry.status == "checked", dry
         await _risk(one)
         await _refusals(one, path)
@@ -125,6 +125,7 @@ async def _risk(one: Desk) -> None:
         tp="percent",
         tp_pct="2",
         dry_run=False,
+        deadline_s=300,
     )
     end = await one.end(await one.hook(template), id="risk")
     assert end.status == "done", end

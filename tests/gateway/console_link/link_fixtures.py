@@ -12,7 +12,7 @@ from scripted_console import ScriptedConsole
 
 from ea_bridge.registry import TerminalRegistry
 from gateway.auth.gate import Gate
-from gateway.console_link import LinkTimings, StoppedCounts, Uplink
+from gateway.console_link import AlertExecutor, LinkTimings, StoppedCounts, Uplink
 from gateway.errors import Unauthorized
 from gateway.home.home import Home
 
@@ -50,6 +50,7 @@ class House:
         url: str | None = None,
         pace: LinkTimings = FAST,
         tls: ssl.SSLContext | None = None,
+        alerts: AlertExecutor | None = None,
     ) -> Uplink:
         return Uplink(
             url or self.script.url,
@@ -61,6 +62,7 @@ class House:
             count=self._count,
             pace=pace,
             tls=tls,
+            alerts=alerts,
         )
 
     def _count(self, tids: frozenset[str]) -> StoppedCounts:
@@ -69,9 +71,13 @@ class House:
 
     @asynccontextmanager
     async def running(
-        self, url: str | None = None, pace: LinkTimings = FAST, tls: ssl.SSLContext | None = None
+        self,
+        url: str | None = None,
+        pace: LinkTimings = FAST,
+        tls: ssl.SSLContext | None = None,
+        alerts: AlertExecutor | None = None,
     ) -> AsyncIterator[Uplink]:
-        uplink = self.uplink(url, pace, tls)
+        uplink = self.uplink(url, pace, tls, alerts)
         task = asyncio.create_task(uplink.run())
         try:
             yield uplink

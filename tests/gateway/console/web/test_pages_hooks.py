@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 
 import pytest
@@ -106,9 +107,15 @@ async def test_a_form_that_is_wrong_makes_no_hook(
 
 
 async def test_the_address_refuses_what_is_no_alert(
-    ann: PageClient, stranger: PageClient, console: Console, ann_user: UserInfo, clock: Clock
+    stranger: PageClient,
+    console: Console,
+    ann_user: UserInfo,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Too large, no JSON, from elsewhere, too many; and a wrong secret tells nothing."""
+    """Too large, no JSON, from elsewhere, too many; a wrong secret tells nothing, and no log has
+    the right one."""
+    caplog.set_level(logging.DEBUG)
     token = await working(console, ann_user, clock)
     template = HookTemplate(size="0.1", tradingview_only=True)
     secret, _ = await console.hooks.create(ann_user.id, "tv", token.tid, template)
@@ -129,6 +136,7 @@ async def test_the_address_refuses_what_is_no_alert(
     assert last.status == 403
     many = await posted(stranger, path, alert(clock))
     assert (many.status, many.headers["Retry-After"]) == (429, "12")
+    assert secret not in caplog.text
 
 
 async def test_what_a_hook_is_called_runs_no_script(
