@@ -158,6 +158,10 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
         "Let programs that import MetaTrader5 find the gateway in its place.",
         {"install": "shim:install", "uninstall": "shim:uninstall"},
     ),
+    "update": CliCommand(
+        "update:update",
+        "Tell how to update and, with --check, whether there is something newer.",
+    ),
     "bench": CliGroup(
         "Measure what the gateway costs, on this machine.",
         {
