@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
 from ea_bridge.host import wall_ms
 from gateway.cli.home import home_in_use, home_option, is_home, known, running
-from gateway.cli.output import CliError, visible
+from gateway.cli.output import CliError, shell_word, visible
 from gateway.storage.reserve import give_up, is_full
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ def _nothing_stopped(place: Path) -> str:
         "halted"
     )
     for home, found in known():
-        told += f". {found} runs in {home}: mt-gateway halt --home {quote(str(home))}"
+        told += f". {found} runs in {home}: mt-gateway halt --home {shell_word(str(home))}"
     return told
 
 

@@ -23,11 +23,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
-from gateway.cli.output import CliError
+from gateway.cli.output import CliError, shell_word
 from gateway.storage.reserve import give_up, is_full
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ def is_same(url: str, other: str) -> bool:
 
 def home_option(place: Path) -> str:
     """Return what a command must be told of a home that it would not find by itself."""
-    return "" if place == default_home() else f" --home {quote(str(place))}"
+    return "" if place == default_home() else f" --home {shell_word(str(place))}"
 
 
 def is_home(folder: Path) -> bool:

@@ -2,6 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import sys
+
+_PLAIN_IN_POWERSHELL = re.compile(r"[\w.:\\/=+-]+")
+
+
+def shell_word(text: str, platform: str | None = None) -> str:
+    """Return a text as one word of the shell that a person uses: on Windows PowerShell's.
+
+    Args:
+        text: the word.
+        platform: as ``sys.platform`` has it; that of this machine if absent.
+
+    """
+    if (platform or sys.platform) != "win32":
+        return shlex.quote(text)
+    return text if _PLAIN_IN_POWERSHELL.fullmatch(text) else "'{}'".format(text.replace("'", "''"))
+
 
 def visible(text: str) -> str:
     """Return a text with its control characters spelled out.

@@ -10,14 +10,13 @@ from collections.abc import Coroutine
 from dataclasses import asdict
 from ipaddress import ip_address
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from ea_bridge.emulator.conditions import OWN_PASSWORD, Conditions
 from gateway.cli.home import default_demo_home, default_home, demo_home, is_home, run_file
-from gateway.cli.output import CliError
+from gateway.cli.output import CliError, shell_word
 from gateway.cli.process import run_until_stopped
 from gateway.options import (
     API_PORT,
@@ -434,11 +433,11 @@ def say_ready(ready: Ready, text: str, *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-def _demo_text(ready: Ready) -> str:
+def _demo_text(ready: Ready, platform: str = sys.platform) -> str:
     base = (ready.rpc or "").removesuffix("/rpc")
     is_found = ready.home == str(default_demo_home()) and not is_home(default_home())
-    where = "" if is_found else f" --home {quote(str(ready.home))}"
-    body = '{"jsonrpc":"2.0","id":1,"method":"get_account_info"}'
+    where = "" if is_found else f" --home {shell_word(str(ready.home), platform)}"
+    paste, variables = _to_paste(ready, base, platform)
     return f"""\
 Look at it in your browser (the link signs in once; mt-gateway ui makes another):
 
@@ -458,8 +457,7 @@ trades real money.
 
 Paste this into another terminal:
 
-  curl -s {ready.rpc} -H 'Authorization: Bearer {ready.auth_token}' \\
-    -H 'Content-Type: application/json' -d '{body}'
+{paste}
 
 Or these, with nothing to copy:
 
@@ -468,9 +466,26 @@ Or these, with nothing to copy:
 
 Your own program, and examples/, want to know:
 
-  export MT_GATEWAY_URL={base} MT_GATEWAY_TOKEN={ready.auth_token}
+{variables}
 
 Ctrl+C stops it."""
+
+
+def _to_paste(ready: Ready, base: str, platform: str) -> tuple[str, str]:
+    """Return a call, and the setting of variables, for the shell that people of a system use."""
+    body = '{"jsonrpc":"2.0","id":1,"method":"get_account_info"}'
+    if platform == "win32":
+        return (
+            f"  Invoke-RestMethod {ready.rpc} -Method Post `\n"
+            f"    -Headers @{{Authorization='Bearer {ready.auth_token}'}} `\n"
+            f"    -ContentType application/json -Body '{body}'",
+            f"  $env:MT_GATEWAY_URL='{base}'; $env:MT_GATEWAY_TOKEN='{ready.auth_token}'",
+        )
+    return (
+        f"  curl -s {ready.rpc} -H 'Authorization: Bearer {ready.auth_token}' \\\n"
+        f"    -H 'Content-Type: application/json' -d '{body}'",
+        f"  export MT_GATEWAY_URL={base} MT_GATEWAY_TOKEN={ready.auth_token}",
+    )
 
 
 def _account_text(ready: Ready) -> str:

@@ -10,14 +10,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
 from gateway.cli.home import URL, Running, default_home, home_in_use, is_same, known, running
-from gateway.cli.output import CliError
+from gateway.cli.output import CliError, shell_word
 from gateway.cli.target import AuthToken, Home, Url
 
 if TYPE_CHECKING:
@@ -201,7 +200,7 @@ def _case(
         told=told,
         reason=reason,
         tid=tid,
-        places="".join(f" {quote(option)}" for option in options),
+        places="".join(f" {shell_word(option)}" for option in options),
     )
 
 

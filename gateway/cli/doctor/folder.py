@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.auth.console_book import ConsoleSource
-from gateway.cli.doctor import key
+from gateway.cli.doctor import key, windows
 from gateway.cli.doctor.finding import Finding, all_skipped, ok, problem, skipped, split, warning
 from gateway.cli.output import known_failures
 from gateway.config import Config, ConfigError, Secrets, find, home_file, load, zeros
@@ -126,7 +126,7 @@ def home_folder(home: Path) -> Finding:
     if not stat.S_ISDIR(found.st_mode):
         return problem("home", f"{home} is no folder", "move it away, or name another --home")
     if os.name != "posix":
-        return ok("home", str(home))
+        return _listed_access(home, windows.sddl_of)
     if found.st_uid not in (os.getuid(), 0) or not os.access(home, os.W_OK | os.X_OK):
         return problem(
             "home", f"{home} belongs to another user", "run mt-gateway as that user alone"
@@ -136,6 +136,21 @@ def home_folder(home: Path) -> Finding:
         return problem("home", f"other users may write to {home} (mode {mode:04o})", close)
     if mode & 0o077:
         return warning("home", f"other users may look into {home} (mode {mode:04o})", close)
+    return ok("home", str(home))
+
+
+def _listed_access(home: Path, sddl_of: Callable[[Path], str]) -> Finding:
+    """Closed to others by its access control list."""
+    close = f"run in PowerShell: {windows.closing(home)}"
+    try:
+        writers, readers = windows.access_of(sddl_of(home))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "its access control list is odd"
+        return warning("home", f"nobody knows who else may use {home}: {why}", close)
+    if writers:
+        return problem("home", f"others may write to {home}: {', '.join(writers)}", close)
+    if readers:
+        return warning("home", f"others may look into {home}: {', '.join(readers)}", close)
     return ok("home", str(home))
 
 
