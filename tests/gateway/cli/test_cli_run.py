@@ -199,7 +199,7 @@ def test_serve_and_an_emulator(start: Start, run: Run, tmp_path: Path) -> None:
     config.write_text(CONFIG)
     daemon = start("serve", "--json", "--config", str(config), "--home", home)
     ready = json.loads(daemon.line())
-    assert set(ready) == {"event", "rpc", "ws", "bridge", "home", "config"}
+    assert set(ready) == {"event", "rpc", "ws", "bridge", "live_page", "home", "config"}
     token = run("token", "create", "--name", "mt4-a", "--home", home).out.strip()
     arguments = ("--bridge", ready["bridge"], "--platform", "mt4")
     emulator = start("emulator", "--json", *arguments, MT_GATEWAY_TOKEN=token)
