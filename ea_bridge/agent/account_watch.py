@@ -160,7 +160,7 @@ class AccountWatch:
             Trade(op="add", q=0, time_msc=deal.time_msc, deal=deal) for deal in _by_ticket(deals)
         ]
         events += [
-            Trade(op=op, q=0, time_msc=self._stamp(position.time_update_msc), position=position)
+            self._of_position(op, position)
             for op, position in _changes(self._positions, positions, _position_face)
         ]
         events += [
@@ -182,6 +182,10 @@ class AccountWatch:
     def _of_order(self, op: Op, order: Order) -> Trade:
         time_msc = {"add": order.time_setup_msc, "remove": order.time_done_msc}.get(op, 0)
         return Trade(op=op, q=0, time_msc=self._stamp(time_msc), order=order)
+
+    def _of_position(self, op: Op, position: Position) -> Trade:
+        time_msc = position.time_msc if op == "add" else position.time_update_msc
+        return Trade(op=op, q=0, time_msc=self._stamp(time_msc), position=position)
 
     def _stamp(self, time_msc: int) -> int:
         return time_msc or self._state.broker_s * 1000

@@ -233,8 +233,13 @@ class PackageThread:
             self._begin()
         except PackageError as error:
             _log.warning("there is no terminal to connect to: %s", error)
-            return False
-        return True
+        except Exception as error:
+            # the thread must not end over what a terminal says while it starts
+            _log.error("the terminal cannot be read: %s", type(error).__name__)
+            _log.debug("where it failed", exc_info=error)
+        else:
+            return True
+        return False
 
     def _wait_without_terminal(self, wait_s: float) -> bool:
         until = host.monotonic_s() + wait_s
