@@ -153,9 +153,14 @@ def test_the_types(project: Path, node_modules: Path) -> None:
 
 @pytest.mark.xdist_group("chromium")
 def test_under_node(project: Path, web_demo: Demo) -> None:
-    """Calls, errors, one id for all tries of an order, streams that are resumed; and the bot."""
+    """Calls, errors, one id for all tries of an order, streams that are resumed."""
     shutil.copy(HERE / "typescript_client.mjs", project)
     assert runs(project, "typescript_client.mjs", web_demo) == "typescript client ok\n"
+
+
+@pytest.mark.xdist_group("chromium")
+def test_the_bot_trades(project: Path, web_demo: Demo) -> None:
+    """Node.js runs it as it stands in the document."""
     (project / "bot.ts").write_text(bot())
     assert runs(project, "bot.ts", web_demo).startswith("bought: position ")
 
