@@ -48,7 +48,7 @@ DryRun = Annotated[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePlan:
-    """What makes the gateway a service of one system, and ends it."""
+    """Files and commands that make the gateway a service of one system, and end it."""
 
     file: Path
     """What describes the service to the system."""

@@ -42,7 +42,7 @@ GapReason = TypeAliasType(
 
 @shape
 class EventParams(TypedDict):
-    """What every event says beside its ``data``."""
+    """Members that every event has beside its ``data``."""
 
     channel: str
     """As it was subscribed to, under its canonical name."""

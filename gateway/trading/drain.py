@@ -24,7 +24,7 @@ RETRY_MS = 5_000
 
 
 class DrainStage(Enum):
-    """How far it is."""
+    """Stage of a drain."""
 
     OPEN = "open"
     DRAINING = "draining"

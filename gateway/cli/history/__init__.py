@@ -32,7 +32,7 @@ TIMEOUT_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a person asked for."""
+    """Request of the person at the command line."""
 
     symbol: str
     kind: Kind

@@ -58,7 +58,7 @@ _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{d}{n}" for d in ("COM", "LPT") for 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What is pulled, and in which format it is kept."""
+    """Kind of the rows that are pulled, and the format in which they are kept."""
 
     timeframe: Timeframe | None
     """``None``: ticks."""
@@ -97,7 +97,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where prices come from."""
+    """Source of the prices."""
 
     server: str
     """The broker's server, as MetaTrader names it."""
@@ -109,7 +109,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """What is known of a file."""
+    """Facts about a file, kept beside it."""
 
     symbol: str
     timeframe: str | None

@@ -91,7 +91,7 @@ class _Item(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What was found for a page, or more, in no order."""
+    """Records found for a page, or more, in no order."""
 
     items: list[_Item]
     settled_ms: int | None = None
@@ -184,7 +184,7 @@ def _chosen(
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What is asked for, of whom."""
+    """Request for a page: its terminal, span and kind."""
 
     terminal: GuardedTerminal
     kind: shapes.HistoryKind

@@ -32,7 +32,7 @@ _KEY = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
 
 
 class Queues(NamedTuple):
-    """What waits on the connections, and what they were spared."""
+    """Counts of what waits on the connections, and of what they were spared."""
 
     calls: int
     """Calls that wait for something."""
