@@ -75,6 +75,7 @@ FILE_OF_GROUP = {
         "market": ("account", "terminal", "symbols", "market", "calculations", "history"),
         "trading": ("positions", "orders", "journal", "contingent"),
         "safety": ("safety", "subscriptions", "service"),
+        "native": ("native",),
     }.items()
     for group in groups
 }
