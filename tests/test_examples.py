@@ -6,12 +6,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 import pytest
 from demo_process import Demo, clean_environment, running_serve
 from external_programs import needed, node
 from warm_process import COMMAND, WarmProcess, run_warm
+
+from gateway.client import SyncGatewayClient
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 RUN_S = 60
@@ -90,6 +94,48 @@ def _new_token(home: str, name: str) -> str:
     token = re.search(r"mgt_\w{50}", made.stdout)
     assert token is not None
     return token[0]
+
+
+def test_copy_trades(demo: Demo, tmp_path: Path) -> None:
+    """What the leader opens and closes, the follower does once, with half the volume; the command
+    is that of docs/recipes/copy-trades.md."""
+    with running_serve(tmp_path) as ready, ExitStack() as stack:
+        leader, follower = [_new_token(ready["home"], name) for name in ("leader", "follower")]
+        for login, token in (("7001", leader), ("7002", follower)):
+            words = ("emulator", "--json", "--bridge", ready["bridge"], "--login", login)
+            _started(stack, (*COMMAND, *words, "--auth-token", token), clean_environment())
+        url = ready["rpc"].removesuffix("/rpc")
+        tokens = {"MT_GATEWAY_TOKEN": leader, "MT_GATEWAY_FOLLOWERS": follower}
+        lead, behind = (
+            stack.enter_context(SyncGatewayClient(url, one)) for one in (leader, follower)
+        )
+        example = _started(
+            stack,
+            (sys.executable, EXAMPLES / "07_copy_trades.py", "0.5", "1"),
+            clean_environment() | tokens | {"MT_GATEWAY_URL": url},
+        )
+        ticket = lead.place_order(symbol="EURUSD", side="sell", volume=0.2)["order"]["position"]
+        assert ticket is not None
+        assert example.readline() == f"Copied sell EURUSD of position {ticket}\n"
+        (copy,) = behind.get_positions()
+        assert (copy["type"], copy["volume"]) == ("sell", 0.1)
+        lead.close_position(ticket=ticket)
+        assert example.readline() == f"Closed the copy of position {ticket}, but 0\n"
+        assert behind.get_positions() == []
+        assert example.readline() == ""
+
+
+def _started(
+    stack: ExitStack, command: tuple[str | Path, ...], environment: Mapping[str, str]
+) -> IO[str]:
+    """Run a program until the stack is left; return its output, of which a line has come."""
+    process = stack.enter_context(
+        WarmProcess(command, stdout=subprocess.PIPE, text=True, env=environment)
+    )
+    stack.callback(process.terminate)
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    return process.stdout
 
 
 @pytest.mark.xdist_group("demo")

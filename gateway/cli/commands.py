@@ -97,6 +97,7 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
         "install_ea:install_ea",
         "Copy the Expert Advisor into MetaTrader, and tell what to click then.",
     ),
+    "docs": CliCommand("docs:docs", "Open the documents in the browser, without a network."),
     "openrpc": CliCommand(
         "stubs:openrpc",
         "Print the OpenRPC document, which /openrpc.json and rpc.discover give out too.",
@@ -177,6 +178,9 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
             "echo": "bench:echo",
         },
         hidden=frozenset({"daemon", "terminal", "echo"}),
+    ),
+    "reference": CliCommand(
+        "reference:reference", "Write the pages of docs/reference anew.", hidden=True
     ),
     "stubs": CliCommand("stubs:stubs", "Write the client's typed methods anew.", hidden=True),
 }
