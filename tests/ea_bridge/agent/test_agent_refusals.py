@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from agent_parts import agent_product
-from product import Product
+from product import Client, Json, Product, until
 from test_trading_refusals import *  # noqa: F403 (all that are there, and will be)
 
 pytestmark = [
@@ -28,3 +28,28 @@ async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pro
     """A hedging account of MetaTrader 5."""
     async with agent_product(tmp_path_factory.mktemp("agent-refusals")) as one:
         yield one
+
+
+@pytest_asyncio.fixture(loop_scope="module", params=["/rpc", "/ws"])  # type: ignore[no-redef]  # instead of the suite's
+async def client(
+    running: Product, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Client]:
+    """One of the doors. No call overtakes what its test has done to the broker's switches: what
+    ``/ws`` told may be of a switch that was turned before."""
+    client = await running.client(request.param)
+    switches, ask = running.main.machine.handler.broker.switches, client.ask
+
+    def is_seen() -> bool:
+        session = running.gateway.registry.get("main")
+        return session is not None and (
+            (session.broker, session.autotrading) == (switches.connected, switches.autotrading)
+            and session.trade_allowed in (None, switches.trade_allowed)
+        )
+
+    async def ask_after_it(method: str, params: Json) -> Json:
+        await until(is_seen)
+        return await ask(method, params)
+
+    monkeypatch.setattr(client, "ask", ask_after_it)
+    yield client
+    await running.close_clients()
