@@ -57,6 +57,7 @@ from gateway.errors import (
     TerminalBusy,
     TerminalDisconnected,
     TradeDisabled,
+    Unauthorized,
     UnsupportedFilling,
 )
 
@@ -66,6 +67,9 @@ FIRST_PAUSE_S, LAST_PAUSE_S = 0.05, 1.0
 TRIES = 10
 """Of ``Buy`` and ``Sell`` without a price, while the price moves."""
 DEVIATION = 10
+
+_REFUSED_AT_THE_DOOR = (Unauthorized, Forbidden, InvalidParams, LimitExceeded, Overloaded)
+"""Errors of calls that nothing was done for, whether they tell an outcome or not."""
 
 _COMMENTS = {
     c.TRADE_RETCODE_REQUOTE: "Requote",
@@ -125,6 +129,7 @@ _RETCODES: tuple[tuple[type[GatewayError], int], ...] = (
     (KillSwitchActive, c.TRADE_RETCODE_CLIENT_DISABLES_AT),
     (RiskLimit, c.TRADE_RETCODE_REJECT),
     (Forbidden, c.TRADE_RETCODE_CLIENT_DISABLES_AT),
+    (Unauthorized, c.TRADE_RETCODE_CLIENT_DISABLES_AT),
     (AutotradingDisabled, c.TRADE_RETCODE_CLIENT_DISABLES_AT),
     (BrokerDisconnected, c.TRADE_RETCODE_CONNECTION),
     (LimitExceeded, c.TRADE_RETCODE_TOO_MANY_REQUESTS),
@@ -167,10 +172,21 @@ def order_send(*args: Any, **named: Any) -> OrderSendResult:
             plan.method, client_order_id=client_order_id, **plan.params
         )
     except (GatewayError, NoAnswer) as error:
-        if error.outcome == "unknown":
-            return _settled(terminal, request, client_order_id)
-        return _refusal(request, plan, error)
+        if _is_sure(error):
+            return _refusal(request, plan, error)
+        return _settled(terminal, request, client_order_id)
     return _executed(request, receipt["order"])
+
+
+def _is_sure(error: GatewayError | NoAnswer) -> bool:
+    """Whether a request was surely not executed: it was refused, or never sent.
+
+    What tells no outcome may have come after the request was sent: a proxy's page in the place
+    of an answer, a fault within the gateway.
+    """
+    if error.outcome is None:
+        return isinstance(error, _REFUSED_AT_THE_DOOR)
+    return error.outcome != "unknown"
 
 
 def _refusal(request: TradeRequest, plan: Plan, error: GatewayError | NoAnswer) -> OrderSendResult:

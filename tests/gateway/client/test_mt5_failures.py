@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 from scripted_gateway import TOKEN, Failure, Hangup, ScriptedGateway, scripted_gateway
 
 from gateway import errors
@@ -395,6 +396,35 @@ async def test_a_terminal_that_is_away_is_no_answer(server: ScriptedGateway) -> 
     server.reply("place_order", errors.TerminalDisconnected(outcome="not_sent"))
     assert await send() is None
     assert mt5.last_error() == UNCONNECTED
+
+
+async def test_a_fault_of_the_gateway_is_looked_up(
+    server: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tells no outcome, and may have come after the order was sent."""
+    monkeypatch.setattr(trades, "SETTLE_S", 0.0)
+    server.reply("place_order", errors.InternalError())
+    server.reply("get_order", {"outcome": "unknown"})
+    assert (await send()).retcode == mt5.TRADE_RETCODE_TIMEOUT
+    assert id_of(server)
+
+
+async def test_a_proxys_page_is_no_refusal(
+    server: ScriptedGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``None`` would mean that nothing was sent."""
+    monkeypatch.setattr(trades, "SETTLE_S", 0.0)
+    reply = server.replies["get_native"]
+
+    async def last(params: dict[str, Any]) -> Any:
+        # from the next request on
+        server.refuse = lambda: web.Response(status=502, text="<html>Bad gateway</html>")
+        return await reply(params)
+
+    server.replies["get_native"] = last
+    result = await send()
+    assert server.refused.get_nowait() == "/rpc"
+    assert result.retcode == mt5.TRADE_RETCODE_TIMEOUT
 
 
 async def test_an_error_of_a_newer_gateway_is_a_refusal_or_unknown(
