@@ -23,6 +23,8 @@ INDEX = "index.md"
 PACKED = Path(__file__).parents[1] / "documents"
 """Where the pages lie in a wheel; in a clone they are in ``docs``."""
 OF_A_CLONE = Path(__file__).parents[2] / "docs"
+SITE = "site"
+"""Folder of a clone in which Zensical builds the pages as a site."""
 PICTURES = frozenset({".png", ".svg"})
 PAGE = """<!doctype html>
 <html lang="en">
@@ -39,7 +41,7 @@ body {{ display: flex; gap: 2rem; margin: 0; font: 16px/1.55 system-ui, sans-ser
 nav {{ flex: 0 0 17rem; height: 100vh; overflow: auto; position: sticky; top: 0;
   box-sizing: border-box; padding: 1rem; font-size: 14px; border-right: 1px solid #8885; }}
 nav h1 {{ font-size: 16px; }} nav h2 {{ font-size: 14px; margin: 1em 0 .2em; }}
-nav ul {{ margin: 0; padding-left: 1.1em; }} nav p {{ display: none; }}
+nav ul {{ margin: 0; padding-left: 1.1em; }} nav > p {{ display: none; }}
 main {{ flex: 1; min-width: 0; max-width: 52rem; padding: 1rem 1rem 4rem; }}
 pre {{ overflow: auto; padding: .8em; background: #8882; border-radius: 4px; }}
 code {{ font: 0.88em ui-monospace, monospace; }}
@@ -47,8 +49,8 @@ table {{ border-collapse: collapse; display: block; overflow: auto; }}
 td, th {{ border: 1px solid #8886; padding: .3em .6em; text-align: left; vertical-align: top; }}
 blockquote {{ margin-left: 0; padding-left: 1em; border-left: 3px solid #8888; }}
 img {{ max-width: 100%; height: auto; }}
-@media (max-width: 50rem) {{ body {{ display: block; }} nav {{ position: static; height: auto;
-  border: 0; }} }}
+@media (max-width: 50rem) {{ body {{ flex-direction: column; }}
+  nav {{ order: 1; position: static; height: auto; border: 0; }} }}
 @media print {{ nav {{ display: none; }} }}
 </style>
 </head>
@@ -93,7 +95,7 @@ def write_pages(source: Path, folder: Path) -> None:
         for path in sorted(source.rglob("*.md"))
     }
     for picture in source.rglob("*"):
-        if picture.suffix in PICTURES:
+        if picture.suffix in PICTURES and picture.relative_to(source).parts[0] != SITE:
             copy = folder / picture.relative_to(source)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(picture.read_bytes())
