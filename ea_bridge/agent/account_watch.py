@@ -15,7 +15,7 @@ from ea_bridge.model import Deal, Order, OrderState, Position
 from ea_bridge.protocol.messages import Trade
 
 from .questions import Questions
-from .state import TerminalState
+from .state import PackageState
 
 LAG_S = 300
 """Records that come into the history later than their stamp are found so far back."""
@@ -39,7 +39,7 @@ class AccountWatch:
     """
 
     def __init__(
-        self, questions: Questions, state: TerminalState, utc_s: Callable[[], float]
+        self, questions: Questions, state: PackageState, utc_s: Callable[[], float]
     ) -> None:
         self._questions = questions
         self._utc_s = utc_s

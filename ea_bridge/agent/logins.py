@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 class LoginTask(msgspec.Struct, frozen=True, kw_only=True):
-    """What the process is told on its standard input."""
+    """Message to the process, on its standard input."""
 
     path: str
     portable: bool
@@ -53,13 +53,13 @@ class LoginTask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoginAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the process answers on its standard output; ``err`` as of ``login_check``."""
+    """Answer of the process, on its standard output; ``err`` as of ``login_check``."""
 
     account: CheckedLogin | None = None
     err: int = 0
 
 
-class LoginRefused(Exception):
+class PackageLoginRefused(Exception):
     """The account was not opened; carries the number of :mod:`ea_bridge.model.account`."""
 
     def __init__(self, err: int, message: str) -> None:
@@ -90,7 +90,7 @@ class LoginChecker:
         """Return the answer to ``login_check``."""
         try:
             opened = await self.check(params)
-        except LoginRefused as refused:
+        except PackageLoginRefused as refused:
             return Res(id=command_id, ok=False, err=refused.err, msg=str(refused))
         return Res(id=command_id, ok=True, d=msgspec.Raw(msgspec.json.encode(opened)))
 
@@ -98,7 +98,7 @@ class LoginChecker:
         """Log in to an account, and return it.
 
         Raises:
-            LoginRefused: it was not opened.
+            PackageLoginRefused: it was not opened.
 
         """
         program = self._program(params.path)
@@ -112,24 +112,24 @@ class LoginChecker:
         async with self._turn:
             answer = await _ask(task)
         if answer.account is None:
-            raise LoginRefused(answer.err or INTERNAL_ERROR, "the account was not opened")
+            raise PackageLoginRefused(answer.err or INTERNAL_ERROR, "the account was not opened")
         return answer.account
 
     def _program(self, path: str | None) -> str:
         """Return the program to start.
 
         Raises:
-            LoginRefused: it is not one that may be started.
+            PackageLoginRefused: it is not one that may be started.
 
         """
         wanted = next(iter(self._programs), "") if path is None else _normal(path)
         program = self._programs.get(wanted)
         if program is None:
-            raise LoginRefused(BAD_PATH, "that program may not be started")
+            raise PackageLoginRefused(BAD_PATH, "that program may not be started")
         folder = self._trading()
         if folder and ntpath.dirname(wanted) == _normal(folder):
             _log.error("no login is tried in %s: that terminal trades", program)
-            raise LoginRefused(BAD_PATH, "that terminal trades")
+            raise PackageLoginRefused(BAD_PATH, "that terminal trades")
         return program
 
 

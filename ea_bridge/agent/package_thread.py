@@ -45,8 +45,8 @@ from ea_bridge.protocol.messages import (
 from .account_watch import AccountWatch
 from .package import Package, PackageError
 from .questions import INTERNAL_ERROR, Questions
-from .state import Identity, Snapshot, TerminalState
-from .streams import Streams
+from .state import Identity, PackageState, SwitchSnapshot
+from .streams import PriceStreams
 from .trades import TradeDesk
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Reply:
     messages: Sequence[Message]
 
 
-News = Snapshot | TerminalGone | Ended | Reply | Message
+News = SwitchSnapshot | TerminalGone | Ended | Reply | Message
 
 
 class DurableResults(TradeResultStore):
@@ -153,11 +153,11 @@ class PackageThread:
         self._connect_options = connect
         self._tell_loop = tell
         self._told = 0
-        self._state = TerminalState(package, lambda snapshot: self._tell([snapshot]))
+        self._state = PackageState(package, lambda snapshot: self._tell([snapshot]))
         self._questions = Questions(
             package, self._state, lambda name: self._streams.has_book(name), utc_s
         )
-        self._streams = Streams(package, self._questions, self._state)
+        self._streams = PriceStreams(package, self._questions, self._state)
         self._desk = TradeDesk(package, self._state, self._questions)
         self._watch = AccountWatch(self._questions, self._state, utc_s)
         # both ask a broker for nothing but what the desk has

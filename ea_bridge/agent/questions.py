@@ -27,7 +27,7 @@ from .package import (
     PackageError,
     struct_of,
 )
-from .state import TerminalState
+from .state import PackageState
 
 HISTORY_NOT_FOUND, INTERNAL_ERROR = 4401, 4024
 SELECTED_S = 5.0
@@ -61,7 +61,7 @@ class Questions:
     def __init__(
         self,
         package: Package,
-        state: TerminalState,
+        state: PackageState,
         watched_book: Callable[[str], bool],
         utc_s: Callable[[], float],
     ) -> None:

@@ -23,7 +23,7 @@ Identity = tuple[int, str]
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class SwitchSnapshot:
     """Terminal and account at one moment; ``number`` grows with each."""
 
     number: int
@@ -46,7 +46,7 @@ class Snapshot:
         )
 
 
-class TerminalState:
+class PackageState:
     """State of the terminal, as far as it was seen.
 
     Args:
@@ -56,16 +56,16 @@ class TerminalState:
 
     """
 
-    def __init__(self, package: Package, tell: Callable[[Snapshot], None]) -> None:
+    def __init__(self, package: Package, tell: Callable[[SwitchSnapshot], None]) -> None:
         self._package = package
         self._tell = tell
-        self._latest: Snapshot | None = None
+        self._latest: SwitchSnapshot | None = None
         self._number = 0
         self._newest_msc = 0
         self._clock_symbols: list[str] = []
 
     @property
-    def latest(self) -> Snapshot:
+    def latest(self) -> SwitchSnapshot:
         """The newest snapshot; there is one once the terminal was looked at."""
         assert self._latest is not None
         return self._latest
@@ -80,7 +80,7 @@ class TerminalState:
         """``TimeCurrent``: the newest stamp of a quote, by the broker's wall clock; 0 before."""
         return self._newest_msc // 1000
 
-    def look(self, *, anew: bool = False) -> Snapshot:
+    def look(self, *, anew: bool = False) -> SwitchSnapshot:
         """Look at terminal and account.
 
         Args:
@@ -96,7 +96,7 @@ class TerminalState:
         if before is not None and is_same and not anew:
             return before
         self._number += 1
-        latest = self._latest = Snapshot(self._number, account, terminal)
+        latest = self._latest = SwitchSnapshot(self._number, account, terminal)
         if before is not None and before.identity != latest.identity:
             self._newest_msc = 0
         self._tell(latest)

@@ -22,7 +22,7 @@ from ea_bridge.protocol.messages import BarEvent, Book, Message, Ticks
 
 from .package import EVERY_TICK, Package, PackageError
 from .questions import Questions
-from .state import TerminalState
+from .state import PackageState
 
 PULL_TICKS = 2048
 """Of one symbol in one pass."""
@@ -40,7 +40,7 @@ FIRST_TICK_MSC = 946_684_800_000
 
 @dataclass
 class _Seen:
-    """What was seen last of one symbol."""
+    """Ticks of one symbol that were seen last."""
 
     tick: Tick | None = None
     looked_at: float = 0.0
@@ -52,7 +52,7 @@ class _Seen:
     bars: dict[Timeframe, Bar] = field(default_factory=dict)
 
 
-class Streams:
+class PriceStreams:
     """Pumps of ticks, books and bars.
 
     Args:
@@ -62,7 +62,7 @@ class Streams:
 
     """
 
-    def __init__(self, package: Package, questions: Questions, state: TerminalState) -> None:
+    def __init__(self, package: Package, questions: Questions, state: PackageState) -> None:
         self._package = package
         self._questions = questions
         self._state = state

@@ -30,7 +30,7 @@ from ea_bridge.protocol.messages import Cmd, Hb, Hello, Lost, Message, StateEven
 from .logins import LoginChecker
 from .package import Package
 from .package_thread import CAPS, AgentFiles, Ended, News, PackageThread, Reply, TerminalGone
-from .state import Identity, Snapshot
+from .state import Identity, SwitchSnapshot
 
 AGENT_VERSION = "agent 1.0.0"
 HELD_S = 2.0
@@ -90,7 +90,7 @@ class AgentTerminal:
             Package(module), files, dict(connect or {}), self._tell, utc_s
         )
         self._installation = _installation(files.installation)
-        self._latest: Snapshot | None = None
+        self._latest: SwitchSnapshot | None = None
         self._is_seen = asyncio.Event()
         self._ended = asyncio.Event()
         self._link: AgentLinkEnd | None = None
@@ -252,7 +252,7 @@ class AgentTerminal:
         said: list[Message] = []
         for item in news:
             match item:
-                case Snapshot():
+                case SwitchSnapshot():
                     said += self._take_snapshot(item)
                 case TerminalGone():
                     self._lose()
@@ -275,7 +275,7 @@ class AgentTerminal:
         self._unacknowledged.append(counted)
         return counted
 
-    def _take_snapshot(self, snapshot: Snapshot) -> list[Message]:
+    def _take_snapshot(self, snapshot: SwitchSnapshot) -> list[Message]:
         before, self._latest = self._latest, snapshot
         self._is_seen.set()
         if before is None:

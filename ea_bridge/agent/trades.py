@@ -27,7 +27,7 @@ from .package import (
     struct_of,
 )
 from .questions import INTERNAL_ERROR, Questions, request_dict
-from .state import TerminalState
+from .state import PackageState
 
 
 class TradeDesk:
@@ -43,7 +43,7 @@ class TradeDesk:
 
     """
 
-    def __init__(self, package: Package, state: TerminalState, questions: Questions) -> None:
+    def __init__(self, package: Package, state: PackageState, questions: Questions) -> None:
         self._package = package
         self._state = state
         self._questions = questions

@@ -39,7 +39,7 @@ from gateway.http.mount import LazyDocument
 from gateway.http.websocket_frames import CloseCode
 from gateway.live_page.api import PAGE, LivePageApi
 from gateway.live_page.figures import figures
-from gateway.live_page.sessions import Sessions
+from gateway.live_page.sessions import PageSessions
 from gateway.metrics.api import MetricsApi
 from gateway.metrics.readings import Reading, Sources, read_all
 from gateway.notify.secrets import NotifySecrets
@@ -142,7 +142,7 @@ class Gateway:
             self.manager = self._new_manager()
             self.uplink = None if self._console is None else self._new_uplink(self._console, pace)
             self._info = self._new_info(sockets[0].getsockname()[1])
-            self._sessions = Sessions(self.gate.recheck, self._end_page_caller)
+            self._sessions = PageSessions(self.gate.recheck, self._end_page_caller)
             self._web = self._new_web(sockets)
             self._bridge = self._new_bridge()
             self._notify = self._new_notify()

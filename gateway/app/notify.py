@@ -9,10 +9,10 @@ from gateway.config import Config, ConfigError
 from gateway.notify.secrets import NotifySecrets, SecretName
 from gateway.notify.transports import (
     Apprise,
-    Mail,
+    DeliveryRefused,
+    MailTransport,
     NotTaken,
     Ntfy,
-    Refused,
     Telegram,
     Transport,
     Webhook,
@@ -65,7 +65,7 @@ def _apprise(urls: str) -> Apprise:
         raise ConfigError(f"[notify] apprise: {error}; see mt-gateway notify secret") from None
 
 
-def _mail(config: Config, home: Path) -> Mail:
+def _mail(config: Config, home: Path) -> MailTransport:
     # only who sends mails waits for the mail library
     from gateway.console.mail.transports import MailError, Undeliverable, transport_for
     from gateway.console.settings import ConsoleSettings
@@ -76,8 +76,8 @@ def _mail(config: Config, home: Path) -> Mail:
         try:
             await transport.carry(mail, address)
         except Undeliverable as error:
-            raise Refused(str(error)) from None
+            raise DeliveryRefused(str(error)) from None
         except MailError as error:
             raise NotTaken(str(error)) from None
 
-    return Mail(carry, config.smtp.sender, config.notify.mail_to)
+    return MailTransport(carry, config.smtp.sender, config.notify.mail_to)

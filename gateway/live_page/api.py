@@ -27,7 +27,7 @@ from gateway.http.messages import json_response, read_body
 from gateway.http.mount import Credentials, LazyDocument
 from gateway.http.rest.models import RequestModel
 
-from .sessions import CODE_S, LONGEST_S, Sessions
+from .sessions import CODE_S, LONGEST_S, PageSessions
 
 START, PAGE, SESSION, CODES, FIGURES = "/", "/ui", "/ui/session", "/ui/codes", "/ui/figures"
 CSRF = "X-CSRF-Token"
@@ -60,7 +60,7 @@ log = logging.getLogger(__name__)
 
 
 class NewSession(RequestModel):
-    """What begins a session: a code, or a token in the header ``Authorization``."""
+    """Beginning of a session: by a code, or by a token in the header ``Authorization``."""
 
     code: str | None = Field(None, max_length=64)
     trade: bool = False
@@ -68,7 +68,7 @@ class NewSession(RequestModel):
 
 
 class NewCode(RequestModel):
-    """What a one-time code is asked for."""
+    """Request for a one-time code."""
 
     trade: bool = False
 
@@ -87,7 +87,7 @@ class LivePageApi:
 
     def __init__(
         self,
-        sessions: Sessions,
+        sessions: PageSessions,
         *,
         port: int,
         audit: Audit,

@@ -37,7 +37,7 @@ SECRET_BYTES = 32
 
 
 class SignedIn(NamedTuple):
-    """What a browser is given."""
+    """Secrets that a browser is given."""
 
     cookie: str
     csrf: str
@@ -50,7 +50,7 @@ class _Code(NamedTuple):
 
 
 @dataclass(eq=False)
-class Session:
+class PageSession:
     """One browser that has signed in."""
 
     caller: Caller
@@ -67,7 +67,7 @@ class Session:
         return min(self.began_s + LONGEST_S, self.used_s + IDLE_S)
 
 
-class Sessions:
+class PageSessions:
     """Sessions and the one-time codes that begin them.
 
     Args:
@@ -86,7 +86,7 @@ class Sessions:
         self._recheck = recheck
         self._on_end = on_end
         self._monotonic_s = monotonic_s
-        self._sessions: dict[bytes, Session] = {}
+        self._sessions: dict[bytes, PageSession] = {}
         """By the digest of the CSRF value, the one unused for longest first."""
         self._codes: dict[bytes, _Code] = {}
         """By digest, the oldest first."""
@@ -136,7 +136,7 @@ class Sessions:
             self._end(next(iter(self._sessions)))
         given = SignedIn(host.token_urlsafe(SECRET_BYTES), host.token_urlsafe(SECRET_BYTES))
         # replace() makes a new object: what the session has open is found by its identity
-        session = Session(replace(caller, scopes=scopes), _digest(given.cookie), now_s, now_s)
+        session = PageSession(replace(caller, scopes=scopes), _digest(given.cookie), now_s, now_s)
         key = _digest(given.csrf)
         self._sessions[key] = session
         self._watch(key, session)
@@ -191,7 +191,7 @@ class Sessions:
         for key in tuple(self._sessions):
             self._end(key)
 
-    def _watch(self, key: bytes, session: Session) -> None:
+    def _watch(self, key: bytes, session: PageSession) -> None:
         """See to it that what a session has open ends with it, though nobody calls any more."""
         left_s = session.ends_s - self._monotonic_s()
         if left_s <= 0:

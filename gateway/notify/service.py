@@ -24,7 +24,7 @@ from gateway.config import Notify
 from gateway.errors import GatewayError
 from gateway.notify.notes import MarginWatch, Note, TrailNotes, clean, fill
 from gateway.notify.queue import MAX_AGE_MS, MAX_WAITING, NoteQueue
-from gateway.notify.transports import NotTaken, Refused, Transport
+from gateway.notify.transports import DeliveryRefused, NotTaken, Transport
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
 from gateway.streams.outbox import Outbox, StreamEvent
@@ -406,7 +406,7 @@ class NotifyService:
             return False
         try:
             await transport.send(notes)
-        except Refused as refusal:
+        except DeliveryRefused as refusal:
             logger.error("%s refuses %d notifications: %s", name, len(notes), refusal)
         numbers = [n for n, _ in waiting]
         await self._on_disk(partial(self._queue.done, name, numbers, dropped))

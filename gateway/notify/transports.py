@@ -49,7 +49,7 @@ class NotTaken(Exception):
         self.after_s = min(after_s, MAX_WAIT_S)
 
 
-class Refused(NotTaken):
+class DeliveryRefused(NotTaken):
     """Refusal for good: these notes are not sent again."""
 
 
@@ -66,7 +66,7 @@ class Transport(Protocol):
 
         Raises:
             NotTaken: they may be sent again.
-            Refused: they may not.
+            DeliveryRefused: they may not.
 
         """
 
@@ -144,7 +144,7 @@ class Telegram:
         _judge(status, headers, answer)
 
 
-class Mail:
+class MailTransport:
     """Mail to the owner, by the mail server of ``[smtp]``.
 
     Args:
@@ -254,7 +254,7 @@ def _judge(status: int, headers: Mapping[str, str], answer: bytes) -> None:
         return
     if status >= 500 or status < 400 or status in LATER:
         raise NotTaken(f"answered {status}", _after_s(headers, answer))
-    raise Refused(f"answered {status}")
+    raise DeliveryRefused(f"answered {status}")
 
 
 def _after_s(headers: Mapping[str, str], answer: bytes) -> float:

@@ -35,7 +35,7 @@ _ENDS: Final[dict[str, AlertEnd]] = {
 _WORDS: Final = 200
 
 
-class AlertRefused(Exception):
+class OrderImpossible(Exception):
     """Refusal of an alert before its order was sent.
 
     Args:
@@ -84,7 +84,7 @@ class AlertCalls:
         except Unauthorized as refused:
             # what was told before may be carried out: that is not to be known here any more
             return None if again else _not_sent(alert, refused.name(), str(refused))
-        except AlertRefused as refused:
+        except OrderImpossible as refused:
             return None if again else _not_sent(alert, refused.error, refused.message)
         try:
             record = await self._ask(call, "get_order", client_order_id=alert.aid)
@@ -109,7 +109,7 @@ class AlertCalls:
     async def _place(self, alert: AlertOrder, call: Call, left_s: float) -> AlertOutcome:
         try:
             params = await self._params(alert, call)
-        except AlertRefused as refused:
+        except OrderImpossible as refused:
             return _not_sent(alert, refused.error, refused.message)
         except MethodFailed as failed:
             return _not_sent(alert, _name(failed), failed.args[0]["message"])
@@ -134,7 +134,7 @@ class AlertCalls:
         """Return the params of ``place_order``.
 
         Raises:
-            AlertRefused: there is no such order.
+            OrderImpossible: there is no such order.
             MethodFailed: what it needs to know is not told.
 
         """
@@ -143,7 +143,7 @@ class AlertCalls:
             info = await self._ask(call, "get_symbol_info", symbol=alert.symbol)
             price = _decimal(info["ask"] if alert.side == "buy" else info["bid"])
             if not price:
-                raise AlertRefused("no_price", "The symbol has no price now.")
+                raise OrderImpossible("no_price", "The symbol has no price now.")
             up = 1 if alert.side == "buy" else -1
             if alert.sl_pct:
                 sl = _away(price, -up, alert.sl_pct, info["digits"])
@@ -177,14 +177,16 @@ class AlertCalls:
         )
         loss = -_decimal(lost["profit"]) / lots
         if loss <= 0:
-            raise AlertRefused("invalid_stops", "The stop loss is on the wrong side of the price.")
+            raise OrderImpossible(
+                "invalid_stops", "The stop loss is on the wrong side of the price."
+            )
         equity = _decimal((await self._ask(call, "get_account_info"))["equity"])
         wanted = equity * Decimal(alert.risk_pct or 0) / 100 / loss
         # down, never up: the risk is a bound
         volume = (wanted / step).to_integral_value(ROUND_DOWN) * step
         if volume < least or volume <= 0:
             text = f"The risk allows {wanted:.4f} lots, and the least is {least}."
-            raise AlertRefused("invalid_volume", text)
+            raise OrderImpossible("invalid_volume", text)
         return format(min(volume, most), "f")
 
     async def _ask(self, call: Call, method: str, **params: Any) -> Any:
@@ -204,10 +206,10 @@ class AlertCalls:
 def _check_account(alert: AlertOrder, call: Call) -> None:
     hello = call.terminal.hello
     if hello is None:
-        raise AlertRefused("terminal_disconnected", "The terminal has not come in yet.")
+        raise OrderImpossible("terminal_disconnected", "The terminal has not come in yet.")
     # ids of orders are an account's own: on another one the same alert would be another order
     if (hello.login, hello.server) != (alert.login, alert.server):
-        raise AlertRefused("another_account", "The terminal is logged in to another account.")
+        raise OrderImpossible("another_account", "The terminal is logged in to another account.")
 
 
 def _decimal(number: float | None) -> Decimal:
@@ -217,7 +219,7 @@ def _decimal(number: float | None) -> Decimal:
 def _away(price: Decimal, direction: int, percent: str, digits: int) -> str:
     at = price * (1 + direction * Decimal(percent) / 100)
     if at <= 0:
-        raise AlertRefused("invalid_stops", "The distance is longer than the price.")
+        raise OrderImpossible("invalid_stops", "The distance is longer than the price.")
     return format(round(at, digits), "f")
 
 

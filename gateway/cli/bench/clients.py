@@ -195,7 +195,7 @@ def crowded(transport: Transport, text: bytes, calls: int, at_once: int) -> floa
 
 @dataclass
 class Hearing:
-    """What readers have heard in a while."""
+    """Events that readers have heard in a while."""
 
     events: int = 0
     """By all of them together."""

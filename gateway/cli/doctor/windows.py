@@ -1,4 +1,4 @@
-"""Who may use a folder on Windows: its access control list, read from its text form (SDDL)."""
+"""Rights to a folder on Windows: its access control list, read from its text form (SDDL)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from gateway.cli.output import CliError, visible
 from gateway.cli.target import AuthToken, Home, Target, Url, find_target, run_async
 
 if TYPE_CHECKING:
-    from gateway.cli.history.archive import Archive, Kind, Part, Sidecar, Source
+    from gateway.cli.history.archive import PriceArchive, PricePart, RowKind, Sidecar, Source
     from gateway.client import GatewayClient, History
     from gateway.errors import GatewayError
 
@@ -35,7 +35,7 @@ class Request:
     """Request of the person at the command line."""
 
     symbol: str
-    kind: Kind
+    kind: RowKind
     first_ms: int
     last_ms: int
     out: Path
@@ -100,7 +100,7 @@ def _request(
         CliError: it cannot be meant.
 
     """
-    from gateway.cli.history.archive import Kind
+    from gateway.cli.history.archive import RowKind
     from gateway.schemas.enums import Timeframe
 
     suffix = out.suffix.lower().removeprefix(".")
@@ -118,7 +118,7 @@ def _request(
         raise CliError(f"--from {from_}: is after the last time", 2)
     # of the time to come there is nothing: files of it would have to be pulled again
     last_ms = min(last_ms, _now_ms())
-    return Request(symbol, Kind(frame, chosen), first_ms, last_ms, out, is_file)
+    return Request(symbol, RowKind(frame, chosen), first_ms, last_ms, out, is_file)
 
 
 def _moment(text: str, option: str, *, is_end: bool = False) -> int:
@@ -147,7 +147,7 @@ def _explained(error: GatewayError) -> str:
 
 async def _pull(target: Target, request: Request) -> bool:
     """Pull all parts, and tell of it; return whether nothing is missing."""
-    from gateway.cli.history.archive import Archive, parts_of
+    from gateway.cli.history.archive import PriceArchive, parts_of
     from gateway.client import GatewayClient
 
     async with GatewayClient(target.url, target.token, timeout_s=TIMEOUT_S) as client:
@@ -156,8 +156,8 @@ async def _pull(target: Target, request: Request) -> bool:
         root = request.out
         if request.is_file:
             root = request.out.with_name(f"{request.out.name}.parts")
-        archive = Archive(root, symbol, request.kind, source, exact=request.is_file)
-        found: list[tuple[Part, Sidecar]] = []
+        archive = PriceArchive(root, symbol, request.kind, source, exact=request.is_file)
+        found: list[tuple[PricePart, Sidecar]] = []
         with _progress(request, visible(symbol)) as advance:
             for part in parts_of(request.first_ms, request.last_ms, request.kind):
                 known = archive.sidecar(part)
@@ -177,8 +177,8 @@ async def _pull(target: Target, request: Request) -> bool:
 
 async def _pull_part(
     client: GatewayClient,
-    archive: Archive,
-    part: Part,
+    archive: PriceArchive,
+    part: PricePart,
     source: Source,
     request: Request,
     advance: Callable[[int], None],
@@ -221,8 +221,8 @@ def _tell(
     request: Request,
     symbol: str,
     rows: int,
-    archive: Archive,
-    holes: list[tuple[Part, Sidecar]],
+    archive: PriceArchive,
+    holes: list[tuple[PricePart, Sidecar]],
 ) -> None:
     noun = f"bars of {request.kind.timeframe}" if request.kind.timeframe else "ticks"
     place = request.out if request.is_file else archive.folder

@@ -57,7 +57,7 @@ _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{d}{n}" for d in ("COM", "LPT") for 
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class RowKind:
     """Kind of the rows that are pulled, and the format in which they are kept."""
 
     timeframe: Timeframe | None
@@ -86,7 +86,7 @@ class Kind:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PricePart:
     """A year of bars or a day of ticks, as far as it is asked for; both ends included, in UTC
     milliseconds."""
 
@@ -158,7 +158,7 @@ class Pages(Protocol):
     def pages(self) -> AsyncIterator[list[Any]]: ...
 
 
-class Archive:
+class PriceArchive:
     """Files of one symbol's bars or ticks.
 
     Args:
@@ -174,7 +174,7 @@ class Archive:
     """
 
     def __init__(
-        self, root: Path, symbol: str, kind: Kind, source: Source, *, exact: bool = False
+        self, root: Path, symbol: str, kind: RowKind, source: Source, *, exact: bool = False
     ) -> None:
         if kind.form == "parquet":
             arrow_schema(kind.columns)
@@ -185,11 +185,11 @@ class Archive:
         self._source = source
         self._exact = exact
 
-    def path(self, part: Part) -> Path:
+    def path(self, part: PricePart) -> Path:
         """Return the file of a part."""
         return self.folder / f"{part.name}.{self._kind.form}"
 
-    def sidecar(self, part: Part) -> Sidecar | None:
+    def sidecar(self, part: PricePart) -> Sidecar | None:
         """Return what is known of a part's file; ``None``: there is none that is whole."""
         path = self.path(part)
         known = Sidecar.read(_sidecar_path(path))
@@ -198,7 +198,7 @@ class Archive:
                 return known
         return None
 
-    def is_there(self, part: Part, known: Sidecar | None) -> bool:
+    def is_there(self, part: PricePart, known: Sidecar | None) -> bool:
         """Whether a part need not be pulled."""
         if known is None or not known.complete:
             return False
@@ -206,7 +206,7 @@ class Archive:
             return (known.first_ms, known.last_ms) == (part.first_ms, part.last_ms)
         return known.first_ms <= part.first_ms and part.last_ms <= known.last_ms
 
-    def span(self, part: Part, known: Sidecar | None) -> tuple[int, int]:
+    def span(self, part: PricePart, known: Sidecar | None) -> tuple[int, int]:
         """Return what is to be pulled: with what the file has, so that it only ever grows."""
         if known is None or self._exact:
             return part.first_ms, part.last_ms
@@ -214,7 +214,7 @@ class Archive:
 
     async def write(
         self,
-        part: Part,
+        part: PricePart,
         span: tuple[int, int],
         history: Pages,
         advance: Callable[[int], None],
@@ -257,7 +257,7 @@ class Archive:
         _write_sidecar(self.path(part), sidecar)
         return sidecar
 
-    def join(self, parts: Sequence[tuple[Part, Sidecar]], out: Path) -> None:
+    def join(self, parts: Sequence[tuple[PricePart, Sidecar]], out: Path) -> None:
         """Write one file of all parts, and its sidecar."""
         with _NewFile(out, self._kind) as file:
             for part, _ in parts:
@@ -276,7 +276,7 @@ class Archive:
         _write_sidecar(out, joined)
 
 
-def parts_of(first_ms: int, last_ms: int, kind: Kind) -> Iterator[Part]:
+def parts_of(first_ms: int, last_ms: int, kind: RowKind) -> Iterator[PricePart]:
     """Yield the parts of a span: years, or days of ticks, by UTC."""
     day = _moment(first_ms).date()
     while (begin_ms := _ms(datetime(day.year, day.month, day.day, tzinfo=UTC))) <= last_ms:
@@ -285,7 +285,7 @@ def parts_of(first_ms: int, last_ms: int, kind: Kind) -> Iterator[Part]:
         else:
             name, following = f"{day.year}", date(day.year + 1, 1, 1)
         end_ms = _ms(datetime(following.year, following.month, following.day, tzinfo=UTC))
-        yield Part(name, max(begin_ms, first_ms), min(end_ms - 1, last_ms))
+        yield PricePart(name, max(begin_ms, first_ms), min(end_ms - 1, last_ms))
         day = following
 
 
@@ -303,7 +303,7 @@ def folder_name(name: str) -> str:
 class _NewFile:
     """File that gets its name when it is whole; leaving the block before takes it away."""
 
-    def __init__(self, path: Path, kind: Kind) -> None:
+    def __init__(self, path: Path, kind: RowKind) -> None:
         self.rows = 0
         self.size = 0
         """Known when it is finished."""
@@ -344,7 +344,7 @@ class _NewFile:
 class _Csv:
     """CSV with a head; moments are ISO 8601, what is null is empty."""
 
-    def __init__(self, file: IO[bytes], kind: Kind) -> None:
+    def __init__(self, file: IO[bytes], kind: RowKind) -> None:
         self._file = file
         self._columns = kind.columns
         self._write([list(self._columns)])
@@ -372,7 +372,7 @@ class _Csv:
 class _Parquet:
     """Parquet, a row group a page."""
 
-    def __init__(self, file: IO[bytes], kind: Kind) -> None:
+    def __init__(self, file: IO[bytes], kind: RowKind) -> None:
         self._parquet = needed("pyarrow.parquet")
         self._schema = arrow_schema(kind.columns)
         self._writer = self._parquet.ParquetWriter(file, self._schema, compression="zstd")

@@ -40,7 +40,7 @@ _MAX_INTEGER = 2**63 - 1
 _NETTING = (c.ACCOUNT_MARGIN_MODE_RETAIL_NETTING, c.ACCOUNT_MARGIN_MODE_EXCHANGE)
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """Request that is refused before it is sent."""
 
     def __init__(self, retcode: int) -> None:
@@ -49,7 +49,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Plan:
+class MethodCall:
     """Method of the gateway that means the same as a request."""
 
     method: Literal["place_order", "close_position", "close_by", "modify_order", "cancel_order"]
@@ -100,35 +100,35 @@ def _field(name: str, given: Any) -> Any:
     return float(given)
 
 
-def plan_of(terminal: Terminal, request: TradeRequest, given: set[str]) -> Plan:
+def plan_of(terminal: Terminal, request: TradeRequest, given: set[str]) -> MethodCall:
     """Return what a request means to the gateway.
 
     Raises:
-        Refused: it means nothing.
+        RequestRefused: it means nothing.
 
     """
     try:
         planner = _PLANNERS[request.action]
     except KeyError:
-        raise Refused(c.TRADE_RETCODE_INVALID) from None
+        raise RequestRefused(c.TRADE_RETCODE_INVALID) from None
     return planner(terminal, request, given)
 
 
-def _deal(terminal: Terminal, request: TradeRequest, given: set[str]) -> Plan:
+def _deal(terminal: Terminal, request: TradeRequest, given: set[str]) -> MethodCall:
     if request.type not in (c.ORDER_TYPE_BUY, c.ORDER_TYPE_SELL):
-        raise Refused(c.TRADE_RETCODE_INVALID)
+        raise RequestRefused(c.TRADE_RETCODE_INVALID)
     if not request.position:
         return _placing(terminal, request, given)
     found = terminal.native("positions", ticket=request.position)
     if not found:
-        raise Refused(c.TRADE_RETCODE_POSITION_CLOSED)
+        raise RequestRefused(c.TRADE_RETCODE_POSITION_CLOSED)
     position = found[0]
     if request.symbol not in ("", position["symbol"]):
-        raise Refused(c.TRADE_RETCODE_INVALID)
+        raise RequestRefused(c.TRADE_RETCODE_INVALID)
     if request.type == position["type"]:
         # on a netting account it adds to the position, which needs no ticket
         if terminal.account["margin_mode"] not in _NETTING:
-            raise Refused(c.TRADE_RETCODE_INVALID)
+            raise RequestRefused(c.TRADE_RETCODE_INVALID)
         return _placing(terminal, request._replace(symbol=position["symbol"]), given)
     params: dict[str, Any] = {
         "ticket": request.position,
@@ -138,14 +138,14 @@ def _deal(terminal: Terminal, request: TradeRequest, given: set[str]) -> Plan:
     }
     if "type_filling" in given:
         params["type_filling"] = request.type_filling
-    return Plan("close_position", params)
+    return MethodCall("close_position", params)
 
 
-def _pending(terminal: Terminal, request: TradeRequest, given: set[str]) -> Plan:
+def _pending(terminal: Terminal, request: TradeRequest, given: set[str]) -> MethodCall:
     if not c.ORDER_TYPE_BUY_LIMIT <= request.type <= c.ORDER_TYPE_SELL_STOP_LIMIT:
-        raise Refused(c.TRADE_RETCODE_INVALID)
+        raise RequestRefused(c.TRADE_RETCODE_INVALID)
     if not request.price:
-        raise Refused(c.TRADE_RETCODE_INVALID_PRICE)
+        raise RequestRefused(c.TRADE_RETCODE_INVALID_PRICE)
     plan = _placing(terminal, request, given)
     plan.params["type_time"] = request.type_time
     if request.expiration:
@@ -153,7 +153,7 @@ def _pending(terminal: Terminal, request: TradeRequest, given: set[str]) -> Plan
     return plan
 
 
-def _placing(terminal: Terminal, request: TradeRequest, given: set[str]) -> Plan:
+def _placing(terminal: Terminal, request: TradeRequest, given: set[str]) -> MethodCall:
     rounded = _rounding(terminal, request.symbol)
     params: dict[str, Any] = {
         "symbol": request.symbol,
@@ -170,27 +170,31 @@ def _placing(terminal: Terminal, request: TradeRequest, given: set[str]) -> Plan
     # left out it is chosen by the gateway, where the original would take FOK
     if "type_filling" in given:
         params["type_filling"] = request.type_filling
-    return Plan("place_order", params)
+    return MethodCall("place_order", params)
 
 
-def _stops(terminal: Terminal, request: TradeRequest, given: set[str]) -> Plan:
+def _stops(terminal: Terminal, request: TradeRequest, given: set[str]) -> MethodCall:
     ticket, symbol = request.position, request.symbol
     positions = terminal.native("positions", **({"ticket": ticket} if ticket else {}))
     found = [one for one in positions if ticket or one["symbol"] == symbol]
     if not found:
-        raise Refused(c.TRADE_RETCODE_POSITION_CLOSED if ticket else c.TRADE_RETCODE_INVALID)
+        raise RequestRefused(
+            c.TRADE_RETCODE_POSITION_CLOSED if ticket else c.TRADE_RETCODE_INVALID
+        )
     # without a ticket it is the one position that a netting account has of a symbol
     if symbol not in ("", found[0]["symbol"]) or len(found) > 1:
-        raise Refused(c.TRADE_RETCODE_INVALID)
+        raise RequestRefused(c.TRADE_RETCODE_INVALID)
     rounded = _rounding(terminal, found[0]["symbol"])
     stops = {"sl": rounded(request.sl) or None, "tp": rounded(request.tp) or None}
-    return Plan("modify_order", {"ticket": found[0]["ticket"], "target": "position", **stops})
+    return MethodCall(
+        "modify_order", {"ticket": found[0]["ticket"], "target": "position", **stops}
+    )
 
 
-def _change(terminal: Terminal, request: TradeRequest, given: set[str]) -> Plan:
+def _change(terminal: Terminal, request: TradeRequest, given: set[str]) -> MethodCall:
     found = terminal.native("orders", ticket=request.order) if request.order else []
     if not found:
-        raise Refused(c.TRADE_RETCODE_INVALID)
+        raise RequestRefused(c.TRADE_RETCODE_INVALID)
     rounded = _rounding(terminal, found[0]["symbol"])
     params: dict[str, Any] = {
         "ticket": request.order,
@@ -205,23 +209,23 @@ def _change(terminal: Terminal, request: TradeRequest, given: set[str]) -> Plan:
             params[name] = rounded(price)
     if request.expiration:
         params["expiration"] = _utc_ms(terminal, request.expiration)
-    return Plan("modify_order", params)
+    return MethodCall("modify_order", params)
 
 
-def _removal(terminal: Terminal, request: TradeRequest, given: set[str]) -> Plan:
+def _removal(terminal: Terminal, request: TradeRequest, given: set[str]) -> MethodCall:
     if not request.order:
-        raise Refused(c.TRADE_RETCODE_INVALID)
-    return Plan("cancel_order", {"ticket": request.order})
+        raise RequestRefused(c.TRADE_RETCODE_INVALID)
+    return MethodCall("cancel_order", {"ticket": request.order})
 
 
-def _close_by(terminal: Terminal, request: TradeRequest, given: set[str]) -> Plan:
+def _close_by(terminal: Terminal, request: TradeRequest, given: set[str]) -> MethodCall:
     if not (request.position and request.position_by):
-        raise Refused(c.TRADE_RETCODE_INVALID)
+        raise RequestRefused(c.TRADE_RETCODE_INVALID)
     pair = {"position": request.position, "position_by": request.position_by}
-    return Plan("close_by", {**pair, "comment": request.comment})
+    return MethodCall("close_by", {**pair, "comment": request.comment})
 
 
-_PLANNERS: dict[int, Callable[[Terminal, TradeRequest, set[str]], Plan]] = {
+_PLANNERS: dict[int, Callable[[Terminal, TradeRequest, set[str]], MethodCall]] = {
     c.TRADE_ACTION_DEAL: _deal,
     c.TRADE_ACTION_PENDING: _pending,
     c.TRADE_ACTION_SLTP: _stops,
@@ -233,7 +237,7 @@ _PLANNERS: dict[int, Callable[[Terminal, TradeRequest, set[str]], Plan]] = {
 
 def _volume(request: TradeRequest) -> float:
     if not 0 < request.volume < 1e12:
-        raise Refused(c.TRADE_RETCODE_INVALID_VOLUME)
+        raise RequestRefused(c.TRADE_RETCODE_INVALID_VOLUME)
     return request.volume
 
 
@@ -241,20 +245,20 @@ def _rounding(terminal: Terminal, symbol: str) -> Callable[[float], float]:
     """Return what puts a price on a symbol's digits, as a terminal does.
 
     Raises:
-        Refused: there is no such symbol.
+        RequestRefused: there is no such symbol.
 
     """
     # the gateway would take a name without the broker's suffix for its own: here it is another
     if not symbol:
-        raise Refused(c.TRADE_RETCODE_INVALID)
+        raise RequestRefused(c.TRADE_RETCODE_INVALID)
     try:
         digits: int = terminal.symbol(symbol)["digits"]
     except SymbolNotFound:
-        raise Refused(c.TRADE_RETCODE_INVALID) from None
+        raise RequestRefused(c.TRADE_RETCODE_INVALID) from None
 
     def rounded(price: float) -> float:
         if not 0 <= price < 1e12:  # NaN too
-            raise Refused(c.TRADE_RETCODE_INVALID_PRICE)
+            raise RequestRefused(c.TRADE_RETCODE_INVALID_PRICE)
         return round(price, digits)
 
     return rounded
@@ -264,7 +268,7 @@ def _utc_ms(terminal: Terminal, broker_s: int) -> int:
     """Return a moment of the broker's clock, such as an expiration, as UTC milliseconds.
 
     Raises:
-        Refused: it is no moment of this century.
+        RequestRefused: it is no moment of this century.
 
     """
     offset = terminal.connection.call("get_server_time")["offset"]
@@ -273,5 +277,5 @@ def _utc_ms(terminal: Terminal, broker_s: int) -> int:
         offset_ms = Timetable(transitions_of(rule)).of_stamp(broker_s * 1000).offset
     utc_ms: int = broker_s * 1000 - offset_ms
     if not 946_684_800_000 <= utc_ms < 4_102_444_800_000:
-        raise Refused(c.TRADE_RETCODE_INVALID_EXPIRATION)
+        raise RequestRefused(c.TRADE_RETCODE_INVALID_EXPIRATION)
     return utc_ms

@@ -52,7 +52,7 @@ PAUSE_S = 0.25
 
 
 @dataclass(frozen=True)
-class Entry:
+class TerminalEntry:
     """A terminal that can be opened."""
 
     url: str
@@ -64,7 +64,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a program asks for; 0 and empty mean any."""
+    """Choice of a terminal by a program; 0 and empty mean any."""
 
     path: str = ""
     login: int = 0
@@ -204,7 +204,7 @@ def _account(connection: Connection, timeout_s: float) -> dict[str, Any]:
             return dict(zip(answer["fields"], answer["rows"][0], strict=True))
 
 
-def _entry(wanted: Wanted) -> Entry:
+def _entry(wanted: Wanted) -> TerminalEntry:
     """Return the entry of what is wanted.
 
     Raises:
@@ -213,14 +213,14 @@ def _entry(wanted: Wanted) -> Entry:
     """
     url = os.environ.get(URL) or DEFAULT_URL
     if _is_token(wanted.password):
-        return Entry(url, wanted.password)
+        return TerminalEntry(url, wanted.password)
     entries = list(_listed(url))
     found = [entry for entry in entries if _fits(entry, wanted, entries)]
     if found and (wanted.login or wanted.path):
         return found[0]
     token = os.environ.get(TOKEN, "")
     if token and not (wanted.path and any(entry.path for entry in entries)):
-        return Entry(url, token)
+        return TerminalEntry(url, token)
     if found:
         return found[0]
     if entries:
@@ -228,7 +228,7 @@ def _entry(wanted: Wanted) -> Entry:
     raise _not_begun(f"no token: set {TOKEN}, or write {_file()}")
 
 
-def _fits(entry: Entry, wanted: Wanted, entries: list[Entry]) -> bool:
+def _fits(entry: TerminalEntry, wanted: Wanted, entries: list[TerminalEntry]) -> bool:
     # where no entry has a path, those of programs written for Windows choose nothing
     chooses = wanted.path and any(one.path for one in entries)
     return (
@@ -250,7 +250,7 @@ def _is_token(text: str) -> bool:
     return True
 
 
-def _listed(url: str) -> Iterator[Entry]:
+def _listed(url: str) -> Iterator[TerminalEntry]:
     path = _file()
     try:
         with path.open("rb") as file:
@@ -264,7 +264,7 @@ def _listed(url: str) -> Iterator[Entry]:
         raise _not_begun(f"{path} can be read by others: chmod 600 it, it holds tokens")
     try:
         for given in content.get("terminal", []):
-            yield Entry(
+            yield TerminalEntry(
                 url=str(given.get("url", content.get("url", url))),
                 token=str(given["token"]),
                 login=given.get("login"),

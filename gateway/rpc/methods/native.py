@@ -59,7 +59,7 @@ Rows = Annotated[int, Field(gt=0, le=MAX_ROWS, description="Most in the answer."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Question:
+class _NativeQuestion:
     """Params of ``get_native``."""
 
     symbol: str | None
@@ -128,7 +128,7 @@ async def get_native(
     `gateway.client.mt5`; others are better served by the methods with words and UTC. Nothing is
     put into Market Watch for it but where there is no answer otherwise (`tick`, `book`).
     """
-    question = _Question(
+    question = _NativeQuestion(
         symbol=symbol,
         group=group,
         selected=selected,
@@ -152,8 +152,8 @@ async def get_native(
 
 def _single(
     noun: type[Any], command: Command[Any, Any], *, of_symbol: bool
-) -> Callable[[Call, _Question], Awaitable[_Found]]:
-    async def find(call: Call, question: _Question) -> _Found:
+) -> Callable[[Call, _NativeQuestion], Awaitable[_Found]]:
+    async def find(call: Call, question: _NativeQuestion) -> _Found:
         params = question.named if of_symbol else commands.NoParams()
         found = await call.terminal.request(command, params)
         return noun, found if isinstance(found, list) else [found], None
@@ -161,7 +161,7 @@ def _single(
     return find
 
 
-async def _symbols(call: Call, question: _Question) -> _Found:
+async def _symbols(call: Call, question: _NativeQuestion) -> _Found:
     params = commands.SymbolsParams(group=question.group, selected=question.selected)
     listed = await call.terminal.request(commands.SYMBOLS_GET, params)
     end = question.after + min(question.limit, MAX_SYMBOLS)
@@ -181,20 +181,20 @@ async def _symbol(call: Call, name: str) -> model.SymbolInfo | None:
         return None
 
 
-async def _positions(call: Call, question: _Question) -> _Found:
+async def _positions(call: Call, question: _NativeQuestion) -> _Found:
     found = await call.terminal.request(commands.POSITIONS_GET, _filter(question))
     page = page_by_ticket(found, question.limit, question.after)
     return model.Position, page, _next_ticket(page, question)
 
 
-async def _orders(call: Call, question: _Question) -> _Found:
+async def _orders(call: Call, question: _NativeQuestion) -> _Found:
     found = await call.terminal.request(commands.ORDERS_GET, _filter(question))
     found = found + call.state.contingent.orders(question.symbol, question.ticket)
     page = page_by_ticket(found, question.limit, question.after)
     return model.Order, page, _next_ticket(page, question)
 
 
-def _filter(question: _Question) -> commands.FilterParams:
+def _filter(question: _NativeQuestion) -> commands.FilterParams:
     return commands.FilterParams(
         symbol=question.symbol,
         ticket=question.ticket,
@@ -203,14 +203,14 @@ def _filter(question: _Question) -> commands.FilterParams:
     )
 
 
-def _next_ticket(page: list[Any], question: _Question) -> int | None:
+def _next_ticket(page: list[Any], question: _NativeQuestion) -> int | None:
     return page[-1].ticket if len(page) >= question.limit else None
 
 
 def _history(
     noun: type[Any], command: Command[commands.HistoryParams, list[Any]]
-) -> Callable[[Call, _Question], Awaitable[_Found]]:
-    async def find(call: Call, question: _Question) -> _Found:
+) -> Callable[[Call, _NativeQuestion], Awaitable[_Found]]:
+    async def find(call: Call, question: _NativeQuestion) -> _Found:
         if question.ticket is not None or question.position is not None:
             params = commands.HistoryParams(ticket=question.ticket, position=question.position)
             return noun, await call.terminal.request(command, params), None
@@ -229,7 +229,7 @@ def _until(rows: list[Any], to_s: int) -> list[Any]:
     return [row for row in rows if second_of(row) <= to_s]
 
 
-_FINDERS: Final[dict[NativeKind, Callable[[Call, _Question], Awaitable[_Found]]]] = {
+_FINDERS: Final[dict[NativeKind, Callable[[Call, _NativeQuestion], Awaitable[_Found]]]] = {
     "account": _single(model.Account, commands.ACCOUNT_GET, of_symbol=False),
     "terminal": _single(model.Terminal, commands.TERMINAL_GET, of_symbol=False),
     "symbol": _single(model.SymbolInfo, commands.SYMBOL_GET, of_symbol=True),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from ea_bridge.agent import logins
-from ea_bridge.agent.logins import LoginChecker, LoginRefused, LoginTask, try_login
+from ea_bridge.agent.logins import LoginChecker, LoginTask, PackageLoginRefused, try_login
 from ea_bridge.model.account import AUTH_FAILED, BAD_PATH, NO_CONNECTION, LoginParams
 
 PROGRAM = r"C:\Spare\terminal64.exe"
@@ -83,7 +83,7 @@ async def test_only_programs_that_are_listed_are_started(path: str | None, tradi
     """And of these none that trades, however its path is written."""
     checker = LoginChecker([PROGRAM], lambda: trading)
     asked = LoginParams(login=7, password="right", server="Broker-Demo", path=path)
-    with pytest.raises(LoginRefused) as refused:
+    with pytest.raises(PackageLoginRefused) as refused:
         await checker.check(asked)
     assert refused.value.err == BAD_PATH
 
@@ -98,7 +98,7 @@ async def test_the_process_that_logs_in(
     monkeypatch.setenv("PLAN", plan)
     if plan == "hang":
         monkeypatch.setattr(logins, "PROCESS_S", 0.5)
-        with pytest.raises(LoginRefused) as refused:
+        with pytest.raises(PackageLoginRefused) as refused:
             await LoginChecker([PROGRAM], lambda: "").check(ASKED)
         assert refused.value.err == NO_CONNECTION
         return

@@ -18,9 +18,9 @@ from shell import Done
 
 from gateway.cli.history.archive import (
     UNFINISHED,
-    Archive,
-    Kind,
-    Part,
+    PriceArchive,
+    PricePart,
+    RowKind,
     Source,
     folder_name,
     parts_of,
@@ -29,7 +29,7 @@ from gateway.cli.history.archive import (
 DAY_MS = 86_400_000
 T0 = 1_735_689_600_000  # 2025-01-01T00:00Z
 SOURCE = Source("Broker-Demo", "Broker Ltd", "mt5", "mt-gateway test")
-M1_CSV = Kind("M1", "csv")
+M1_CSV = RowKind("M1", "csv")
 SPAN = ("--from", "2025-12-31T22:00Z", "--to", "2026-01-01T01:59:59Z")
 
 
@@ -60,10 +60,10 @@ def minutes(first: int, last: int) -> tuple[int, int]:
 
 
 async def write(
-    archive: Archive, first: int, last: int, *, reason: str | None = None, fails: bool = False
-) -> Part:
+    archive: PriceArchive, first: int, last: int, *, reason: str | None = None, fails: bool = False
+) -> PricePart:
     """Pull minutes of the year into the archive, as the command does."""
-    part = Part("2025", *minutes(first, last))
+    part = PricePart("2025", *minutes(first, last))
     span = archive.span(part, archive.sidecar(part))
     prices = Prices(*span, reason=reason, fails=fails)
     await archive.write(part, span, prices, lambda _: None, fine)
@@ -77,7 +77,7 @@ def files(folder: Path) -> set[str]:
 async def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
     """What ends a pull in the middle leaves neither a file nor a draft, and the old file as it
     was."""
-    archive = Archive(tmp_path, "EURUSD", M1_CSV, SOURCE)
+    archive = PriceArchive(tmp_path, "EURUSD", M1_CSV, SOURCE)
     with pytest.raises(ConnectionError):
         await write(archive, 0, 9, fails=True)
     assert files(tmp_path) == set()
@@ -94,10 +94,10 @@ async def test_a_file_is_whole_or_not_there(tmp_path: Path) -> None:
 
 async def test_a_file_grows_to_what_was_ever_asked_for(tmp_path: Path) -> None:
     """What it has is not pulled again; a wider span is, with what was there."""
-    archive = Archive(tmp_path, "EURUSD", M1_CSV, SOURCE)
+    archive = PriceArchive(tmp_path, "EURUSD", M1_CSV, SOURCE)
     part = await write(archive, 10, 19)
     known = archive.sidecar(part)
-    inside, wider = Part("2025", *minutes(12, 15)), Part("2025", *minutes(15, 29))
+    inside, wider = PricePart("2025", *minutes(12, 15)), PricePart("2025", *minutes(15, 29))
     assert archive.is_there(inside, known)
     assert not archive.is_there(wider, known)
     await write(archive, 15, 29)
@@ -109,7 +109,7 @@ async def test_a_file_grows_to_what_was_ever_asked_for(tmp_path: Path) -> None:
 
 async def test_a_poorer_history_takes_the_place_of_no_better_one(tmp_path: Path) -> None:
     """A terminal forgets its oldest bars; the file does not."""
-    archive = Archive(tmp_path, "EURUSD", M1_CSV, SOURCE)
+    archive = PriceArchive(tmp_path, "EURUSD", M1_CSV, SOURCE)
     part = await write(archive, 0, 9, reason="max_bars")
     known = archive.sidecar(part)
     assert known is not None
@@ -125,8 +125,8 @@ async def test_a_poorer_history_takes_the_place_of_no_better_one(tmp_path: Path)
 
 async def test_what_is_not_over_is_pulled_again(tmp_path: Path) -> None:
     """The last bar was still forming; that is no hole."""
-    archive = Archive(tmp_path, "EURUSD", Kind("MN1", "csv"), SOURCE)
-    part = Part("9999", T0, T0 + 400 * 365 * DAY_MS)
+    archive = PriceArchive(tmp_path, "EURUSD", RowKind("MN1", "csv"), SOURCE)
+    part = PricePart("9999", T0, T0 + 400 * 365 * DAY_MS)
     prices = Prices(T0, T0)
     known = await archive.write(part, (part.first_ms, part.last_ms), prices, lambda _: None, fine)
     assert (known.complete, known.reason, known.has_holes) == (False, "not_over", False)
@@ -136,7 +136,7 @@ async def test_what_is_not_over_is_pulled_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["sidecar", "file", "size", "text"])
 async def test_a_file_without_its_sidecar_is_none(tmp_path: Path, damage: str) -> None:
     """A kill between the two renames, a disk that lost one, a person who edited it."""
-    archive = Archive(tmp_path, "EURUSD", M1_CSV, SOURCE)
+    archive = PriceArchive(tmp_path, "EURUSD", M1_CSV, SOURCE)
     part = await write(archive, 0, 9)
     sidecar = archive.path(part).with_name("2025.csv.json")
     match damage:
@@ -153,7 +153,7 @@ async def test_a_file_without_its_sidecar_is_none(tmp_path: Path, damage: str) -
 
 async def test_drafts_of_killed_pulls_are_swept(tmp_path: Path) -> None:
     """After an hour: one that is younger may be another pull's."""
-    archive = Archive(tmp_path, "EURUSD", M1_CSV, SOURCE)
+    archive = PriceArchive(tmp_path, "EURUSD", M1_CSV, SOURCE)
     archive.folder.mkdir(parents=True)
     old, young = (archive.folder / f"2024.csv.{pid}{UNFINISHED}" for pid in (1, 2))
     for draft in (old, young):
@@ -169,8 +169,8 @@ async def test_another_brokers_prices_are_not_kept(tmp_path: Path) -> None:
     async def changed() -> None:
         raise ConnectionError
 
-    archive = Archive(tmp_path, "EURUSD", M1_CSV, SOURCE)
-    part = Part("2025", *minutes(0, 9))
+    archive = PriceArchive(tmp_path, "EURUSD", M1_CSV, SOURCE)
+    part = PricePart("2025", *minutes(0, 9))
     with pytest.raises(ConnectionError):
         await archive.write(part, minutes(0, 9), Prices(*minutes(0, 9)), lambda _: None, changed)
     assert files(tmp_path) == set()
@@ -183,7 +183,7 @@ def test_parts_are_years_or_days_of_utc() -> None:
     assert [part.name for part in years] == ["2024", "2025", "2026"]
     assert [part.last_ms + 1 for part in years[:-1]] == [part.first_ms for part in years[1:]]
     assert (years[0].first_ms, years[-1].last_ms) == (T0 - 1, last)
-    days = list(parts_of(T0 + 5, T0 + DAY_MS, Kind(None, "csv")))
+    days = list(parts_of(T0 + 5, T0 + DAY_MS, RowKind(None, "csv")))
     assert [part.name for part in days] == ["2025-01-01", "2025-01-02"]
     assert [part.last_ms - part.first_ms for part in days] == [DAY_MS - 6, 0]
 

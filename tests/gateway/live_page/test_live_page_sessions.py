@@ -14,7 +14,7 @@ from gateway.live_page.sessions import (
     LONGEST_S,
     MAX_CODES,
     MAX_SESSIONS,
-    Sessions,
+    PageSessions,
 )
 
 TRADER = Caller("tid", "main", frozenset({Scope.READ, Scope.TRADE}), 1, "device")
@@ -27,7 +27,7 @@ class Scene:
         self.now_s = 1000.0
         self.refused: GatewayError | None = None
         self.ended: list[Caller] = []
-        self.sessions = Sessions(self._recheck, self.ended.append, lambda: self.now_s)
+        self.sessions = PageSessions(self._recheck, self.ended.append, lambda: self.now_s)
 
     def _recheck(self, _: Caller) -> None:
         if self.refused is not None:

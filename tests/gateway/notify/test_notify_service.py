@@ -20,7 +20,7 @@ from gateway.notify import service as module
 from gateway.notify.notes import Note
 from gateway.notify.queue import NoteQueue
 from gateway.notify.service import NotifyService
-from gateway.notify.transports import NotTaken, Refused
+from gateway.notify.transports import DeliveryRefused, NotTaken
 from gateway.storage.ledger import Ledger
 from gateway.streams.service import Streams
 
@@ -134,7 +134,7 @@ async def test_a_stuck_receiver_holds_up_nobody_else(ledger: Ledger, tmp_path: P
 
 async def test_what_is_refused_for_good_holds_up_nothing(ledger: Ledger, tmp_path: Path) -> None:
     """The next one is sent."""
-    to = Scripted(Refused("answered 400"))
+    to = Scripted(DeliveryRefused("answered 400"))
     async with running(ledger, tmp_path, to=to) as audit:
         halt(audit, "one")
         await to.tried.wait()

@@ -21,9 +21,9 @@ from gateway.notify.secrets import NotifySecrets, SecretName
 from gateway.notify.transports import (
     MAX_WAIT_S,
     Apprise,
+    DeliveryRefused,
     NotTaken,
     Ntfy,
-    Refused,
     Telegram,
     Transport,
     Webhook,
@@ -102,7 +102,7 @@ def each(server: Receiver) -> list[Transport]:
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(500, NotTaken), (429, NotTaken), (404, NotTaken), (302, NotTaken), (400, Refused)],
+    [(500, NotTaken), (429, NotTaken), (404, NotTaken), (302, NotTaken), (400, DeliveryRefused)],
 )
 async def test_what_is_tried_again(
     server: Receiver, status: int, kind: type[Exception], caplog: pytest.LogCaptureFixture
