@@ -61,7 +61,7 @@ async def call_once(
         reader, writer = await _connected(address.rpc, lost and "not_sent")
         with closing(writer):
             answer = await _answer(reader, writer, request, timeout_s, lost)
-            return result_in(*_read(answer, address.rpc, lost))
+            return result_in(*_read(answer, address.rpc, lost), lost)
     except NoAnswer as failure:
         failure.client_order_id = given.get("client_order_id")
         raise

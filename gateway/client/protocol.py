@@ -16,6 +16,7 @@ import orjson
 
 from ea_bridge.host import wall_ms
 from gateway.client.errors import NotTheGateway, error_from
+from gateway.errors import Outcome
 
 _SECURE = {"http": False, "ws": False, "https": True, "wss": True}
 _PATHS = ("/v1/rpc", "/v1/ws", "/rpc", "/ws")
@@ -70,7 +71,7 @@ def encode_request(number: int | str, method: str, params: Mapping[str, Any]) ->
     return orjson.dumps(message, default=_as_text)
 
 
-def result_in(body: bytes, url: str, status: int) -> Any:
+def result_in(body: bytes, url: str, status: int, lost: Outcome | None = None) -> Any:
     """Return the result in the answer to a request.
 
     Args:
@@ -90,7 +91,8 @@ def result_in(body: bytes, url: str, status: int) -> Any:
     if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
         raise error_from(answer["error"])
     if not isinstance(answer, dict) or "result" not in answer:
-        raise NotTheGateway(f"{url} answered {status}, and no JSON-RPC")
+        # a proxy's page may stand in the place of an answer: the request may have got through
+        raise NotTheGateway(f"{url} answered {status}, and no JSON-RPC", lost)
     return answer["result"]
 
 

@@ -68,7 +68,7 @@ class HttpTransport:
         self._last_id += 1
         request = encode_request(self._last_id, method, params)
         status, body = await self._post(request, lost, timeout_s)
-        return result_in(body, self._address.rpc, status)
+        return result_in(body, self._address.rpc, status, lost)
 
     async def _post(
         self, body: bytes, lost: Outcome | None, timeout_s: float

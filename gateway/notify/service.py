@@ -326,7 +326,8 @@ class NotifyService:
         trail_n = self._trail_n
         try:
             await self._on_disk(partial(self._queue.add, notes, self._transports, trail_n))
-        except StoreError:
+        except BaseException:
+            # cancelled as well: told twice is better than not at all
             self._new = [*notes, *self._new][-MAX_WAITING:]
             raise
         self._kept_n = trail_n
@@ -363,6 +364,9 @@ class NotifyService:
             # the next look tries again
             logger.warning("notifications do not hear terminal %s: %s", facts.terminal, error)
             self._forget(listener)
+        except BaseException:
+            self._forget(listener)
+            raise
 
     def _forget(self, listener: TerminalListener) -> None:
         self._streams.detach(listener)

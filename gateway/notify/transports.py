@@ -165,17 +165,37 @@ class MailTransport:
         self._carry = carry
         self._sender = sender
         self._addresses = addresses
+        self._settled: tuple[str, set[str]] = "", set()
+        """Notes that were sent last, and the addresses that have taken or refused them."""
 
     async def send(self, notes: Sequence[Note]) -> None:
-        """Send them as one mail to each address."""
+        """Send them as one mail to each address; one that fails keeps no other from its mail."""
+        name = f"{notes[0].id}.{len(notes)}"
+        if self._settled[0] != name:
+            self._settled = name, set()
+        settled, failures = self._settled[1], list[NotTaken]()
+        for number, address in enumerate(self._addresses):
+            if address in settled:
+                continue
+            try:
+                await self._carry(self._mail(notes, f"{name}.{number}", address), address)
+            except NotTaken as failure:
+                failures.append(failure)
+                if not isinstance(failure, DeliveryRefused):
+                    continue
+            settled.add(address)
+        if failures:
+            # what may be sent again first: it is tried again for those that are not settled
+            raise min(failures, key=lambda failure: isinstance(failure, DeliveryRefused))
+
+    def _mail(self, notes: Sequence[Note], name: str, address: str) -> EmailMessage:
         title, text = message_of(notes, MAX_MAIL)
-        for address in self._addresses:
-            mail = EmailMessage()
-            mail["From"], mail["To"], mail["Subject"] = self._sender, address, title
-            # the same for the same notes: a mail that was sent twice is seen to be one
-            mail["Message-ID"] = f"<{notes[0].id}.{len(notes)}@mt-gateway>"
-            mail.set_content(f"{text}\n")
-            await self._carry(mail, address)
+        mail = EmailMessage()
+        mail["From"], mail["To"], mail["Subject"] = self._sender, address, title
+        # the same for the same notes: a mail that was sent twice is seen to be one
+        mail["Message-ID"] = f"<{name}@mt-gateway>"
+        mail.set_content(f"{text}\n")
+        return mail
 
 
 class Apprise:

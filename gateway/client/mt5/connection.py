@@ -116,7 +116,7 @@ class Connection:
             self._http.close()  # half an answer would be taken for the next one's
             raise
         self._used_s = time.monotonic()
-        return result_in(body, self._address.rpc, status)
+        return result_in(body, self._address.rpc, status, lost)
 
     def _connect(self, lost: Outcome | None) -> None:
         connection = self._http

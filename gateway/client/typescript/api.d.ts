@@ -1017,6 +1017,15 @@ export interface Methods {
    * `snapshot`, with the `seq` at which it is true; updates follow without a hole. Subscribing
    * again changes nothing and says `already`. While the terminal is offline a subscription is
    * kept (`live: false`) and begins when it comes back; the channel `terminal` tells when.
+   *
+   * Who comes back names the last event it has of a channel, as `since`. `recovered: true`:
+   * every event after it comes now, in order, then the snapshot (unless `snapshot: false`), then
+   * what is new. `recovered: false`: none of them comes, and a snapshot does. Kept are the last
+   * events of ticks (4096, of a minute), bars (1000), and of `orders`, `positions`, `deals`
+   * and `terminal` (10,000, of a day), at most 1 MiB a channel; the other channels have a
+   * snapshot that tells everything, and a symbol's channels keep nothing once nobody hears them.
+   * `since` on a connection that hears the channel already mends a hole: it begins anew behind
+   * that event.
    */
   subscribe: {
     params: {
@@ -2726,7 +2735,7 @@ export type Subscribed = {
   delivery: Delivery;
   /** Numbers of different epochs can't be compared. */
   epoch: string;
-  /** Of the last event before the first that you get. */
+  /** Of the last event before the first new one that you get; what is told again comes first. */
   seq: number;
   /** With `since`: whether what came after it is told in full; null without. */
   recovered: boolean | null;

@@ -190,6 +190,15 @@ async def test_something_else_there(client: GatewayClient, gateway: ScriptedGate
         await client.call("echo")
 
 
+async def test_a_page_of_a_proxy_leaves_a_trade_open(gateway: ScriptedGateway) -> None:
+    """The order may have got through before the proxy gave up waiting for its answer."""
+    gateway.refuse = lambda: web.Response(text="<html>Gateway Timeout</html>", status=504)
+    async with GatewayClient(gateway.url, TOKEN, transport="http") as client:
+        with pytest.raises(NotTheGateway) as caught:
+            await client.call("place_order")
+    assert caught.value.outcome == "unknown"
+
+
 async def test_a_wrong_token_is_refused(gateway: ScriptedGateway) -> None:
     """The refusal has its reason, on both transports."""
     for transport in ("http", "ws"):

@@ -6,6 +6,7 @@ import hmac
 import logging
 from collections.abc import AsyncIterator
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from gateway.notify.transports import (
     MAX_WAIT_S,
     Apprise,
     DeliveryRefused,
+    MailTransport,
     NotTaken,
     Ntfy,
     Telegram,
@@ -240,3 +242,26 @@ def test_addresses_are_https_or_of_this_machine(key: str, url: str) -> None:
     """And hold no password."""
     with pytest.raises(ConfigError, match=rf"\[notify\] {key}: give https://HOST"):
         parse({"notify": {key: url}})
+
+
+async def test_an_address_that_fails_keeps_no_other_from_its_mail() -> None:
+    """What is refused is not tried again, and who has taken a mail gets it once."""
+    answers: dict[str, list[Exception]] = {
+        "gone@test.invalid": [DeliveryRefused("550")],
+        "later@test.invalid": [NotTaken("451")],
+    }
+    carried: list[tuple[str, str]] = []
+
+    async def carry(mail: EmailMessage, address: str) -> None:
+        carried.append((address, mail["Message-ID"]))
+        if answers.get(address):
+            raise answers[address].pop()
+
+    addresses = ["gone@test.invalid", "later@test.invalid", "good@test.invalid"]
+    transport = MailTransport(carry, "from@test.invalid", addresses)
+    with pytest.raises(NotTaken) as caught:
+        await transport.send([note()])
+    assert not isinstance(caught.value, DeliveryRefused)
+    await transport.send([note()])
+    assert [address for address, _ in carried] == [*addresses, "later@test.invalid"]
+    assert len({name for _, name in carried}) == 3, "files of an outbox need names of their own"
