@@ -20,7 +20,7 @@ from pydantic import Field, ValidationError
 from ea_bridge import host
 from gateway.audit import Audit
 from gateway.auth.caller import Caller, Scope
-from gateway.errors import InvalidRequest, Unauthorized
+from gateway.errors import InvalidRequest, Overloaded, Unauthorized
 from gateway.http.connections import connection_of
 from gateway.http.guard import Refusal, Route
 from gateway.http.messages import json_response, read_body
@@ -140,7 +140,7 @@ class LivePageApi:
         """Answer one request.
 
         Raises:
-            Refusal: the body is none of ours (400, 413, 408).
+            Refusal: the body is none of ours (400, 413, 408), or too many codes wait (503).
             Unauthorized: the session, code or token is missing or opens nothing.
             ThrottleExceeded: so many fail that this one gets no answer.
 
@@ -179,7 +179,10 @@ class LivePageApi:
     ) -> web.Response:
         caller = await credentials.caller()
         wanted = await _read(request, NewCode)
-        code = self._sessions.new_code(caller, trade=wanted.trade)
+        try:
+            code = self._sessions.new_code(caller, trade=wanted.trade)
+        except Overloaded as error:
+            raise Refusal(503, error, {"Retry-After": str(int(CODE_S))}) from None
         return json_response(orjson.dumps({"code": code, "expires_ms": int(CODE_S * 1000)}))
 
     async def _sign_in(

@@ -8,7 +8,6 @@ token's program lives, so that it holds up no dead man's switch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from decimal import ROUND_DOWN, Decimal
 from typing import Any, Final
 
@@ -21,7 +20,6 @@ from gateway.credentials.daemon_api import AlertEnd, AlertOutcome
 from gateway.errors import Unauthorized
 from gateway.rpc.catalogue import Call
 from gateway.rpc.context import RpcContext
-from gateway.trading.kill_switch.service import Safeguards
 
 MAX_LEFT_S: Final = 300
 """The longest deadline that a hook has; a clock that is wrong prolongs none."""
@@ -52,13 +50,6 @@ class OrderImpossible(Exception):
 
 class MethodFailed(Exception):
     """Error that a method answered; ``args[0]`` is its error object."""
-
-
-class _Unheard(Safeguards):
-    """Safeguards of a call that is no sign of life of the token's program."""
-
-    def heard(self, *_: object) -> None:
-        """Note nothing."""
 
 
 class AlertCalls:
@@ -99,12 +90,7 @@ class AlertCalls:
         return await self._place(alert, call, left_s)
 
     def _call(self, caller: Caller) -> Call:
-        call = self._context().call(caller, "http")
-        parts = call.safeguards
-        unheard = _Unheard(
-            switch=parts.switch, dead_man=parts.dead_man, disconnects=parts.disconnects
-        )
-        return replace(call, safeguards=unheard)
+        return self._context().call(caller, "http", by_program=False)
 
     async def _place(self, alert: AlertOrder, call: Call, left_s: float) -> AlertOutcome:
         try:

@@ -18,6 +18,13 @@ from gateway.trading.state import StateOf
 from gateway.trading.terminal import GuardedTerminal
 
 
+class UnheardSafeguards(Safeguards):
+    """Safeguards of a call that is no sign of life of the token's program."""
+
+    def heard(self, *_: object) -> None:
+        """Note nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RpcContext:
     """JSON-RPC front and the parts that calls are made with; wired once, by the web server."""
@@ -41,18 +48,33 @@ class RpcContext:
         transport: Transport,
         listener: Listener | None = None,
         origin: str | None = None,
+        *,
+        by_program: bool = True,
     ) -> Call:
-        """Return the call that the answers to one message are made with."""
+        """Return the call that the answers to one message are made with.
+
+        Args:
+            by_program: whether it shows that the token's program lives. What another makes with
+                the same token, as a person on the live page does, holds up no timer for a
+                program that has fallen silent.
+
+        """
         terminal = self.terminal_for(caller)
         return Call(
             caller=caller,
             transport=transport,
             terminal=terminal,
             state=self.state_of(terminal),
-            safeguards=self.safeguards,
+            safeguards=self.safeguards if by_program else self._unheard(),
             streams=self.streams,
             listener=listener,
             daemon=self.daemon,
             tickets=self.tickets,
             origin=origin,
+        )
+
+    def _unheard(self) -> UnheardSafeguards:
+        parts = self.safeguards
+        return UnheardSafeguards(
+            switch=parts.switch, dead_man=parts.dead_man, disconnects=parts.disconnects
         )

@@ -268,8 +268,9 @@ class WebServer:
         if path in WS_PATHS:
             return await self._ws.answer(request, credentials.token)
         if path == PAGE_RPC:
-            assert self._page_sessions is not None  # or there was no such route
-            return await self._rpc.answer(request, self._page_sessions.caller(request), headers)
+            page = self._page_sessions
+            assert page is not None  # or there was no such route
+            return await self._rpc.answer(request, page.caller(request), headers, page)
         if path == PAGE_WS:
             return await self._ws.answer(request, None)
         api = next(api for api in self._apis if api.routes(path))  # or the guard had refused it
@@ -289,19 +290,29 @@ class RpcHandler:
         self._max_bytes = context.daemon.limits.max_message_bytes
 
     async def answer(
-        self, request: web.BaseRequest, caller: Caller, headers: Mapping[str, str]
+        self,
+        request: web.BaseRequest,
+        caller: Caller,
+        headers: Mapping[str, str],
+        page: PageSessions | None = None,
     ) -> web.Response:
         """Answer one request.
 
         Args:
             headers: to send beside those of every answer.
+            page: sessions of the live page, where one of them stands for the token.
 
         Raises:
             Refusal: the body is too large (413) or too slow (408).
+            Unauthorized: the page's session has ended while the body came.
 
         """
         raw = await read_body(request, self._max_bytes)
-        call = self._context.call(caller, "http", origin=request.headers.get("Origin"))
+        if page is not None:
+            # a call of a session that is over could get a ticket that nobody withdraws any more
+            caller = page.caller(request)
+        origin = request.headers.get("Origin")
+        call = self._context.call(caller, "http", origin=origin, by_program=page is None)
         body, error = await self._context.front.answer(raw, call)
         for act in call.after_answer:
             act()

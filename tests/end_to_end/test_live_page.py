@@ -410,3 +410,114 @@ async def test_what_the_page_keeps_is_bounded(stage: Stage, visitor: Visitor) ->
     points, deals, links, positions = await visitor.page.evaluate(FED)
     assert points <= 2000
     assert (deals, links, positions) == (300, 200, 0)
+
+
+FAKED = """async () => {
+    const { Model } = await import("/ui/model.mjs");
+    const orders = await import("/ui/orders.mjs");
+    const { Refused, NoAnswer } = await import("/ui/gateway.mjs");
+    const { notes } = await import("/ui/ask.mjs");
+    const later = window.setTimeout.bind(window);
+    window.setTimeout = (act) => later(act, 0);
+    const A = { login: 1, server: "S" }, B = { login: 2, server: "S" };
+    let at = 0, rounds = 0;
+    const world = { account: A, sent: [], orders, A, B, notes };
+    const gateway = Object.assign(new EventTarget(), {
+        session: {}, now: () => (at += 60000), subscribe() {},
+        call: async (method, params) => {
+            if (method === "get_symbol_info")
+                return { name: "EURUSD", digits: 5, point: 0.00001, volume_step: 0.01, bid: 1 };
+            if (method === "get_account_info") return world.account;
+            if (method === "get_order") {
+                rounds += 1;
+                throw new Refused({ code: 1, message: "none", data: { name: "order_not_found" } });
+            }
+            world.sent.push(params);
+            if (world.isLost) throw new NoAnswer("lost");
+            return {};
+        },
+    });
+    world.gateway = gateway;
+    world.model = new Model(gateway);
+    world.model.account = A;
+    world.until = async (isSo) => { while (!isSo()) await new Promise((go) => later(go, 1)); };
+    world.rounds = () => rounds;
+    world.confirm = () =>
+        document.querySelector("dialog.question .actions button:last-child").click();
+    window.world = world;
+}"""
+"""The page's own modules, before a gateway that is made up and a clock that flies."""
+
+
+async def test_no_record_is_an_end_only_on_the_account_of_the_order(
+    stage: Stage, visitor: Visitor
+) -> None:
+    """The journal looks among the orders of the account that is logged in to now."""
+    await visitor.page.goto(f"{stage.base}/ui")
+    await visitor.page.evaluate(FAKED)
+    outcomes = await visitor.page.evaluate(
+        """async () => {
+            const w = window.world;
+            w.isLost = true;
+            w.account = w.B;
+            const request = await w.model.trade("place_order", {}, { text: "x" });
+            await w.until(() => w.rounds() > 3);
+            const elsewhere = request.outcome;
+            w.account = w.A;
+            await w.until(() => request.outcome !== "unknown");
+            const other = await w.model.trade("place_order", {}, { text: "y" });
+            w.gateway.session = {};
+            const asked = w.rounds();
+            await new Promise((resolve) => setTimeout(resolve));
+            return [elsewhere, request.outcome, other.outcome, w.rounds() - asked];
+        }"""
+    )
+    assert outcomes == ["unknown", "not_sent", "unknown", 0]
+
+
+async def test_only_what_was_asked_about_is_sent(stage: Stage, visitor: Visitor) -> None:
+    """To the account of the question alone; and of two stops the one that was changed."""
+    await visitor.page.goto(f"{stage.base}/ui")
+    await visitor.page.evaluate(FAKED)
+    sent, told = await visitor.page.evaluate(
+        """async () => {
+            const w = window.world, { model } = w;
+            document.body.append(w.notes);
+            const item =
+                { ticket: 7, symbol: "EURUSD", type: "buy", volume: 0.1, sl: 1.1, tp: 1.3 };
+            await model.symbol("EURUSD");
+            const answer = async (asking, change) => {
+                await w.until(() => document.querySelector("dialog[open]"));
+                change(document.querySelectorAll("dialog input"));
+                w.confirm();
+                return asking;
+            };
+            await answer(w.orders.changeStops(model, item), ([, tp]) => { tp.value = "1.40000"; });
+            await answer(w.orders.changeStops(model, item), ([sl]) => { sl.value = ""; });
+            await answer(w.orders.changeStops(model, item), () => {});
+            const sent = w.sent.map(({ client_order_id, deadline_ms, ...given }) => given);
+            w.sent.length = 0;
+            await answer(w.orders.changeStops(model, item), ([sl]) => {
+                sl.value = "1.20000"; model.account = w.B; });
+            await answer(w.orders.closePosition(model, item), () => { model.account = w.A; });
+            const notes = [...w.notes.querySelectorAll(".bad")].map((note) => note.textContent);
+            return [sent.concat(w.sent), notes.at(-1) ?? ""];
+        }"""
+    )
+    position = {"ticket": 7, "target": "position"}
+    assert sent == [{**position, "tp": 1.4}, {**position, "sl": None}]
+    assert "1 at S" in told or "2 at S" in told
+
+
+async def test_a_new_session_finds_nothing_of_the_one_before(
+    stage: Stage, visitor: Visitor
+) -> None:
+    """The page is loaded anew: what it holds may be another terminal's."""
+    page = visitor.page
+    await visitor.sign_in(stage.link())
+    await page.evaluate("window.isOld = true")
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_label("Token").fill(stage.product.main.token)
+    await page.keyboard.press("Enter")
+    await expect(page.locator(LIVE)).to_have_text("Live", timeout=WITHIN_MS)
+    assert await page.evaluate("window.isOld") is None

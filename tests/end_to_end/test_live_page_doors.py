@@ -11,11 +11,15 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
 from commands import run
 from product import Product, daemon
 
 from ea_bridge.emulator.factory import build_terminal
+from gateway.http.messages import read_body
 from gateway.live_page.api import STATIC
+from gateway.live_page.sessions import MAX_CODES
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("page_doors")]
 
@@ -62,6 +66,15 @@ class Doors:
                 "Cookie": cookie.partition(";")[0],
                 "X-CSRF-Token": (await answer.json())["csrf"],
             }
+
+    async def open_socket(self, session: dict[str, str]) -> aiohttp.ClientWebSocketResponse:
+        """Open ``/ui/ws`` with a ticket of a session."""
+        ask = PING | {"method": "get_ws_ticket"}
+        async with self.ask("POST", "/ui/rpc", session, ask) as answer:
+            ticket = (await answer.json())["result"]["subprotocol"]
+        return await self.http.ws_connect(
+            f"{self.base}/ui/ws", headers={"Origin": self.base}, protocols=["mtg.v1", ticket]
+        )
 
     @property
     def token(self) -> str:
@@ -217,3 +230,79 @@ async def test_dead_cookies_are_taken_back(doors: Doors) -> None:
         gone = [cookie for cookie in given if "Max-Age=0" in cookie]
         assert len(gone) == 1
         assert len(given) == 2
+
+
+async def test_a_page_holds_up_no_timer_of_a_program(doors: Doors) -> None:
+    """A call of the program with the same token does."""
+    program = await doors.product.http()
+    await program.call("cancel_all_after", timeout_ms=60_000)
+    [(_, timer)] = doors.product.gateway.trading.kill_switch.dead_man._timers.values()
+    begun_s = timer._due_s
+    session = await doors.sign_in(trade=True)
+    for ask in (PING, PING | {"method": "get_positions"}):
+        async with doors.ask("POST", "/ui/rpc", session, ask) as answer:
+            assert "result" in await answer.json()
+    assert timer._due_s == begun_s
+    socket = await doors.open_socket(session)
+    await socket.send_json(PING)
+    while (await socket.receive_json(timeout=30)).get("id") != PING["id"]:
+        pass
+    await socket.close()
+    assert timer._due_s == begun_s
+    await program.call("ping")
+    assert timer._due_s > begun_s
+    await program.call("cancel_all_after", timeout_ms=0)
+
+
+async def test_signing_out_ends_a_handshake_that_is_under_way(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ticket is taken, and its connection is not counted yet."""
+    session = await doors.sign_in()
+    prepare = web.WebSocketResponse.prepare
+
+    async def sign_out_first(
+        self: web.WebSocketResponse, request: web.BaseRequest
+    ) -> AbstractStreamWriter | None:
+        async with doors.ask("DELETE", "/ui/session", session) as answer:
+            assert answer.status == 204
+        return await prepare(self, request)
+
+    monkeypatch.setattr(web.WebSocketResponse, "prepare", sign_out_first)
+    socket = await doors.open_socket(session)
+    message = await socket.receive(timeout=30)
+    assert (message.type, socket.close_code) == (aiohttp.WSMsgType.CLOSE, 4506)
+    assert message.extra == "signed_out"
+
+
+async def test_a_call_whose_session_ends_while_it_comes_gets_no_ticket(
+    doors: Doors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would withdraw it any more."""
+    session = await doors.sign_in()
+
+    async def sign_out_first(request: web.BaseRequest, most: int) -> bytes:
+        monkeypatch.undo()
+        async with doors.ask("DELETE", "/ui/session", session) as answer:
+            assert answer.status == 204
+        return await read_body(request, most)
+
+    monkeypatch.setattr("gateway.rpc.server.read_body", sign_out_first)
+    ask = PING | {"method": "get_ws_ticket"}
+    async with doors.ask("POST", "/ui/rpc", session, ask) as answer:
+        assert answer.status == 401
+
+
+async def test_too_many_codes_are_told_as_such(doors: Doors) -> None:
+    """With the time after which there is room again."""
+    sessions = doors.product.gateway._sessions
+    bearer = {"Authorization": f"Bearer {doors.token}", "Origin": ""}
+    try:
+        for _ in range(MAX_CODES + 1):
+            async with doors.ask("POST", "/ui/codes", bearer, {}) as answer:
+                status, told = answer.status, await answer.json()
+        assert status == 503
+        assert answer.headers["Retry-After"] == "60"
+        assert told["error"]["data"]["name"] == "overloaded"
+    finally:
+        sessions._codes.clear()

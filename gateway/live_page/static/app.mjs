@@ -45,12 +45,16 @@ async function submit(event) {
   await begin({ token: given, trade: mayTrade.checked });
 }
 
+/** Whether a session was shown here: what it left in the page is nothing of the next one's. */
+let isUsed = false;
+
 async function begin(how) {
   enter.disabled = true;
   say(fault, "");
   try {
     await gateway.signIn(how);
-    open();
+    if (isUsed) location.reload();
+    else open();
   } catch (error) {
     close(error.message);
   } finally {
@@ -95,6 +99,7 @@ const drawSoon = inFrame(() => {
 });
 
 function open() {
+  isUsed = true;
   signIn.hidden = true;
   page.hidden = false;
   go();

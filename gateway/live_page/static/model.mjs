@@ -204,7 +204,10 @@ export class Model extends EventTarget {
   async trade(method, params, about) {
     const now = this.gateway.now();
     const id = this.newId();
-    const request = { id, method, about, at: now, outcome: "pending", note: "being carried out", symbol: params.symbol ?? about.symbol };
+    const request = {
+      id, method, about, at: now, outcome: "pending", note: "being carried out", symbol: params.symbol ?? about.symbol,
+      account: accountKey(this.account), session: this.gateway.session,
+    };
     this.requests.unshift(request);
     this.requests.length = Math.min(this.requests.length, MAX_REQUESTS);
     this.#changed("requests");
@@ -234,14 +237,29 @@ export class Model extends EventTarget {
   async #followUp(request) {
     while (request.outcome === "unknown") {
       await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS));
-      const askedAt = this.gateway.now();
+      // another session may be of another terminal, whose journal knows nothing of it
+      if (this.gateway.session !== request.session) return;
+      const isDue = this.gateway.now() > request.deadline + SURELY_GONE_MS;
+      // the journal looks only among the orders of the account that is logged in to now
+      const wasThere = isDue && (await this.#isLoggedInTo(request.account));
       try {
         const told = await this.gateway.call("get_order", { client_order_id: request.id });
         if (["done", "rejected", "not_sent"].includes(told.outcome)) this.#settle(request, told.outcome, told);
       } catch (error) {
         const isAbsent = error instanceof Refused && error.name === "order_not_found";
-        if (isAbsent && askedAt > request.deadline + SURELY_GONE_MS) this.#settle(request, "not_sent", { error });
+        if (isAbsent && wasThere && (await this.#isLoggedInTo(request.account)) && request.outcome === "unknown") {
+          this.#settle(request, "not_sent", { error });
+        }
       }
+    }
+  }
+
+  /** Whether the terminal is logged in to an account now; false where nobody can tell. */
+  async #isLoggedInTo(account) {
+    try {
+      return account !== null && accountKey(await this.gateway.call("get_account_info")) === account;
+    } catch {
+      return false;
     }
   }
 
@@ -262,6 +280,9 @@ export class Model extends EventTarget {
     for (const name of names) this.dispatchEvent(new CustomEvent("change", { detail: name }));
   }
 }
+
+/** What tells one account from another; null while it is not known. */
+export const accountKey = (told) => (told?.login && told.server ? JSON.stringify([told.login, told.server, Boolean(told.paper)]) : null);
 
 const isOver = (order) => ["canceled", "filled", "rejected", "expired"].includes(order.state);
 

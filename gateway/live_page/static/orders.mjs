@@ -3,6 +3,7 @@
 import { ask, tell } from "./ask.mjs";
 import { el, mark, say } from "./dom.mjs";
 import { lots, money, price, signed, words } from "./format.mjs";
+import { accountKey } from "./model.mjs";
 
 const OUTCOME = {
   done: ["good", "Done"], rejected: ["bad", "Rejected"], not_sent: ["bad", "Not sent"], unknown: ["warn", "Outcome unknown"],
@@ -18,7 +19,12 @@ function announce(request) {
   tell(`${word}: ${request.about.text}${request.note ? ` (${request.note})` : ""}`, kind, request.id);
 }
 
-async function send(model, method, params, about) {
+/** Send what a person was asked about; null if the account or the session is another one by now. */
+async function send(model, asked, method, params, about) {
+  if (asked.session !== model.gateway.session || asked.key !== accountKey(model.account)) {
+    tell(`Not sent: ${about.text}. You were asked about ${asked.name}; now the account is ${account(model)}.`, "bad");
+    return null;
+  }
   const request = await model.trade(method, params, about);
   if (request.outcome === "unknown") announce(request);
   return request;
@@ -30,6 +36,9 @@ function account(model) {
   return `${told.login} at ${told.server}, ${told.paper ? "paper" : told.trade_mode}`;
 }
 
+/** The account that a question is about, as it is now. */
+const accountAsked = (model) => ({ session: model.gateway.session, key: accountKey(model.account), name: account(model) });
+
 const isReal = (model) => model.account?.trade_mode === "real" && !model.account.paper;
 
 /** Ask, then place an order. Returns the request, or null if the answer was no. */
@@ -40,6 +49,7 @@ export async function place(model, params) {
   const at = type === "market" ? market() : params.price;
   const volume = lots(params.volume, info.volume_step);
   const text = `${side === "buy" ? "Buy" : "Sell"} ${volume} ${info.name}${type === "market" ? "" : ` ${type} ${price(params.price, info.digits)}`}`;
+  const asked = accountAsked(model);
   const margin = model.gateway
     .call("order_calc_margin", { symbol: info.name, side, volume: params.volume, ...(at ? { price: at } : {}) })
     .then((told) => `${money(told.margin)} ${told.currency}`);
@@ -50,7 +60,7 @@ export async function place(model, params) {
       ["Stop loss", params.sl ? price(params.sl, info.digits) : "none"],
       ["Take profit", params.tp ? price(params.tp, info.digits) : "none"],
       ["Margin", margin],
-      ["Account", account(model)],
+      ["Account", asked.name],
     ],
     yes: side === "buy" ? "Buy" : "Sell",
     kind: side,
@@ -58,23 +68,24 @@ export async function place(model, params) {
   });
   if (!sure) return null;
   const order = Object.fromEntries(Object.entries({ ...params, symbol: info.name }).filter(([, value]) => value !== null));
-  return send(model, "place_order", order, { text, symbol: info.name });
+  return send(model, asked, "place_order", order, { text, symbol: info.name });
 }
 
 export async function closePosition(model, position) {
   const { digits, volume_step: step } = await model.symbol(position.symbol);
   const now = () => model.positions.get(position.ticket) ?? position;
+  const asked = accountAsked(model);
   const text = `Close ${position.type} ${lots(position.volume, step)} ${position.symbol}`;
   const sure = await ask({
     title: `${text}?`,
     facts: [
       ["Ticket", String(position.ticket)], ["Opened at", price(position.price_open, digits)],
       ["Price now", () => price(now().price_current, digits)],
-      ["Profit now", () => `${signed(now().profit)} ${model.account?.currency ?? ""}`], ["Account", account(model)],
+      ["Profit now", () => `${signed(now().profit)} ${model.account?.currency ?? ""}`], ["Account", asked.name],
     ],
     yes: "Close position", kind: "danger", warning: isReal(model) ? "This is real money." : "",
   });
-  return sure ? send(model, "close_position", { ticket: position.ticket }, { text, symbol: position.symbol }) : null;
+  return sure ? send(model, asked, "close_position", { ticket: position.ticket }, { text, symbol: position.symbol }) : null;
 }
 
 /** Ask for a stop loss and a take profit of a position or an order; an empty field means none. */
@@ -83,28 +94,37 @@ export async function changeStops(model, item) {
   const input = (value, name) => el("input", { type: "number", step: point, min: "0", autocomplete: "off", placeholder: "none", ariaLabel: name, value: value ? price(value, digits) : "" });
   const sl = input(item.sl, "Stop loss");
   const tp = input(item.tp, "Take profit");
+  const filled = { sl: sl.value, tp: tp.value };
+  const asked = accountAsked(model);
   const text = `Stops of ${words(item.type)} ${lots(item.volume ?? item.volume_current, step)} ${item.symbol}`;
   const now = () => model.ticks.get(item.symbol)?.bid ?? item.price_current;
   const sure = await ask({
     title: `${text}?`,
-    facts: [["Ticket", String(item.ticket)], ["Bid now", () => price(now(), digits)], ["Stop loss", sl], ["Take profit", tp], ["Account", account(model)]],
+    facts: [["Ticket", String(item.ticket)], ["Bid now", () => price(now(), digits)], ["Stop loss", sl], ["Take profit", tp], ["Account", asked.name]],
     yes: "Change stops", warning: isReal(model) ? "This is real money." : "",
   });
   if (!sure) return null;
-  const given = (field) => (field.value === "" ? null : Number(field.value));
+  // absent means "as it is": a stop that a trailing stop has moved meanwhile is not set back
+  const changed = Object.entries({ sl, tp }).filter(([name, field]) => field.value !== filled[name]);
+  if (!changed.length) {
+    tell("Not sent: neither stop was changed.");
+    return null;
+  }
+  const given = Object.fromEntries(changed.map(([name, field]) => [name, field.value === "" ? null : Number(field.value)]));
   const target = item.volume === undefined ? "order" : "position";
-  return send(model, "modify_order", { ticket: item.ticket, target, sl: given(sl), tp: given(tp) }, { text, symbol: item.symbol });
+  return send(model, asked, "modify_order", { ticket: item.ticket, target, ...given }, { text, symbol: item.symbol });
 }
 
 export async function cancelOrder(model, order) {
   const { digits, volume_step: step } = await model.symbol(order.symbol);
+  const asked = accountAsked(model);
   const text = `Cancel ${words(order.type)} ${lots(order.volume_current, step)} ${order.symbol}`;
   const sure = await ask({
     title: `${text}?`,
-    facts: [["Ticket", String(order.ticket)], ["Waits for", price(order.price_open, digits)], ["Account", account(model)]],
+    facts: [["Ticket", String(order.ticket)], ["Waits for", price(order.price_open, digits)], ["Account", asked.name]],
     yes: "Cancel order", kind: "danger",
   });
-  return sure ? send(model, "cancel_order", { ticket: order.ticket }, { text, symbol: order.symbol }) : null;
+  return sure ? send(model, asked, "cancel_order", { ticket: order.ticket }, { text, symbol: order.symbol }) : null;
 }
 
 export async function askHalt(model) {

@@ -185,7 +185,7 @@ class WebSocketConnection:
                 self._clock = self._loop.call_later(
                     HELLO_S, self.end, CloseCode.AUTH_TIMEOUT, "auth_timeout"
                 )
-            else:
+            elif not self._ended:
                 self._enter(is_first=True)
             if self._connection.misframed:
                 # a bad frame came right behind the handshake, before on_bad_frame was set

@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from aiohttp import web
@@ -46,6 +47,15 @@ class Queues(NamedTuple):
     """Events that were ever merged into newer ones, because their reader was slow."""
 
 
+@dataclass(eq=False)
+class _Handshake:
+    """Handshake of a caller that was let in, and whose connection is not counted yet."""
+
+    caller: Caller | None
+    ended_by: str | None = None
+    """Why the caller has ended meanwhile; ``None`` where it has not."""
+
+
 REASONS = (*(code.name.lower() for code in CloseCode), "lost", "other")
 """Words for the end of a connection; ``lost``: without a close frame."""
 
@@ -65,6 +75,7 @@ class WebSocketEndpoint:
         self._limits = context.daemon.limits
         self._connections: set[WebSocketConnection] = set()
         self._by_token: dict[str, set[WebSocketConnection]] = {}
+        self._handshakes: set[_Handshake] = set()
         self._serving: set[asyncio.Task[object]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._authenticator = authenticator
@@ -122,8 +133,13 @@ class WebSocketEndpoint:
             decode_text=False,
         )
         check_ready(socket, request)
-        await socket.prepare(request)
-        await self._serve(request, socket, caller, by_header=token is not None)
+        handshake = _Handshake(caller)
+        self._handshakes.add(handshake)
+        try:
+            await socket.prepare(request)
+        finally:
+            self._handshakes.discard(handshake)
+        await self._serve(request, socket, handshake, by_header=token is not None)
         return socket
 
     async def admit(self, token: str) -> Caller:
@@ -154,6 +170,10 @@ class WebSocketEndpoint:
         for connection in tuple(self._by_token.get(caller.tid, ())):
             if connection.caller is caller:
                 connection.end(CloseCode.TOKEN_REVOKED, reason)
+        # its ticket was taken, so that withdrawing it stops nothing
+        for handshake in self._handshakes:
+            if handshake.caller is caller:
+                handshake.ended_by = reason
 
     def shut(self, reason: str, restart_in_ms: int | None) -> None:
         """Tell all clients that the gateway goes down, and close their connections."""
@@ -198,7 +218,7 @@ class WebSocketEndpoint:
         self,
         request: web.BaseRequest,
         socket: web.WebSocketResponse,
-        caller: Caller | None,
+        handshake: _Handshake,
         *,
         by_header: bool,
     ) -> None:
@@ -212,10 +232,12 @@ class WebSocketEndpoint:
             context=self._context,
             admission=self,
             outbox=self._new_outbox(),
-            caller=caller,
+            caller=handshake.caller,
             by_header=by_header,
             tasks=self._tasks,
         )
+        if handshake.ended_by is not None:
+            connection.end(CloseCode.TOKEN_REVOKED, handshake.ended_by)
         self._connections.add(connection)
         task = asyncio.current_task()
         assert task is not None
