@@ -59,6 +59,8 @@ PULL_S, TRADES_S, SWITCHES_S, CLOCK_S, FIND_CLOCK_S = 0.02, 0.1, 0.25, 1.0, 600.
 at the broker's clock, at which symbols tell it."""
 CONNECT_FIRST_S, CONNECT_LAST_S = 1.0, 15.0
 """Between two tries to connect to a terminal that is not there."""
+SETTLE_S = 5.0
+"""A terminal that has just found its broker may not have all positions yet."""
 MAX_UNTAKEN = 16
 """Batches of news that the loop has not taken yet; above that the thread pulls nothing more."""
 
@@ -161,7 +163,12 @@ class PackageThread:
         self._desk = TradeDesk(package, self._state, self._questions)
         self._watch = AccountWatch(self._questions, self._state, utc_s)
         # both ask a broker for nothing but what the desk has
-        self._trails = RunningTrails(cast("Broker", self._desk), files.trails)
+        self._trails = RunningTrails(
+            cast("Broker", self._desk),
+            files.trails,
+            account=lambda: self._state.identity,
+            is_settled=self._is_settled,
+        )
         self.lease = LeaseGuard(
             orders=self._desk.orders,
             positions=self._desk.positions,
@@ -169,6 +176,7 @@ class PackageThread:
             send=self._desk.send,
             now_msc=lambda: self._state.broker_s * 1000,
             account=lambda: self._state.identity,
+            is_connected=self._is_connected,
         )
         self._jobs: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
         self._due: dict[str, float] = {}
@@ -212,10 +220,16 @@ class PackageThread:
 
     def _run(self) -> None:
         try:
-            while self._connect() and self._serve():
-                pass
+            try:
+                while self._connect() and self._serve():
+                    pass
+            finally:
+                self._package.disconnect()
+        except Exception as error:
+            _log.error("the thread that has the package ends over %s", type(error).__name__)
+            _log.debug("where it failed", exc_info=error)
         finally:
-            self._package.disconnect()
+            # whatever happened: from here on no command is carried out
             self._tell([Ended()])
 
     def _connect(self) -> bool:
@@ -337,12 +351,32 @@ class PackageThread:
             self._tell(messages)
 
     def _follow(self) -> None:
-        """Let the stops follow the market."""
+        """Let the stops follow the market, while there is a broker who could move them."""
+        if not self._state.latest.terminal.connected:
+            return
         for symbol in {trail.symbol for trail in self._trails.get()}:
             tick = self._state.note_tick(self._package.last_tick(symbol))
             if tick != self._trail_ticks.get(symbol):
                 self._trail_ticks[symbol] = tick
                 self._trails.on_tick(self._questions.symbol(symbol), tick, tick.time_msc)
+
+    def _is_connected(self) -> bool:
+        """Whether the broker is there now; where the terminal does not say so, he is not.
+
+        Raises:
+            PackageError: the terminal is lost.
+
+        """
+        try:
+            return self._state.look().terminal.connected
+        except PackageError as error:
+            if error.is_lost:
+                raise
+            return False
+
+    def _is_settled(self) -> bool:
+        """Whether a position that the terminal does not list has gone; as the EA has it."""
+        return self._is_connected() and self._state.connected_s >= SETTLE_S
 
     # --- jobs ------------------------------------------------------------------------------
 
@@ -426,7 +460,9 @@ class PackageThread:
             return
         self._reply(link, [Ack(id=cmd.id)])
         waited_ms = (host.monotonic_s() - came_s) * 1000
-        answer = execute_once(cmd, self.results, waited_ms, lambda c: self._send(c, came_s))
+        answer = execute_once(
+            cmd, self.results, waited_ms, lambda c: self._send(c, identity, came_s)
+        )
         self._reply(link, answer)
         self._due.pop("switches", None)
         self._tell_all(self._watch.look(at_history=True))
@@ -435,10 +471,13 @@ class PackageThread:
         try:
             return self._state.look().identity != identity
         except PackageError:
-            return False  # nor can it be traded on: the desk looks again, and refuses
+            return False  # the desk looks again: it is asked for the account once more then
 
-    def _send(self, cmd: Cmd, came_s: float) -> list[Res]:
-        def check_time() -> None:
+    def _send(self, cmd: Cmd, identity: Identity, came_s: float) -> list[Res]:
+        def check() -> None:
+            # by the look that the desk has just made: the one before it may have failed
+            if self._state.identity != identity:
+                raise Failed(TOO_LATE, "the terminal is logged in to another account by now")
             # the looks before it may have taken long
             if 0 < cmd.ttl < (host.monotonic_s() - came_s) * 1000:
                 raise Failed(TOO_LATE, f"the command was to begin within {cmd.ttl} ms")
@@ -447,7 +486,7 @@ class PackageThread:
             request = cmd.params
             if not isinstance(request, TradeRequest):
                 raise Failed(INVALID_PARAMETER, f"the params of {cmd.op} are malformed")
-            result = self._desk.trade(request, check_time)
+            result = self._desk.trade(request, check)
             # ours is what we have opened: a change of somebody else's order does not make it so
             if not (request.order or request.position):
                 self.lease.note(result)

@@ -364,9 +364,8 @@ def request_dict(request: model.TradeRequest) -> dict[str, Any]:
     """
     values: dict[str, Any] = {}
     for name in request.__struct_fields__:
-        value = getattr(request, name)
-        if isinstance(getattr(_DEFAULTS, name), float):
-            value = float(value)
+        # not an int for a price, nor a member of an enumeration for an int
+        value = type(getattr(_DEFAULTS, name))(getattr(request, name))
         # what is missing is 0 or empty to the package, too
         if value:
             values[name] = value

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ea_bridge import host
 from ea_bridge.model import Account, Terminal, Tick
 
 from .package import Package
@@ -61,6 +62,7 @@ class PackageState:
         self._tell = tell
         self._latest: SwitchSnapshot | None = None
         self._number = 0
+        self._connected_at: float | None = None
         self._newest_msc = 0
         self._clock_symbols: list[str] = []
 
@@ -80,6 +82,12 @@ class PackageState:
         """``TimeCurrent``: the newest stamp of a quote, by the broker's wall clock; 0 before."""
         return self._newest_msc // 1000
 
+    @property
+    def connected_s(self) -> float:
+        """For how long the broker has been connected, with this account, without a break that was
+        seen; 0 while he is not."""
+        return 0.0 if self._connected_at is None else host.monotonic_s() - self._connected_at
+
     def look(self, *, anew: bool = False) -> SwitchSnapshot:
         """Look at terminal and account.
 
@@ -90,8 +98,14 @@ class PackageState:
             PackageError: they cannot be read.
 
         """
+        # until both are read nobody knows whether the connection has lasted
+        since, self._connected_at = self._connected_at, None
         terminal, account = self._package.terminal(), self._package.account()
         before = self._latest
+        if terminal.connected and account.login:
+            has_lasted = not anew and self.identity == (account.login, account.server)
+            lasts = since if has_lasted else None
+            self._connected_at = host.monotonic_s() if lasts is None else lasts
         is_same = before is not None and (before.terminal, before.account) == (terminal, account)
         if before is not None and is_same and not anew:
             return before

@@ -44,6 +44,10 @@ CLOSE_S = 1.0
 _log = logging.getLogger(__name__)
 
 
+class ThreadEnded(Exception):
+    """The thread that has the package has ended, so that nothing is carried out any more."""
+
+
 class AgentLinkEnd(Protocol):
     """Link on which the daemon listens."""
 
@@ -120,11 +124,26 @@ class AgentTerminal:
             _log.warning("a call of the package hangs: it is left behind")
 
     async def available(self) -> None:
-        """Wait until the terminal is there and the thread answers."""
+        """Wait until the terminal is there and the thread answers.
+
+        Raises:
+            ThreadEnded: it never will; whoever runs the agent has to start it again.
+
+        """
         answered = asyncio.Event()
         self._thread.submit(lambda: self._call_loop(answered.set))
-        await answered.wait()
-        await self._is_seen.wait()
+        await self._wait(answered)
+        await self._wait(self._is_seen)
+
+    async def _wait(self, event: asyncio.Event) -> None:
+        waits = [asyncio.create_task(one.wait()) for one in (event, self._ended)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+        if self._ended.is_set():
+            raise ThreadEnded("the agent's thread has ended; its log says why: start it again")
 
     # --- the link's life -------------------------------------------------------------------
 
@@ -257,6 +276,7 @@ class AgentTerminal:
                 case TerminalGone():
                     self._lose()
                 case Ended():
+                    self._lose()
                     self._ended.set()
                 case Reply():
                     if item.link is self._link and self._link is not None:

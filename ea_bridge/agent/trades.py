@@ -70,14 +70,15 @@ class TradeDesk:
             return TradeResult(retcode=TradeRetcode.ERROR)
 
     def trade(
-        self, request: TradeRequest, check_time: Callable[[], None] = lambda: None
+        self, request: TradeRequest, check: Callable[[], None] = lambda: None
     ) -> TradeResult:
         """``order_send``, unless the terminal would refuse it anyway, or it would open a position
         where it was to close one.
 
         Args:
             request: to be sent.
-            check_time: called right before the package is; what it raises stops the trade.
+            check: called right before the package is, after a look at the terminal; what it
+                raises stops the trade.
 
         Raises:
             Failed: with MQL's error number; the internal error leaves open what became of it.
@@ -86,7 +87,7 @@ class TradeDesk:
         refusal = self._refusal(request)
         if refusal is not None:
             return refusal
-        check_time()
+        check()
         # from here on nobody knows, unless the package says so
         try:
             result = self._package.call("order_send", request_dict(request))

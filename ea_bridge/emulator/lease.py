@@ -47,6 +47,7 @@ class LeaseGuard:
         send: ``OrderSend``.
         now_msc: the broker's clock.
         account: login and server of the account that the terminal is logged in to.
+        is_connected: whether the broker is there, by a fresh look.
         monotonic_s: seconds that only grow.
 
     """
@@ -60,12 +61,13 @@ class LeaseGuard:
         send: Callable[[TradeRequest], TradeResult],
         now_msc: Callable[[], int],
         account: Callable[[], tuple[int, str]],
+        is_connected: Callable[[], bool] = lambda: True,
         monotonic_s: Callable[[], float] = host.monotonic_s,
     ) -> None:
         self._orders, self._positions = orders, positions
         self._symbol, self._send = symbol, send
         self._now_msc, self._monotonic_s = now_msc, monotonic_s
-        self._account = account
+        self._account, self._is_connected = account, is_connected
         self._set_at = account()
         """The account that the lease, and the tickets, belong to."""
         self._lease = Lease(lease_ms=0)
@@ -111,6 +113,9 @@ class LeaseGuard:
     def enforce(self) -> None:
         """Carry the policy out if the lease has run out; called every few milliseconds."""
         if not self._lease.lease_ms or self._monotonic_s() < self._due_s:
+            return
+        # without the broker the only sweep would be spent in vain: it waits for him
+        if not self._is_connected():
             return
         self._check_account()
         lease = self._lease

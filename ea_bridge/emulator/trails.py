@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
 
@@ -35,6 +36,13 @@ class _Running(msgspec.Struct, kw_only=True):
     trail: Trail
     is_long: bool
     retry_msc: int = 0
+    login: int = 0
+    server: str = ""
+    """The account: another one may have a position with the same ticket."""
+
+    @property
+    def account(self) -> tuple[int, str]:
+        return self.login, self.server
 
 
 _decoder = msgspec.json.Decoder(list[_Running])
@@ -46,15 +54,28 @@ class RunningTrails:
     Args:
         broker: whose positions they follow.
         path: keeps them between runs; in memory only if absent.
+        account: login and server of the account that the terminal is logged in to; a trail of
+            another one waits for it.
+        is_settled: whether a position that is not listed has gone. It has not where the terminal
+            starts, or has just found its broker: until then nothing is forgotten.
 
     Raises:
         OSError: the file is there and cannot be read.
 
     """
 
-    def __init__(self, broker: Broker, path: Path | None = None) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        path: Path | None = None,
+        *,
+        account: Callable[[], tuple[int, str]] = lambda: (0, ""),
+        is_settled: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._broker = broker
         self._path = path
+        self._account = account
+        self._is_settled = is_settled
         self._running: dict[int, _Running] = {}
         self.reload()
 
@@ -75,7 +96,10 @@ class RunningTrails:
         trail = Trail(symbol=found[0].symbol, **values)
         if terms.distance or terms.break_even:
             is_long = found[0].type == PositionType.BUY
-            self._running[terms.ticket] = _Running(trail=trail, is_long=is_long)
+            login, server = self._account()
+            self._running[terms.ticket] = _Running(
+                trail=trail, is_long=is_long, login=login, server=server
+            )
         else:
             self._running.pop(terms.ticket, None)
         self._save()
@@ -105,24 +129,36 @@ class RunningTrails:
         What is left of a MetaTrader 4 trade after a partial close has a new ticket, and says in
         its comment where it comes from. So this is done after each trade, too.
         """
-        positions = (
-            {position.ticket: position for position in self._broker.positions()}
-            if self._running
-            else {}
-        )
-        heirs = {position.comment: position for position in positions.values()}
+        account = self._account()
+        here = {t: running for t, running in self._running.items() if running.account == account}
+        found = self._positions_of(here) if here else {}
+        # asked after the list was read: what it lacks may come from a broker that was just lost
+        forgets = found.keys() != here.keys() and self._is_settled()
         before, self._running = self._running, {}
+        followed = {}
         for ticket, running in before.items():
+            if (position := found.get(ticket)) is not None:
+                running.trail = replace(running.trail, ticket=position.ticket)
+                self._running[position.ticket] = running
+                followed[position.ticket] = (running, position)
+            elif ticket not in here or not forgets:
+                self._running[ticket] = running
+        if before.keys() != self._running.keys():
+            self._save()
+        return list(followed.values())
+
+    def _positions_of(self, trails: dict[int, _Running]) -> dict[int, Position]:
+        """Return the position of each trail that has one, by the ticket that the trail has."""
+        positions = {position.ticket: position for position in self._broker.positions()}
+        heirs = {position.comment: position for position in positions.values()}
+        found = {}
+        for ticket, running in trails.items():
             # MetaTrader 4 gives what is left of a partial close a new ticket
             position = positions.get(ticket) or heirs.get(f"from #{ticket}")
             # a netting position that was turned round is another one: nobody asked to trail it
-            if position is None or (position.type == PositionType.BUY) != running.is_long:
-                continue
-            running.trail = replace(running.trail, ticket=position.ticket)
-            self._running[position.ticket] = running
-        if before.keys() != self._running.keys():
-            self._save()
-        return [(running, positions[ticket]) for ticket, running in self._running.items()]
+            if position is not None and (position.type == PositionType.BUY) == running.is_long:
+                found[ticket] = position
+        return found
 
     def reload(self) -> None:
         """Begin anew with what the file has, as a terminal does that was started again."""

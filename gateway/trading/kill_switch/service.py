@@ -368,8 +368,9 @@ class KillSwitchService:
                 "ticket": ticket,
                 "code": -32603,
                 "name": "internal_error",
-                "message": "The EA could not end it; its Experts log says why.",
-                "outcome": "rejected",
+                "message": "The terminal could not end it, or does not know; its log says why.",
+                # an answer may have been lost: it is looked for, and not taken for still there
+                "outcome": "unknown",
             }
             for ticket in lease.failed
         ]

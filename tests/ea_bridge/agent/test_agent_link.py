@@ -11,6 +11,7 @@ from agent_parts import Bench
 from product import until
 
 from ea_bridge.agent import package_thread, terminal
+from ea_bridge.agent.terminal import ThreadEnded
 from ea_bridge.commands import (
     ACCOUNT_GET,
     LEASE_GET,
@@ -115,6 +116,23 @@ async def test_a_terminal_that_goes_and_comes_back(
     assert fresh.hello.boot != session.hello.boot
     assert fresh.hello.fp == session.hello.fp
     await bench.ask(LEASE_GET)
+
+
+async def test_an_agent_without_its_thread_ends(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that its supervisor starts it again; a process that does nothing would stay."""
+
+    def fail() -> None:
+        raise ValueError("planned")
+
+    session = await bench.live()
+    monkeypatch.setattr(bench.terminal._thread._streams, "silence", fail)
+    monkeypatch.setattr(bench.package, "shutdown", fail)
+    bench.package.is_there = False
+    await until(lambda: bool(session.end_reason))
+    with pytest.raises(ThreadEnded):
+        await bench.link.run()
 
 
 async def test_a_fill_without_a_link_is_told_on_the_next(

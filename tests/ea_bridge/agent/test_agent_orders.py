@@ -15,21 +15,33 @@ from msgspec.structs import replace
 from product import until
 
 from ea_bridge import host
+from ea_bridge.agent import package_thread
 from ea_bridge.agent.package import struct_of
 from ea_bridge.agent.questions import request_dict
 from ea_bridge.commands import (
     LEASE_GET,
+    LEASE_SET,
     ORDER_SEND,
     POSITIONS_GET,
     RESULTS_GET,
     SYMBOLS_GET,
     TOO_LATE,
+    TRAIL_SET,
+    TRAILS_GET,
     FilterParams,
     ResultsParams,
     StoredResult,
 )
 from ea_bridge.errors import CommandFailed, NotSent, OutcomeUnknown
-from ea_bridge.model import Position, TradeAction, TradeRequest, TradeResult, TradeRetcode
+from ea_bridge.model import (
+    LeaseTerms,
+    Position,
+    TradeAction,
+    TradeRequest,
+    TradeResult,
+    TradeRetcode,
+    TrailTerms,
+)
 
 BUY = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.1, type=0)
 INVALID_PARAMETER, INTERNAL_ERROR = 4003, 4024
@@ -161,6 +173,81 @@ async def test_an_order_for_another_account_is_not_sent(bench: Bench) -> None:
     assert (await stored(bench, number)).state == "absent"
 
 
+async def test_an_account_that_was_read_at_the_second_look_counts(bench: Bench) -> None:
+    """The look before the trade fails, and the one at the desk finds another account."""
+    session, package = await bench.live(), bench.package
+
+    def fail_once(name: str, result: Any) -> Any:
+        if name != "account_info" or bench.terminal._thread._op != ORDER_SEND.op:
+            return result
+        package.after = lambda _, result: result
+        package.login = 4242
+        package.fail(-1)
+        return None
+
+    package.after = fail_once
+    number = session.new_command_id()
+    with pytest.raises((NotSent, OutcomeUnknown, CommandFailed)):
+        await session.request(ORDER_SEND, BUY, command_id=number)
+    await bench.live(but_not=session)
+    assert sent(package) == 0
+    assert (await stored(bench, number)).err == TOO_LATE
+
+
+async def test_the_lease_waits_for_the_broker(bench: Bench) -> None:
+    """It runs out while he is away, and is carried out when he is back."""
+    done = await bench.ask(ORDER_SEND, BUY)
+    switches, lease = bench.machine.handler.broker.switches, bench.terminal._thread.lease
+    switches.connected = False
+    await bench.ask(LEASE_SET, LeaseTerms(lease_ms=1000, action="cancel_and_close"))
+    await until(lambda: host.monotonic_s() > lease._due_s)
+    looks = bench.package.calls.count("terminal_info")
+    await until(lambda: bench.package.calls.count("terminal_info") > looks + 2)
+    assert (await bench.ask(LEASE_GET)).lease_ms == 1000
+    switches.connected = True
+    await until(lambda: lease._lease.fired_msc > 0)
+    told = await bench.ask(LEASE_GET)
+    assert done.position in told.closed
+    assert told.failed == []
+
+
+async def test_trails_outlive_lists_without_positions(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of a terminal that has just found its broker, or has lost him, or has another account."""
+
+    async def trailed() -> int:
+        return len(await bench.ask(TRAILS_GET))
+
+    def list_nothing(name: str, result: Any) -> Any:
+        return () if name == "positions_get" else result
+
+    package, switches = bench.package, bench.machine.handler.broker.switches
+    ticket = (await bench.ask(ORDER_SEND, BUY)).position
+    await bench.ask(TRAIL_SET, TrailTerms(ticket=ticket, distance=100))
+    assert await trailed() == 1
+    monkeypatch.setattr(package_thread, "SETTLE_S", math.inf)
+    package.after = list_nothing
+    assert await trailed() == 0
+    monkeypatch.setattr(package_thread, "SETTLE_S", 0.0)
+    switches.connected = False
+    package.after = lambda _, result: result  # whatever was listed until here
+    assert await trailed() == 1
+    package.after = list_nothing
+    assert await trailed() == 0
+    session, package.login = await bench.live(), 4242
+    switches.connected = True
+    session = await bench.live(but_not=session)
+    assert await trailed() == 0
+    package.after = lambda _, result: result
+    assert await trailed() == 0  # the same ticket, of another account
+    package.login = None
+    await bench.live(but_not=session)
+    assert await trailed() == 1
+    package.after = list_nothing
+    await until(lambda: (tmp_path / "trails.json").read_bytes() == b"[]")
+
+
 async def test_switches_are_read_right_before_an_order(bench: Bench) -> None:
     """So that the retcode says why; nothing is sent."""
     for switch, retcode in (
@@ -192,6 +279,7 @@ def test_a_request_has_the_types_that_the_package_demands() -> None:
         "comment": "g" * 28,
     }
     assert type(request["volume"]) is type(request["price"]) is float
+    assert type(request["action"]) is int
 
 
 def test_what_a_terminal_says_can_be_written_to_the_wire() -> None:

@@ -27,6 +27,7 @@ class LeaseFixture:
         self.handler = machine.handler
         self.lease: LeaseGuard = self.handler.lease
         self.lease._monotonic_s = lambda: self.now_s
+        self.lease._is_connected = lambda: True
         self.clear()
 
     def clear(self) -> None:
@@ -176,6 +177,20 @@ def test_what_the_broker_refuses_is_told(fixture: LeaseFixture) -> None:
     fixture.let_pass(5.1)
     assert fixture.lease.get().failed == [order]
     assert fixture.open[0] == [order]
+
+
+def test_it_waits_for_the_broker(fixture: LeaseFixture) -> None:
+    """Its only sweep would be refused while he is away; he may return much later."""
+    order, is_there = fixture.wait(), False
+    fixture.lease._is_connected = lambda: is_there
+    fixture.lease.set(terms())
+    fixture.let_pass(60.0)
+    told = fixture.lease.get()
+    assert (told.lease_ms, told.failed) == (5000, [])
+    is_there = True
+    fixture.let_pass(0.5)
+    told = fixture.lease.get()
+    assert (told.lease_ms, told.cancelled, fixture.open[0]) == (0, [order], [])
 
 
 def test_a_terminal_that_starts_anew_has_no_lease(fixture: LeaseFixture) -> None:

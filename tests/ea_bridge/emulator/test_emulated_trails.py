@@ -237,3 +237,26 @@ def test_trails_outlive_the_terminal(tmp_path: Path) -> None:
     assert [one.distance for one in again.get()] == [100]
     file.write_bytes(b"{")
     assert RunningTrails(fixture.broker, file).get() == []
+
+
+def test_what_is_not_listed_for_a_moment_is_not_forgotten(tmp_path: Path) -> None:
+    """A terminal that starts, or is logged in elsewhere, lists no positions of ours."""
+    fixture, file = TrailFixture(), tmp_path / "trails.json"
+    account, is_settled = (1, "A"), False
+    trails = RunningTrails(
+        fixture.broker, file, account=lambda: account, is_settled=lambda: is_settled
+    )
+    trails.set(TrailTerms(ticket=fixture.ticket, distance=100))
+    listed, fixture.broker.positions = fixture.broker.positions, lambda **_: []  # type: ignore[assignment,method-assign]  # nothing is listed
+    assert trails.get() == []
+    account, is_settled = (1, "B"), True
+    assert trails.get() == []
+    fixture.broker.positions = listed  # type: ignore[method-assign]  # as before
+    assert trails.get() == []  # a position of B with the same ticket
+    account = (1, "A")
+    assert [one.distance for one in trails.get()] == [100]
+    trails.reload()
+    assert [one.distance for one in trails.get()] == [100]
+    fixture.broker.positions = lambda **_: []  # type: ignore[assignment,method-assign]  # it is closed
+    assert trails.get() == []
+    assert file.read_bytes() == b"[]"

@@ -211,7 +211,8 @@ async def test_the_ea_is_told_what_is_armed(desk: Desk) -> None:
 
 
 async def test_what_an_ea_has_done_by_itself_is_told(desk: Desk) -> None:
-    """While the gateway was away its lease ran out; what it could not end is named."""
+    """While the gateway was away its lease ran out; what it could not end is named, as what may be
+    gone all the same: an answer may have been lost."""
     fired = Lease(lease_ms=0, fired_msc=1_780_000_000_000, cancelled=[5, 6], failed=[7])
     desk.scene.script.answers["lease_get"] = fired
     async with desk.service.running():
@@ -219,7 +220,7 @@ async def test_what_an_ea_has_done_by_itself_is_told(desk: Desk) -> None:
         await until(lambda: desk.events("lease"))
     [event] = desk.events("lease")
     assert event["cancelled"] == [5, 6]
-    assert [failure["ticket"] for failure in event["failed"]] == [7]
+    assert [(one["ticket"], one["outcome"]) for one in event["failed"]] == [(7, "unknown")]
 
 
 async def test_a_halt_is_announced(desk: Desk) -> None:
