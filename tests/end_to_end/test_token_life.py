@@ -159,7 +159,7 @@ async def test_daemon_and_terminals_in_processes_of_their_own(tmp_path: Path) ->
     served = running(tmp_path / "serve.txt", "serve", "--home", str(home), "--config", str(config))
     with served as daemon:
         ready = daemon.ready
-        assert set(ready) == {"event", "rpc", "ws", "bridge", "home", "config"}
+        assert set(ready) == {"event", "rpc", "ws", "bridge", "home", "config", "live_page"}
         tokens = {name: create_token(home, name) for name in ("mt5", "mt4")}
         terminals = [
             running(

@@ -103,6 +103,10 @@ async def _ticks(tracer: Tracer, running: Product) -> list[Walk]:
         client.events.clear()
         tracer.start(_port(running.ready.bridge), _port(running.ready.ws or ""), restarts=True)
         await client.event("tick:EURUSD")
+        while not tracer.has_ended:
+            # it was read before the start, and handed on in a later turn of the loop
+            client.events.clear()
+            await client.event("tick:EURUSD")
         walks.append(tracer.stop())
     await running.close_clients()
     return walks[WARM:]

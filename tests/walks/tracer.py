@@ -257,6 +257,11 @@ class Tracer:
         self._is_armed, self._is_on = True, False
         sys.setprofile(self._on_event)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the walk has come to its end: the port of the end was written to."""
+        return not self._is_armed
+
     def stop(self) -> Walk:
         """End the walk and return it."""
         sys.setprofile(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from scripted_terminal import CATALOGUE, Scene
 from ea_bridge.commands import SymbolParams
 from ea_bridge.errors import CommandFailed, CommandTimeout
 from ea_bridge.model import OrderFilling, SymbolName, TradeSession
-from gateway.errors import AmbiguousSymbol, SymbolNotFound, Timeout
+from gateway.errors import AmbiguousSymbol, GatewayError, SymbolNotFound, Timeout
 from gateway.trading.filling import FillingMemory
 from gateway.trading.symbols import affixes, candidates
 
@@ -157,10 +158,33 @@ async def test_a_name_is_understood_by_every_method(
     assert "EURUSD.m" in {getattr(asked, "symbol", None) for _, asked in scene.script.asked}
 
 
+EXACT = {"get_native", "copy_rates", "copy_ticks"}
+"""Methods for programs of the package MetaTrader5, to which a symbol is its broker's name."""
+
+
 def test_every_method_with_a_symbol_is_tested_here() -> None:
     """``subscribe`` and ``unsubscribe`` have a test of their own."""
     named = {name for name in CATALOGUE if "symbol" in CATALOGUE[name].params.model_fields}
-    assert named - {"subscribe", "unsubscribe"} == {name for name, _ in LOOKS}
+    assert named - {"subscribe", "unsubscribe"} - EXACT == {name for name, _ in LOOKS}
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("get_native", {"kind": "symbol"}),
+        ("copy_rates", {"timeframe": "M1", "start": 0, "count": 1}),
+        ("copy_ticks", {"count": 1}),
+    ],
+)
+async def test_a_native_method_asks_for_the_name_as_it_is(
+    scene: Scene, method: str, params: dict[str, Any]
+) -> None:
+    """Another spelling is another symbol to the program, and there is none of that name."""
+    broker(scene, "EURUSD.m")
+    with suppress(GatewayError):
+        await scene.ask(method, symbol="EURUSD", **params)
+    asked = {getattr(asked, "symbol", None) for _, asked in scene.script.asked} - {None}
+    assert asked == {"EURUSD"}
 
 
 @pytest.mark.parametrize("method", ["cancel_all_orders", "close_all_positions"])
