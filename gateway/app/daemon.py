@@ -380,9 +380,9 @@ class Gateway:
 
     @property
     def _trades_under_way(self) -> int:
-        """Calls that change an account, and trades that a terminal has not answered."""
-        sessions = self.registry.sessions()
-        return self._web.changing + sum(session.trades_in_flight for session in sessions)
+        """Calls that change an account, sweeps, and trades that a terminal has not answered."""
+        trades = sum(session.trades_in_flight for session in self.registry.sessions())
+        return self._web.changing + self.trading.kill_switch.sweeping + trades
 
     def _note_drain(self, what: Literal["begun", "done", "lifted"]) -> None:
         under_way = self._trades_under_way

@@ -34,12 +34,14 @@ from gateway.errors import (
     GatewayError,
     OrderUnresolved,
     PriceChanged,
+    ShuttingDown,
     TerminalBusy,
     TerminalDisconnected,
     Timeout,
 )
 from gateway.storage.ledger import Ledger
 from gateway.trading import flatten
+from gateway.trading.drain import DrainStage
 from gateway.trading.journal import Account
 from gateway.trading.kill_switch.armed import (
     Armed,
@@ -166,6 +168,7 @@ _NOT_OVER = (
     TerminalBusy,
     DeadlineExceeded,
     PriceChanged,
+    ShuttingDown,
 )
 """After these it may go in a moment."""
 
@@ -210,6 +213,8 @@ class KillSwitchService:
         self._registry = registry
         self._terminals = terminals
         self._tasks: set[asyncio.Task[None]] = set()
+        self._fired: set[Firing] = set()
+        """What is being carried out."""
         self._arrivals: dict[str, asyncio.Event] = {}
         self._first: dict[str, Account] = {}
         """The first account that each terminal was logged in to: what was armed before is about
@@ -258,7 +263,15 @@ class KillSwitchService:
             firing.cause,
             armed.action,
         )
-        self._start(self._carry_out(firing))
+        # before its task runs: a drain must not close in between
+        self._fired.add(firing)
+        task = self._start(self._carry_out(firing))
+        task.add_done_callback(lambda _: self._fired.discard(firing))
+
+    @property
+    def sweeping(self) -> int:
+        """Number of sweeps under way where the terminal is there; others wait for theirs."""
+        return sum(self._is_there(firing.armed) for firing in self._fired)
 
     async def _carry_out(self, firing: Firing) -> None:
         swept, armed, tries = flatten.SweepResult(), firing.armed, 0
@@ -271,7 +284,10 @@ class KillSwitchService:
             may_grow = firing.may_grow()
             if firing.called_off or (await self._sweep(terminal, firing, swept) and not may_grow):
                 break
-            tries += not may_grow
+            # a gateway that has closed for its end lets nothing through: that is no try, and the
+            # next one does what is left
+            is_closed = self.switch.drain.stage is DrainStage.CLOSED
+            tries += not (may_grow or is_closed)
             await asyncio.sleep(RETRY_S)
         if swept.cancelled or swept.closed or not firing.called_off:
             self._note(
@@ -419,10 +435,11 @@ class KillSwitchService:
         }
         self._announce(terminal, event)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _account(facts: TerminalFacts) -> Account | None:

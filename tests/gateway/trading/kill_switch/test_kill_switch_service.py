@@ -20,6 +20,7 @@ from gateway import schemas as shapes
 from gateway.audit import Audit
 from gateway.home.ledger import TABLES
 from gateway.storage.ledger import Ledger
+from gateway.trading.drain import DrainStage
 from gateway.trading.journal import Account
 from gateway.trading.kill_switch import service as module
 from gateway.trading.kill_switch.armed import SESSION, TIMER, Armed
@@ -252,3 +253,33 @@ async def test_an_order_that_is_refused_for_good_is_told(desk: Desk) -> None:
     [event] = desk.events("timer")
     assert event["cancelled"] == [6]
     assert [failure["ticket"] for failure in event["failed"]] == [ORDER.ticket]
+
+
+async def test_a_sweep_that_a_drain_cuts_stays_armed(desk: Desk) -> None:
+    """A drain counts it while its terminal is there; closed in its middle, with whatever number of
+    tries, the rule stays in the ledger and at the EA: the next daemon carries it out.
+    """
+    drain = desk.service.switch.drain
+    drain.stage = DrainStage.CLOSED
+    looked: list[int] = []
+
+    def look(_: Any) -> list[Order]:
+        looked.append(desk.service.sweeping)
+        return list(desk.orders.values())
+
+    desk.scene.script.answers["orders_get"] = look
+    async with desk.service.running():
+        await desk.service.dead_man.set(desk.armed())
+        await until(lambda: not desk.service.dead_man._timers)
+        assert desk.service.sweeping == 0, "a terminal that is away blocks no drain"
+        desk.linked.link()
+        desk.scene.guarded.switch = desk.service.switch.of(NAME)
+        await until(lambda: len(looked) > 2 * module.MAX_SWEEPS)
+        assert set(looked) == {1}
+        assert (desk.kept, desk.told, desk.scene.script.sent) == (1, [], [])
+        assert [armed.name for armed in desk.service.dead_man.armed(NAME)] == [TIMER]
+        drain.stage = DrainStage.OPEN
+        await until(lambda: desk.events("timer"))
+        await until(lambda: not desk.kept)
+        await until(lambda: not desk.service.sweeping)
+    assert desk.orders == {}
