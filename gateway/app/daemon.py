@@ -380,9 +380,13 @@ class Gateway:
 
     @property
     def _trades_under_way(self) -> int:
-        """Calls that change an account, sweeps, and trades that a terminal has not answered."""
+        """Calls, sweeps, links and a manager's changes that change an account, and trades that a
+        terminal has not answered.
+        """
+        own = self.trading.kill_switch.sweeping + self.trading.contingent.cancelling
+        manager = 0 if self.manager is None else self.manager.changes.under_way
         trades = sum(session.trades_in_flight for session in self.registry.sessions())
-        return self._web.changing + self.trading.kill_switch.sweeping + trades
+        return self._web.changing + own + manager + trades
 
     def _note_drain(self, what: Literal["begun", "done", "lifted"]) -> None:
         under_way = self._trades_under_way

@@ -89,6 +89,11 @@ class Changes:
                     for task in slow:
                         task.cancel()
 
+    @property
+    def under_way(self) -> int:
+        """Number of changes that are being made; each ends by its own time limit."""
+        return len(self._running)
+
     async def make(self, change: Change[P, R]) -> Made[R]:
         """Make a change, once; who asks twice with one key at a time gets one answer twice.
 

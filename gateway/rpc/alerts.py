@@ -92,7 +92,7 @@ class AlertCalls:
     def _call(self, caller: Caller) -> Call:
         return self._context().call(caller, "http", by_program=False)
 
-    async def _place(self, alert: AlertOrder, call: Call, left_s: float) -> AlertOutcome:
+    async def _place(self, alert: AlertOrder, call: Call, left_s: float) -> AlertOutcome | None:
         try:
             params = await self._params(alert, call)
         except OrderImpossible as refused:
@@ -222,10 +222,14 @@ def _not_sent(alert: AlertOrder, error: str, message: str) -> AlertOutcome:
     return AlertOutcome(aid=alert.aid, outcome="not_sent", error=error, message=text)
 
 
-def _failed(alert: AlertOrder, error: dict[str, Any]) -> AlertOutcome:
+def _failed(alert: AlertOrder, error: dict[str, Any]) -> AlertOutcome | None:
+    """Return the outcome that an error tells; ``None`` where the next gateway may place it yet."""
     name, text = error["data"]["name"], error["message"][:_WORDS]
     # what does not say that nothing was sent may have been sent
     outcome = _ENDS.get(error["data"].get("outcome", ""), "unknown")
+    # a drain is over in a moment: told nothing, the console hands the alert down again in its time
+    if name == "shutting_down" and outcome == "not_sent":
+        return None
     if name == "deadline_exceeded" and outcome == "not_sent":
         outcome = "late"
     return AlertOutcome(aid=alert.aid, outcome=outcome, error=name, message=text)

@@ -28,6 +28,8 @@ MAX_ORDERS = 20
 MAX_LINKS = 1000
 """Of one terminal, active at a time."""
 TTL_MS = 5000
+TRIES = 5
+"""Cancels of each order of a link that a drain waits for."""
 GONE_S = 3.0
 """How long an order is in no list before it is taken for ended."""
 UNTOLD_S = 30.0
@@ -90,6 +92,28 @@ class OcoLinks:
     def __len__(self) -> int:
         """Number of those that are not over."""
         return len(self._links)
+
+    @property
+    def cancelling(self) -> int:
+        """Number of links whose orders are being cancelled, where the terminal is there.
+
+        Those that were refused again and again do not count: nobody can wait for them.
+        """
+        return sum(
+            link.state == "cancelling"
+            and link.attempt < TRIES * len(link.orders)
+            and self._is_there(link)
+            for link in self._links.values()
+        )
+
+    def _is_there(self, link: OcoLink) -> bool:
+        terminal = self._act_as(link.tid)
+        session = terminal.session
+        return (
+            session is not None
+            and session.broker is not False
+            and account_of(terminal) == link.account
+        )
 
     # --- what callers ask --------------------------------------------------------------------
 

@@ -473,6 +473,11 @@ class ContingentService:
         )
         return orders
 
+    @property
+    def cancelling(self) -> int:
+        """Number of links whose orders are being cancelled, where the terminal is there."""
+        return sum(orders.links.cancelling for orders in self._orders.values())
+
     def _counted(self, account: Account | None) -> list[Order]:
         return [order for orders in self._orders.values() for order in orders.counted_for(account)]
 

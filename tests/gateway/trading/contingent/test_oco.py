@@ -323,3 +323,33 @@ async def test_how_an_order_ended_is_asked_until_the_terminal_tells(stand: Stand
     stand.keeper._tasks.hurry()
     await until(lambda: not stand.keeper.links._links)
     assert ends(await only(stand)) == ["filled", "canceled"]
+
+
+async def test_a_drain_waits_for_the_cancel_of_the_others(stand: Stand) -> None:
+    """From the fill on, while the terminal is there."""
+    links = stand.keeper.links
+    first, second = stand.place(), stand.place()
+    await link(stand, first, second)
+    assert links.cancelling == 0
+    stand.fill(first)
+    assert links.cancelling == 1, "no bytes are written yet"
+    session, stand.scene.session = stand.scene.session, None
+    assert links.cancelling == 0
+    stand.scene.session = session
+    await quiet(stand)
+    assert (links.cancelling, stand.orders) == (0, {})
+
+
+async def test_a_drain_does_not_wait_for_what_is_refused_again_and_again(stand: Stand) -> None:
+    """A market that is closed for days must not hold a gateway up: the next one goes on."""
+    links = stand.keeper.links
+    first, second = stand.place(), stand.place()
+    await link(stand, first, second)
+    stand.refusals = [10018] * 1000
+    stand.fill(first)
+    assert links.cancelling == 1
+    await until(lambda: links.cancelling == 0)
+    assert (await only(stand))["state"] == "cancelling"
+    stand.refusals.clear()
+    await quiet(stand)
+    assert stand.orders == {}
