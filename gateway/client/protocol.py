@@ -88,12 +88,15 @@ def result_in(body: bytes, url: str, status: int, lost: Outcome | None = None) -
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
         answer = None
-    if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
-        raise error_from(answer["error"])
-    if not isinstance(answer, dict) or "result" not in answer:
-        # a proxy's page may stand in the place of an answer: the request may have got through
-        raise NotTheGateway(f"{url} answered {status}, and no JSON-RPC", lost)
-    return answer["result"]
+    if isinstance(answer, dict) and answer.get("jsonrpc") == "2.0":
+        error = answer.get("error")
+        if isinstance(error, dict) and type(error.get("code")) is int:
+            raise error_from(error)
+        if error is None and "result" in answer:
+            return answer["result"]
+    # a proxy's page, or its JSON, may stand in the place of an answer: the request may have got
+    # through
+    raise NotTheGateway(f"{url} answered {status}, and no JSON-RPC", lost)
 
 
 def _check_finite(name: str, value: Any) -> None:

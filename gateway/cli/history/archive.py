@@ -237,9 +237,9 @@ class PriceArchive:
                 if page:
                     advance(page[-1]["time"])
             await check()
-            if known and not history.complete and file.rows < known.rows:
+            if known and not history.complete and not self._holds(part, known, file):
                 # the terminal has lost what it once had; the file has not
-                return known
+                return replace(known, complete=False, reason=history.reason)
             file.finish()
         is_over = span[1] + self._kind.period_ms < now_ms
         sidecar = Sidecar(
@@ -256,6 +256,16 @@ class PriceArchive:
         )
         _write_sidecar(self.path(part), sidecar)
         return sidecar
+
+    def _holds(self, part: PricePart, known: Sidecar, file: _NewFile) -> bool:
+        """Whether a new file has at least what the known one has: it begins and ends no later and
+        no earlier, and has no fewer rows."""
+        if not known.rows:
+            return True
+        if file.rows < known.rows or file.first_ms is None or file.last_ms is None:
+            return False
+        first_ms, last_ms = _ends(self.path(part), self._kind)
+        return file.first_ms <= first_ms and last_ms <= file.last_ms
 
     def join(self, parts: Sequence[tuple[PricePart, Sidecar]], out: Path) -> None:
         """Write one file of all parts, and its sidecar."""
@@ -305,6 +315,9 @@ class _NewFile:
 
     def __init__(self, path: Path, kind: RowKind) -> None:
         self.rows = 0
+        self.first_ms: int | None = None
+        self.last_ms: int | None = None
+        """Times of the first and last row that were added."""
         self.size = 0
         """Known when it is finished."""
         self._path = path
@@ -319,6 +332,9 @@ class _NewFile:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # a writer that is left open complains of the closed file later, on the terminal
+        with suppress(OSError, ValueError):
+            self._content.finish()
         self._file.close()
         self._draft.unlink(missing_ok=True)
 
@@ -326,6 +342,9 @@ class _NewFile:
         """Write rows."""
         self._content.add(rows)
         self.rows += len(rows)
+        if rows:
+            self.first_ms = rows[0]["time"] if self.first_ms is None else self.first_ms
+            self.last_ms = rows[-1]["time"]
 
     def add_file(self, path: Path) -> None:
         """Write the rows of a file of the same kind."""
@@ -391,6 +410,22 @@ class _Parquet:
     def finish(self) -> None:
         """Write the footer; the file stays open."""
         self._writer.close()
+
+
+def _ends(path: Path, kind: RowKind) -> tuple[int, int]:
+    """Return the times of a file's first and last row; it has rows."""
+    if kind.form == "parquet":
+        with needed("pyarrow.parquet").ParquetFile(path) as file:
+            groups = 0, file.num_row_groups - 1
+            pages = [file.read_row_group(one, columns=["time"])["time"] for one in groups]
+        return _ms(pages[0][0].as_py()), _ms(pages[1][-1].as_py())
+    with path.open(encoding="utf-8", newline="") as text:
+        rows = csv.DictReader(text)
+        first = last = next(rows)
+        for row in rows:
+            last = row
+    ends = [_ms(datetime.fromisoformat(row["time"])) for row in (first, last)]
+    return ends[0], ends[1]
 
 
 def _csv_value(value: Any, kind: Column) -> object:

@@ -38,11 +38,12 @@ export class GatewayError extends Error {
 
 /** No answer of the gateway came. Of a trade `outcome` is `unknown`: ask again with the same `clientOrderId`. */
 export class NoAnswer extends Error {
-  constructor(message, { retryable = true, outcome, cause } = {}) {
+  constructor(message, { retryable = true, outcome, cause, closeCode } = {}) {
     super(message, { cause });
     this.name = "no_answer";
     this.retryable = retryable;
     this.outcome = outcome;
+    this.closeCode = closeCode;
   }
 }
 
@@ -109,8 +110,10 @@ export class Gateway {
     } catch (cause) {
       throw new NoAnswer(`what answers at ${this.#url} is no gateway (HTTP ${status})`, { outcome, cause, retryable: false });
     }
-    if (body?.error) throw new GatewayError(body.error);
-    if (body?.jsonrpc !== "2.0" || body.id !== 1) {
+    const speaks = body?.jsonrpc === "2.0";
+    // a proxy tells its own errors in JSON, too: the request may have got through
+    if (speaks && Number.isInteger(body.error?.code)) throw new GatewayError(body.error);
+    if (!speaks || body.id !== 1 || body.error || !("result" in body)) {
       throw new NoAnswer(`what answers at ${this.#url} is no gateway (HTTP ${status})`, { outcome, retryable: false });
     }
     return body.result;
@@ -175,7 +178,9 @@ class Subscription {
       await new Promise((resolve) => (this.#wake = resolve));
     }
     const value = this.#waiting.shift();
-    this.#taken.set(value.channel, { epoch: value.epoch, seq: value.seq });
+    // of the new epoch nothing was taken yet: a resume from here must not skip what follows
+    const isBefore = value.type === "gap" && value.data.reason === "epoch_changed";
+    if (!isBefore) this.#taken.set(value.channel, { epoch: value.epoch, seq: value.seq });
     return { done: false, value };
   }
 
@@ -197,8 +202,10 @@ class Subscription {
         this.#closed = true; // closed by the gateway, in order
       } catch (error) {
         if (this.#closed) break;
-        // before the first success an error is a mistake of the caller's, to be told and not healed
-        if (!begun || error.retryable === false) {
+        // before the first success an error is a mistake of the caller's, to be told and not healed;
+        // later a proxy's page stands where a gateway was that starts again
+        const final = (error instanceof GatewayError && !error.retryable) || error.closeCode >= FINAL;
+        if (!begun || final) {
           this.#failure = error;
           break;
         }
@@ -225,7 +232,7 @@ class Subscription {
         socket.onopen = () => socket.send(this.#request());
         socket.onerror = () => {}; // a close follows
         socket.onclose = ({ code, reason }) =>
-          code === 1000 ? resolve() : lose(`the gateway closed the stream: ${code} ${reason}`, { retryable: code < FINAL });
+          code === 1000 ? resolve() : lose(`the gateway closed the stream: ${code} ${reason}`, { retryable: code < FINAL, closeCode: code });
         let live = false;
         socket.onmessage = ({ data }) => {
           try {
@@ -291,7 +298,8 @@ class Subscription {
     const at = this.#since.get(channel);
     if (!at) return; // subscribed to over /rpc: such events go to every connection of the token
     if (type === "update") {
-      const gap = (data) => this.#put({ ...event, type: "gap", data });
+      // it ends before the event, which a resume after it still has to bring
+      const gap = (data) => this.#put({ ...event, seq: seq - 1, type: "gap", data });
       if (epoch !== at.epoch) gap({ from: null, to: null, reason: "epoch_changed" });
       else if (seq > at.seq + 1 && at.lossless) gap({ from: at.seq + 1, to: seq - 1, reason: "missing" });
     }

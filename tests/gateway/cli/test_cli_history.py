@@ -123,6 +123,27 @@ async def test_a_poorer_history_takes_the_place_of_no_better_one(tmp_path: Path)
     assert archive.is_there(part, archive.sidecar(part))
 
 
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+@pytest.mark.parametrize("came", [(21, 40), (35, 40), (-30, 5), None])
+async def test_a_file_stays_where_its_rows_did_not_come(
+    tmp_path: Path, form: str, came: tuple[int, int] | None
+) -> None:
+    """However many others came; that the wider span has a hole is told."""
+    archive = PriceArchive(tmp_path, "EURUSD", RowKind("M1", form), SOURCE)
+    part = await write(archive, 0, 10)
+    known, before = archive.sidecar(part), archive.path(part).read_bytes()
+    prices = Prices(*minutes(*came or (1, 0)), reason="max_bars")
+    told = await archive.write(part, minutes(-30, 40), prices, lambda _: None, fine)
+    assert (told.rows, told.complete, told.reason, told.has_holes) == (11, False, "max_bars", True)
+    assert archive.path(part).read_bytes() == before
+    assert archive.sidecar(part) == known
+
+    more = Prices(*minutes(0, 20), reason="max_bars")
+    told = await archive.write(part, minutes(-30, 40), more, lambda _: None, fine)
+    assert (told.rows, told.has_holes) == (21, True)
+    assert archive.sidecar(part) == told
+
+
 async def test_what_is_not_over_is_pulled_again(tmp_path: Path) -> None:
     """The last bar was still forming; that is no hole."""
     archive = PriceArchive(tmp_path, "EURUSD", RowKind("MN1", "csv"), SOURCE)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import orjson
 import pytest
 from aiohttp import web
 from scripted_gateway import TOKEN, Failure, Hangup, ScriptedGateway, scripted_gateway
@@ -23,6 +24,7 @@ from gateway.client import (
     NotTheGateway,
     Unreachable,
 )
+from gateway.client.protocol import result_in
 from gateway.errors import OrderUnresolved, Unauthorized
 
 
@@ -114,13 +116,34 @@ async def test_an_unknown_error_keeps_its_name(
 
 @pytest.mark.parametrize("error", [{}, {"code": "x", "data": [1]}, {"data": {"name": "A b"}}])
 async def test_a_broken_error_is_an_error(
-    client: GatewayClient, gateway: ScriptedGateway, error: dict[str, object]
+    gateway: ScriptedGateway, error: dict[str, object]
 ) -> None:
-    """Whatever the error object lacks, the call fails as one that was answered."""
+    """Whatever the error object lacks, on a WebSocket the call fails as one that was answered."""
     gateway.reply("echo", Failure(error))
-    with pytest.raises(GatewayError) as caught:
-        await client.call("echo")
+    async with GatewayClient(gateway.url, TOKEN, transport="ws") as client:
+        with pytest.raises(GatewayError) as caught:
+            await client.call("echo")
     assert caught.value.name() == "unlisted_error"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": "upstream timed out"},
+        {"error": {"message": "bad gateway", "status": 502}},
+        {"error": {"code": 502, "message": "bad gateway"}},
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": "x"}},
+        {"jsonrpc": "2.0", "id": 1, "error": {"code": True}},
+        {"jsonrpc": "2.0", "id": 1},
+        {"result": {}},
+        None,
+    ],
+)
+def test_an_error_of_a_proxy_is_no_answer(body: object) -> None:
+    """The order may have got through before the proxy gave up: its outcome is not known."""
+    with pytest.raises(NotTheGateway, match="502") as caught:
+        result_in(orjson.dumps(body), "http://127.0.0.1:1/rpc", 502, "unknown")
+    assert caught.value.outcome == "unknown"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, [1.0, -math.inf], Decimal("NaN")])

@@ -154,9 +154,83 @@ async function slow(take) {
   return [asked.slice(0, 2), types];
 }
 
+/** What a proxy says in the place of the gateway is no answer: of an order nothing is known. */
+async function proxyAnswers() {
+  const bodies = [
+    '{"error":"upstream timed out"}',
+    '{"error":{"message":"bad gateway","status":502}}',
+    '{"error":{"code":502,"message":"bad gateway"}}',
+    '{"jsonrpc":"2.0","id":1}',
+    "null",
+    "1",
+  ];
+  for (const body of bodies) {
+    const lost = await failure(new Gateway("http://127.0.0.1:1", "t", { fetch: async () => new Response(body) }).call("place_order", BUY));
+    assert.ok(lost instanceof NoAnswer, body);
+    assert.deepEqual([lost.outcome, lost.retryable], ["unknown", false]);
+  }
+}
+
+const TICKET = JSON.stringify({ jsonrpc: "2.0", id: 1, result: { subprotocol: "mtg.ticket.x" } });
+
+/** A stream over the given connections, each of events and a close code; `answers` are to the calls for tickets. */
+function scripted(connections, answers = []) {
+  const asked = [];
+  class Scripted {
+    constructor() {
+      setTimeout(() => this.onopen());
+    }
+
+    send(text) {
+      const { since } = JSON.parse(text).params.channels[0];
+      asked.push(since);
+      const at = since ?? { epoch: "e", seq: 0 };
+      const entry = { channel: "deals", terminal: "t", delivery: "lossless", ...at, recovered: !!since, reason: null, replayed: 0 };
+      const [events, code] = connections.shift();
+      queueMicrotask(() => {
+        this.onmessage({ data: JSON.stringify({ id: "subscribe", result: { subscribed: [entry], failed: [] } }) });
+        for (const [epoch, seq] of events) {
+          const params = { channel: "deals", terminal: "t", epoch, seq, type: "update", ts: 1, data: {} };
+          this.onmessage({ data: JSON.stringify({ method: "event", params }) });
+        }
+        if (code) this.onclose({ code, reason: "" });
+      });
+    }
+
+    close() {}
+  }
+  const answer = async () => new Response(answers.shift() ?? TICKET);
+  return [new Gateway("http://127.0.0.1:1", "t", { WebSocket: Scripted, fetch: answer }).subscribe("deals"), asked];
+}
+
+/** A gap ends before the event that follows it, so that a resume from there brings that event. */
+async function gapsArePlaces() {
+  const [stream] = scripted([[[["e", 1], ["e", 4], ["f", 2]]]]);
+  const places = [];
+  for (let n = 0; n < 5; n++) {
+    const { value } = await stream.next();
+    places.push([value.type, stream.positions.deals.epoch, stream.positions.deals.seq]);
+  }
+  await stream.return();
+  assert.deepEqual(places, [["update", "e", 1], ["gap", "e", 3], ["update", "e", 4], ["gap", "e", 4], ["update", "f", 2]]);
+}
+
+/** A proxy has a page for a while, until the gateway behind it is there again. */
+async function outlivesPages() {
+  const answers = [TICKET, "<html>502</html>", '{"error":"down"}', TICKET];
+  const [stream, asked] = scripted([[[["e", 1]], 4000], [[["e", 2]], 4502]], answers);
+  const types = [];
+  for (let n = 0; n < 3; n++) types.push((await stream.next()).value.type);
+  assert.deepEqual([types, asked], [["update", "reconnected", "update"], [undefined, { epoch: "e", seq: 1 }]]);
+  assert.match((await failure(stream.next())).message, /4502/);
+}
+
 const proxy = new Proxy();
 const gateway = new Gateway(await proxy.start(), token);
 await calls(gateway);
+await proxyAnswers();
+await gapsArePlaces();
+await outlivesPages();
 await oneIdForAllTries(gateway, proxy);
 await resumed(gateway, proxy);
 assert.deepEqual(await slow(true), [[undefined, { epoch: "e", seq: 1 }], [["update", 1], ["reconnected", 1], ["update", 2]]]);
