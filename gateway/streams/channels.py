@@ -192,7 +192,7 @@ MAX_SYMBOL = 64
 MAX_NAME = 128
 
 RINGS = {
-    "tick": RingBounds(1024, 60_000),
+    "tick": RingBounds(512, 60_000),
     "bar": RingBounds(1000, 86_400_000),
     **dict.fromkeys(("orders", "positions", "deals", "terminal"), RingBounds(10_000, 86_400_000)),
 }

@@ -74,7 +74,7 @@ async def subscribe(
     Who comes back names the last event it has of a channel, as ``since``. ``recovered: true``:
     every event after it comes now, in order, then the snapshot (unless ``snapshot: false``), then
     what is new. ``recovered: false``: none of them comes, and a snapshot does. Kept are the last
-    events of ticks (1024, of a minute), bars (1000), and of ``orders``, ``positions``, ``deals``
+    events of ticks (512, of a minute), bars (1000), and of ``orders``, ``positions``, ``deals``
     and ``terminal`` (10,000, of a day), at most 1 MiB a channel; the other channels have a
     snapshot that tells everything, and a symbol's channels keep nothing once nobody hears them.
     ``since`` on a connection that hears the channel already mends a hole: it begins anew behind
