@@ -1,4 +1,4 @@
-"""Host computer as the code sees it: its clocks, its randomness, its sockets and shared memory.
+"""Host computer as the code sees it: its clocks, randomness, sockets, files and shared memory.
 
 The daemon, the console and the emulators ask here, and nowhere else. So a simulation hands in a
 host of its own with :func:`handed_in`, and whatever runs in that context, tasks and callbacks
@@ -21,6 +21,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+REPLACE_TRIES = 10
+REPLACE_PAUSE_S = 0.01
+"""Between two tries of :func:`replace_file`, which may stop an event loop for all of them."""
 
 
 class MappedFile(Protocol):
@@ -92,13 +96,13 @@ class _MappedFile:
 class Host:
     """Computer that the program runs on; a simulation overrides every method."""
 
-    def wall_ns(self) -> int:
-        """Return the nanoseconds since 1970 by the wall clock, which anybody may set."""
-        return time.time_ns()
-
-    def monotonic_ns(self) -> int:
-        """Return nanoseconds for timers: never set, stands still in sleep on some systems."""
-        return time.monotonic_ns()
+    # the built-ins themselves: what asks at each call pays for no function of ours
+    wall_ns = staticmethod(time.time_ns)
+    """Nanoseconds since 1970 by the wall clock, which anybody may set."""
+    monotonic_ns = staticmethod(time.monotonic_ns)
+    """Nanoseconds for timers: never set, stands still in sleep on some systems."""
+    perf_s = staticmethod(time.perf_counter)
+    """Seconds of the finest clock there is, to take short times with."""
 
     def boot_ns(self) -> int:
         """Return the nanoseconds since boot, or some such moment, those of sleep included."""
@@ -107,10 +111,6 @@ class Host:
         if sys.platform == "darwin":  # there CLOCK_MONOTONIC runs on in sleep, time.monotonic not
             return time.clock_gettime_ns(time.CLOCK_MONOTONIC)
         return time.monotonic_ns()  # that of Windows runs on in sleep
-
-    # the built-in itself: who keeps it pays for no function of ours with each call
-    perf_s = staticmethod(time.perf_counter)
-    """Seconds of the finest clock there is, to take short times with."""
 
     def sleep(self, seconds: float) -> None:
         """Wait, in a thread that may be blocked."""
@@ -244,6 +244,31 @@ uniform = _RANDOM.uniform
 def new_socket(family: socket.AddressFamily) -> socket.socket:
     """Return a TCP socket that is not bound yet."""
     return _HOST.get().new_socket(family)
+
+
+# --- files -------------------------------------------------------------------------------------
+
+
+def replace_file(fresh: Path, path: Path) -> None:
+    """Put a file into another's place, in one step.
+
+    Windows refuses it while anybody has the other one open to read, such as a virus scanner or a
+    command of ours. That is over soon, so it is tried for a tenth of a second.
+
+    Raises:
+        OSError: it cannot be done.
+
+    """
+    tries = REPLACE_TRIES if sys.platform == "win32" else 1
+    for left in range(tries - 1, -1, -1):
+        try:
+            fresh.replace(path)
+        except PermissionError:
+            if not left:
+                raise
+            sleep(REPLACE_PAUSE_S)
+        else:
+            return
 
 
 # --- shared memory -----------------------------------------------------------------------------

@@ -6,7 +6,6 @@ line; with delayed ACKs that is 40 ms. So we acknowledge at once, each system in
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import socket
 import sys
@@ -111,9 +110,10 @@ if sys.platform == "linux":
 
     def set_quickack(connection: socket.socket) -> None:
         """Acknowledge the next segment at once; the kernel forgets it, so after every receive."""
-        # the peer may have closed in the meantime, which the transport will find out by itself
-        with contextlib.suppress(OSError):
+        try:  # noqa: SIM105 - after each read of each link
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        except OSError:
+            pass  # the peer has closed meanwhile, which the transport will find out by itself
 
 else:
 

@@ -92,7 +92,7 @@ class Reserve:
                 file.flush()
                 os.fsync(file.fileno())
             # at once: an empty file would say meanwhile that the reserve was given up
-            fresh.replace(self._path)
+            host.replace_file(fresh, self._path)
         except OSError:
             with suppress(OSError):
                 fresh.unlink()
