@@ -181,6 +181,9 @@ class TerminalRegistry:
         """Enter a session; an older one of the same terminal is told ``bye: replaced``."""
         terminal = session.terminal
         entry = self.terminal(terminal)
+        # the new session goes on behind what the older one has read, handed on or not
+        if terminal in self._live:
+            self._live[terminal].take_in()
         previous = entry.facts
         older = self._live.pop(terminal, None)
         entry.session = self._live[terminal] = session

@@ -145,6 +145,12 @@ class PaperAccount:
         async with self._opening:
             if self._broker is None:
                 await self._open(real)
+        self._check_open()
+
+    def _check_open(self) -> None:
+        # a write that fails closes the books until they are read again, and may be anybody's
+        if self._broker is None:
+            raise StoreError("the paper account's books could not be written")
 
     async def _open(self, real: TradingSession) -> None:
         template = await real.request(commands.ACCOUNT_GET, commands.NoParams())
@@ -220,6 +226,7 @@ class PaperAccount:
         await self.open(real)
         if name := self._symbol_of(request):
             await self._quotes.learn(real, name)
+            self._check_open()
 
     def _symbol_of(self, request: TradeRequest) -> str:
         broker = self._known_broker

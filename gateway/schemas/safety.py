@@ -25,7 +25,7 @@ class Halt(TypedDict):
     everywhere: bool
     """Of all terminals, not of this one alone."""
     armed_by: str
-    """`cli`, or `token` and its public id."""
+    """`cli`, `console`, `drawdown`, or `token` and its public id."""
     since: int
     """UTC milliseconds."""
     reason: str

@@ -10,7 +10,7 @@ from typing_extensions import TypeAliasType, TypedDict
 from .account import BrokerOffset
 from .enums import LinkState, Platform, shape
 
-Scope = TypeAliasType("Scope", Literal["read", "trade", "admin"])
+Scope = TypeAliasType("Scope", Literal["read", "trade", "admin", "remote"])
 Tier = TypeAliasType("Tier", Literal["full", "reduce", "read", "none"])
 RequestId = TypeAliasType("RequestId", str | float)
 PingEcho = TypeAliasType("PingEcho", int | Annotated[str, Field(max_length=64)])

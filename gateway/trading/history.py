@@ -25,7 +25,7 @@ from gateway import schemas as shapes
 from gateway.broker_time.clock import BrokerClock
 from gateway.chunks import in_chunks, map_chunks, take_chunks
 from gateway.errors import RangeTooLarge
-from gateway.schemas.convert import enums, word
+from gateway.schemas.convert import enums
 
 from .price_grid import exact
 from .terminal import GuardedTerminal
@@ -373,7 +373,7 @@ def history_position(trip: RoundTrip, clock: BrokerClock) -> shapes.HistoryPosit
     return {
         "position_id": trip.first.position_id,
         "symbol": trip.first.symbol,
-        "type": word(enums.POSITION_TYPE, trip.first.type),
+        "type": enums.POSITION_TYPE[trip.first.type],
         "volume": float(trip.opened),
         "price_open": float(round(trip.paid / trip.opened, AVERAGE_DIGITS)),
         "price_close": float(round(trip.got / trip.closed, AVERAGE_DIGITS)),
@@ -387,7 +387,7 @@ def history_position(trip: RoundTrip, clock: BrokerClock) -> shapes.HistoryPosit
         "fee": _total(deal.fee for deal in money),
         "magic": trip.first.magic,
         "comment": trip.first.comment,
-        "reason": word(enums.DEAL_REASON, last.reason),
+        "reason": enums.DEAL_REASON[last.reason],
         "deals": [deal.ticket for deal in trip.deals],
         "paper": trip.first.paper,
     }
@@ -400,7 +400,7 @@ def closed_trade(order: Order, clock: BrokerClock) -> shapes.HistoryPosition:
     return {
         "position_id": order.ticket,
         "symbol": order.symbol,
-        "type": word(enums.POSITION_TYPE, order.type),
+        "type": enums.POSITION_TYPE[order.type],
         "volume": order.volume_initial,
         "price_open": order.price_open,
         "price_close": order.price_current,

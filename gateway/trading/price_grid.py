@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from ea_bridge.model import OrderType, SymbolInfo, TradeAction, TradeRequest
 from gateway.errors import InvalidPrice, InvalidVolume
-from gateway.schemas.convert import enums, word
+from gateway.schemas.convert import enums
 
 Name = Literal["volume", "price", "sl", "tp", "stoplimit"]
 
@@ -153,7 +153,7 @@ def misplaced(request: TradeRequest, info: SymbolInfo) -> Misplaced | None:
     least = exact(info.point) * info.trade_stops_level
     if gap > 0 and gap >= least:
         return None
-    kind, fits = word(enums.ORDER_TYPE, request.type), word(enums.ORDER_TYPE, way.fits)
+    kind, fits = enums.ORDER_TYPE[request.type], enums.ORDER_TYPE[way.fits]
     side = "below" if way.below else "above"
     apart = f" by {info.trade_stops_level} points at least" if least else ""
     # the usual mistake is the wrong kind of order: the message names the right one

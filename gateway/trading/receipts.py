@@ -21,7 +21,7 @@ from ea_bridge.model import (
 )
 from gateway import schemas as shapes
 from gateway.errors import GatewayError, TerminalDisconnected
-from gateway.schemas.convert import check_result, enums, retcode_name, word
+from gateway.schemas.convert import check_result, enums, retcode_name
 from gateway.trading.requests import FIRST_HELD, PreparedOrder
 
 from .filling import AT_MARKET
@@ -150,7 +150,7 @@ def held_receipt(
         "order": {
             **outcome,
             "order": order.ticket if order.ticket > FIRST_HELD else None,
-            "state": NOT_SENT if validated else word(enums.ORDER_STATE, order.state),
+            "state": NOT_SENT if validated else enums.ORDER_STATE[order.state],
             "comment": order.comment,
             "emulated": True,
         },
@@ -231,7 +231,7 @@ def _type(request: TradeRequest) -> str | None:
         return None
     if request.action == TradeAction.CLOSE_BY:
         return "close_by"
-    return word(enums.ORDER_TYPE, request.type)
+    return enums.ORDER_TYPE[request.type]
 
 
 def _state(prepared: PreparedOrder, result: TradeResult) -> str | None:
@@ -245,7 +245,7 @@ def _state(prepared: PreparedOrder, result: TradeResult) -> str | None:
             TradeRetcode.DONE: OrderState.FILLED,
             TradeRetcode.DONE_PARTIAL: OrderState.PARTIAL,
         }.get(TradeRetcode(result.retcode), OrderState.PLACED)
-    return word(enums.ORDER_STATE, state)
+    return enums.ORDER_STATE[state]
 
 
 def position_of(deals: Sequence[Deal]) -> int:
@@ -286,8 +286,8 @@ def _filling(terminal: GuardedTerminal, prepared: PreparedOrder) -> shapes.Filli
         return None
     tried = [*prepared.tried, request.type_filling]
     return {
-        "chosen": word(enums.ORDER_FILLING, request.type_filling),
-        "tried": [word(enums.ORDER_FILLING, filling) for filling in tried],
+        "chosen": enums.ORDER_FILLING[request.type_filling],
+        "tried": [enums.ORDER_FILLING[filling] for filling in tried],
     }
 
 

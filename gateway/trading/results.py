@@ -57,7 +57,7 @@ from gateway.errors import (
     UnsupportedFilling,
     did_you_mean,
 )
-from gateway.schemas.convert import enums, flags, retcode_name, word
+from gateway.schemas.convert import enums, flags, retcode_name
 
 from .filling import allowed_fillings
 from .price_grid import Misplaced, misplaced, price_grid, volume_grid
@@ -125,14 +125,14 @@ def _prices(evidence: Evidence) -> dict[str, Any]:
 
 def _trade_mode(evidence: Evidence) -> dict[str, Any]:
     symbol = evidence.symbol
-    return {"mode": word(enums.SYMBOL_TRADE_MODE, symbol.trade_mode) if symbol else "disabled"}
+    return {"mode": enums.SYMBOL_TRADE_MODE[symbol.trade_mode] if symbol else "disabled"}
 
 
 def _fillings(evidence: Evidence) -> dict[str, Any]:
     if evidence.symbol is None:
         return {"what": "filling"}
     fillings = allowed_fillings(evidence.symbol, evidence.request.type)
-    allowed = [word(enums.ORDER_FILLING, filling) for filling in fillings]
+    allowed = [enums.ORDER_FILLING[filling] for filling in fillings]
     return {"what": "filling", "allowed": allowed}
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 
+from gateway import schemas
+
 
 class Stages:
     """Stages of one call. Times are of :func:`ea_bridge.host.perf_s`."""
@@ -39,3 +41,23 @@ class Stages:
 STAGES: ContextVar[Stages] = ContextVar("stages", default=Stages())  # noqa: B039 - nobody reads it
 """Of the call that is being answered. What nobody called for (streams, the reconciler) writes into
 the default, or into those of a call that is over: nobody reads them."""
+
+
+def new_stages() -> Stages:
+    """Return the stages of a call that begins in the current context."""
+    stages = Stages()
+    STAGES.set(stages)
+    return stages
+
+
+def timing_ms(now_s: float, arrived_s: float, stages: Stages | None) -> schemas.CallTiming:
+    """Return what a caller is told who wants to know where the milliseconds went."""
+    told: schemas.CallTiming = {
+        "queue": None,
+        "terminal": None,
+        "whole": round((now_s - arrived_s) * 1000, 3),
+    }
+    if stages is not None and stages.asked_s is not None:
+        told["queue"] = round((stages.asked_s - arrived_s) * 1000, 3)
+        told["terminal"] = round(stages.terminal_s * 1000, 3)
+    return told

@@ -21,13 +21,20 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from . import command
+from . import command, plugins
 from .command import Counts, Report, how_to_repeat, repeating
 from .sometimes import never
 from .world import Options
 
-LONGEST_S = 600.0
-"""A run of a few thousand orders takes some ten seconds."""
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+LONGEST_CPU_S = 600
+"""A run of a few thousand orders takes some ten seconds of CPU."""
+LONGEST_S = 7200.0
+"""One that waits for something real, which it never does, and not for the processor."""
 BUCKETS_A_DECADE = 20
 """Of the times until an unknown outcome was found out: each is at most 12 % wide."""
 LEAST_S = 0.001
@@ -165,6 +172,8 @@ def report_of(options: Options) -> Report | None:
 
 
 def _run_and_send(options: Options, sending: Connection) -> None:
+    if resource is not None:  # by the CPU: beside other work a run may take hours
+        resource.setrlimit(resource.RLIMIT_CPU, (LONGEST_CPU_S, LONGEST_CPU_S))
     sending.send(command.run_here(options))
     os._exit(0)  # what the dead have left is nobody's: it is not to be taken apart
 
@@ -228,6 +237,7 @@ def main() -> None:
     progress = Progress.load(arguments.progress)
     if not progress.runs and arguments.first_seed is not None:
         progress.next_seed = arguments.first_seed
+    plugins.discover()  # what it imports, every forked run has already
     campaign = Campaign(
         progress, Options(0, arguments.each, arguments.kills_every, mutant=arguments.mutant)
     )

@@ -59,9 +59,10 @@ class TrueTime:
         """Return how much of the loop's time has passed since the beginning."""
         return self._loop_s() - self._begun_s
 
-    def ns(self) -> int:
-        """Return it in nanoseconds since 1970."""
-        return self._start_ns + self._slept_ns + int((self._loop_s() - self._begun_s) * NS)
+    def ns(self, since_s: float | None = None) -> int:
+        """Return it in nanoseconds since 1970, so long after the beginning: now, if absent."""
+        since_s = self.since_s() if since_s is None else since_s
+        return self._start_ns + self._slept_ns + int(since_s * NS)
 
     @property
     def slept_ns(self) -> int:
@@ -100,8 +101,8 @@ class PcClocks:
 
     def wall_ns(self) -> int:
         """Return UTC as its wall clock has it, in nanoseconds since 1970."""
-        time = self._time
-        return time.ns() + self._ahead_ns + int(time.since_s() * self._drift_ns)
+        since_s = self._time.since_s()
+        return self._time.ns(since_s) + self._ahead_ns + int(since_s * self._drift_ns)
 
     def boot_ns(self) -> int:
         """Return the nanoseconds since it was booted, sleep included."""
@@ -145,8 +146,8 @@ class BrokerTime(MarketClock):
 
     def now_ms(self, real_s: float) -> int:  # it has a time of its own
         """Return it in milliseconds since 1970, whatever a PC's clock shows."""
-        time = self._time
-        return time.ns() // 1_000_000 + self._ahead_ms + int(time.since_s() * self._drift_ms)
+        since_s = self._time.since_s()
+        return self._time.ns(since_s) // 1_000_000 + self._ahead_ms + int(since_s * self._drift_ms)
 
     def jump(self, by_ms: int) -> None:
         """Put it forward, or back if negative."""

@@ -127,7 +127,8 @@ def main() -> None:
         print("\n".join(report.said[:SHOWN]), end="\n" * bool(report.said))
         if not report.is_right:
             print(f"wrong: {repeating(options)}", flush=True)
-            print_shorter(options, arguments.shorten)
+            if arguments.shorten:
+                print_shorter(options, arguments.shorten)
         print(report.summary)
     print(json.dumps(report.line))
     sys.stdout.flush()

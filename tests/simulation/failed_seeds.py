@@ -151,4 +151,22 @@ FAILED_SEEDS = (
         "terminal answered after another one had found its end.",
         "Change no end that another terminal has found while a table answered",
     ),
+    FailedSeed(
+        "--seed 999713615 --orders 500 --kills-every 110",
+        "On a netting account beyond its limit, buys that waited outweighed two sales at once: "
+        "when one was filled they outweighed the other no more, which went beyond the limit.",
+        "Let no netting order pass a limit beside one its own way under way",
+    ),
+    FailedSeed(
+        "--seed 5000011 --orders 600 --kills-every 110 --lone limited",
+        "Commands whose end another terminal of the account had found stayed in the memory of "
+        "a terminal whose link was gone at its next look.",
+        "Forget commands that others have found out without a link as well",
+    ),
+    FailedSeed(
+        "--seed 904239112 --orders 500 --kills-every 110",
+        "An order on paper met books that another order's failed write had just closed, and its "
+        "call ended in an internal error.",
+        "Send no order to paper books that a failed write has closed",
+    ),
 )

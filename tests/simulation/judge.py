@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ea_bridge.model import TradeAction
+from ea_bridge.model import DealEntry, TradeAction
 from gateway.trading.requests import FIRST_HELD
 
 from .intents import CONFLICT, ENDS, SWEEPS, Intent
@@ -58,6 +58,9 @@ def judge(intents: Sequence[Intent], heard: Heard, truth: Truth, verdict: Verdic
     """
     executed = {one.id: executed_for(one, heard.known[one.id], truth) for one in intents}
     assigned = _assigned(intents, heard, executed)
+    assigned |= _taken_for_closes(
+        [one for one in intents if one.id not in assigned], heard, executed, truth
+    )
     verdict.assigned += len(assigned)
     tickets: Counter[int] = Counter()
     for intent in intents:
@@ -104,6 +107,46 @@ def _assigned(
         if len(without) == len(lacking):
             found |= without | lacking
     return found
+
+
+def _taken_for_closes(
+    intents: Sequence[Intent],
+    heard: Heard,
+    executed: Mapping[str, Sequence[Executed]],
+    truth: Truth,
+) -> set[str]:
+    """Return closes and plain orders that were told each other's ends: on a netting account the
+    order went into the position that the close was to close, so that their effect is the same.
+    """
+    found = set[str]()
+    closes, plain = list[Intent](), list[Intent]()
+    for one in intents:
+        known, count = heard.known[one.id], len(executed[one.id])
+        if known.reconciled and not _contradicts(one):
+            match one.method, known.outcome, count:
+                case "close_position", "done", 0:
+                    closes.append(one)
+                case "place_order", "rejected", 1:
+                    plain.append(one)
+    for close in closes:
+        last, ticket = heard.known[close.id].last, close.params["ticket"]
+        for order in plain:
+            is_equal = order.id not in found and heard.known[order.id].last == last
+            if is_equal and _has_reduced(executed[order.id][0], ticket, truth):
+                found |= {close.id, order.id}
+                break
+    return found
+
+
+def _has_reduced(one: Executed, ticket: int, truth: Truth) -> bool:
+    """Whether an order took from the position of a ticket, and added nothing to it."""
+    deals = truth.broker.history_deals(ticket=one.result.order)
+    reduced = {deal.position_id for deal in deals if deal.entry != DealEntry.IN}
+    if len(reduced) != 1:
+        return False
+    # the ticket of a position is that of the order that opened it, or turned it round
+    made = truth.broker.history_deals(position=reduced.pop())
+    return any(deal.order == ticket and deal.entry != DealEntry.OUT for deal in made)
 
 
 def _compare(

@@ -75,6 +75,7 @@ def test_campaign_goes_on(pytestconfig: pytest.Config) -> None:
     assert after.orders >= before.orders + LONG_ORDERS
 
 
+@pytest.mark.timeout(300)
 def test_wrong_run_is_named_and_shrunk(tmp_path: Path) -> None:
     """A product that takes a lost answer for an order that was not sent is found out, with the
     command that repeats it; a shorter one finds the same."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ea_bridge.emulator.factory import build_terminal
-from ea_bridge.model import TradeRequest, TradeResult
+from ea_bridge.model import OrderType, TradeAction, TradeRequest, TradeResult, TradeRetcode
 
 from .intents import Intent, Json, Reply
 from .judge import Heard, Known, judge
@@ -83,3 +83,46 @@ def test_closes_are_compared_as_the_broker_has_them(second: float, is_equal: boo
     assert verdict.is_right is is_equal
     other = judged(CLOSE, {"ticket": 13}, method="close_position", lots=(0.01, 0.01))
     assert not other.is_right
+
+
+@pytest.mark.parametrize(
+    ("side", "other", "is_equal"),
+    [
+        pytest.param(OrderType.SELL, False, True, id="closed it"),
+        pytest.param(OrderType.BUY, False, False, id="added to it"),
+        pytest.param(OrderType.SELL, True, False, id="a close of another position"),
+    ],
+)
+def test_a_plain_order_may_have_been_taken_for_a_close(
+    side: OrderType, other: bool, is_equal: bool
+) -> None:
+    """On a netting account, where it took from the position that the close was to close."""
+    machine = build_terminal(seed=1, netting=True, start_ms=1_780_000_000_000)
+    broker = broker_of(machine)
+    now_msc = machine._now_msc()
+
+    def trade(type_: OrderType) -> TradeResult:
+        request = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.02, type=type_)
+        result = broker.send(request, now_msc)
+        assert result.retcode == TradeRetcode.DONE
+        return result
+
+    position, second = trade(OrderType.BUY).order, trade(side)
+    told = {
+        "close": Known("done", reconciled=True, commands=(4,), last=("EURUSD", "sell", 0.02)),
+        "plain": Known("rejected", reconciled=True, commands=(5,), last=("EURUSD", "sell", 0.02)),
+    }
+    intents = [
+        Intent(
+            id="close",
+            method="close_position",
+            params={"ticket": position + other},
+            tag="gclose",
+            replies=[UNKNOWN],
+        ),
+        Intent(id="plain", method="place_order", params=BUY, tag="gplain", replies=[UNKNOWN]),
+    ]
+    truth, verdict = Truth(broker), Verdict()
+    truth.tagged["gplain"] = [Executed(TradeRequest(action=1), second, 5, 0)]
+    judge(intents, Heard(told, []), truth, verdict)
+    assert (verdict.is_right, verdict.assigned) == (is_equal, 2 if is_equal else 0)

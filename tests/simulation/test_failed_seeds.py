@@ -8,20 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from .failed_seeds import FAILED_SEEDS, FailedSeed
+from .failed_seeds import FAILED_SEEDS
 
 ROOT = Path(__file__).parents[2]
-SHORT_ORDERS = 500
-"""A run of so many takes three seconds; longer ones are for the long form."""
 
 
-def _case(seed: FailedSeed) -> object:
-    marks = [pytest.mark.long] if seed.orders > SHORT_ORDERS else []
-    return pytest.param(seed.command, id=seed.name, marks=marks)
-
-
+@pytest.mark.long
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("command", [_case(one) for one in FAILED_SEEDS])
+@pytest.mark.parametrize(
+    "command", [pytest.param(one.command, id=one.name) for one in FAILED_SEEDS]
+)
 def test_a_seed_that_has_failed_finds_nothing_wrong(command: str) -> None:
     """What it found is mended, and nothing else is wrong in its run."""
     done = subprocess.run(

@@ -254,7 +254,7 @@ def test_errors_reach_the_product(disk_folder: Path, operation: Operation) -> No
         store = Store(disk_folder, TABLES)
         insert(store, b"before")
         store.close()
-        store = Store(disk_folder, TABLES, check=False)
+        store = Store(disk_folder, TABLES, check="never")
         failing = FailingOperations(operation, 0, 1, Dice(1)("cut"))
         disk.fail(failing)
         with pytest.raises(StoreError, match="the disk reports errors"):

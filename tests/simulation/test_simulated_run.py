@@ -27,9 +27,9 @@ def run(*words: str) -> dict[str, Any]:
 
 def test_a_run_with_kills_finds_nothing_wrong() -> None:
     """Every order has its end, though daemon and terminals died and links were cut."""
-    line = run("--seed", "7", "--orders", "300", "--kills-every", "50")
+    line = run("--seed", "7", "--orders", "100", "--kills-every", "20")
 
-    assert (line["seed"], line["orders"]) == (7, 300)
+    assert (line["seed"], line["orders"]) == (7, 100)
     assert line["kills"] > 3
     assert line["faults"] > 5
     assert (line["doubled"], line["missing"], line["wrong"], line["unknown"]) == (0, 0, 0, 0)
@@ -37,14 +37,14 @@ def test_a_run_with_kills_finds_nothing_wrong() -> None:
 
 def test_the_same_seed_makes_the_same_run() -> None:
     """In another process, to the last byte on the network and on the disk."""
-    words = ("--seed", "9", "--orders", "150", "--kills-every", "30")
+    words = ("--seed", "9", "--orders", "80", "--kills-every", "20")
 
     assert run(*words) == run(*words)
 
 
 def test_half_open_links_are_found_out() -> None:
     """Where nobody is told that a link is gone, daemon and terminal find out by the silence."""
-    line = run("--seed=10", "--orders=150", "--kills-every=1000", "--faults=link half open")
+    line = run("--seed=10", "--orders=80", "--kills-every=1000", "--faults=link half open")
 
     assert line["faults"] > 5
     assert (line["doubled"], line["missing"], line["wrong"], line["unknown"]) == (0, 0, 0, 0)

@@ -7,7 +7,7 @@ a dictionary, since events take this way too.
 """
 
 from .account import account_balance, account_info, broker_offset, server_time, terminal_info
-from .enums import code, flags, word
+from .enums import code, flags
 from .market import bar, bar_event, book, history_tick, sessions, symbol_info, tick
 from .trade import check_result, deal, order, position, refused_check, retcode_name
 
@@ -32,5 +32,4 @@ __all__ = [
     "symbol_info",
     "terminal_info",
     "tick",
-    "word",
 ]

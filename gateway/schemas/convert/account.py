@@ -9,7 +9,6 @@ from gateway import schemas as shapes
 from gateway.broker_time.clock import BrokerClock
 
 from . import enums
-from .enums import word
 
 MT4_ACCOUNT_LACKS = (
     "limit_orders",
@@ -44,13 +43,13 @@ def account_info(account: model.Account, platform: str) -> shapes.AccountInfo:
     mode = account.margin_mode
     return {
         "login": account.login,
-        "trade_mode": word(enums.ACCOUNT_TRADE_MODE, account.trade_mode),
+        "trade_mode": enums.ACCOUNT_TRADE_MODE[account.trade_mode],
         "leverage": account.leverage,
         "limit_orders": account.limit_orders or None,
-        "margin_so_mode": word(enums.STOPOUT_MODE, account.margin_so_mode),
+        "margin_so_mode": enums.STOPOUT_MODE[account.margin_so_mode],
         "trade_allowed": account.trade_allowed,
         "trade_expert": account.trade_expert,
-        "margin_mode": None if mode is None else word(enums.MARGIN_MODE, mode),
+        "margin_mode": None if mode is None else enums.MARGIN_MODE[mode],
         "currency_digits": account.currency_digits,
         "fifo_close": account.fifo_close,
         "balance": account.balance,

@@ -7,7 +7,7 @@ otherwise. :mod:`gateway.schemas.enums` declares them for the schema; a test kee
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 from typing import Final
 
 from ea_bridge import model
@@ -40,9 +40,20 @@ class OptionRight(IntEnum):
     PUT = 1
 
 
-def _words(enum: type[IntEnum]) -> dict[int, str]:
+class Words(dict[int, str]):
+    """Words of numbers; ``other_<number>`` of one that we don't know."""
+
+    def __missing__(self, number: int) -> str:
+        return f"other_{number}"
+
+
+def _words(enum: type[IntEnum]) -> Words:
     exceptions = EXCEPTIONS.get(enum, {})
-    return {int(member): exceptions.get(member, member.name.lower()) for member in enum}
+    return Words((int(one), exceptions.get(one, one.name.lower())) for one in enum)
+
+
+def _flag_words(flags: type[IntFlag]) -> Words:
+    return Words((int(flag), str(flag.name).lower()) for flag in flags)
 
 
 ACCOUNT_TRADE_MODE: Final = _words(model.AccountTradeMode)
@@ -68,22 +79,17 @@ OPTION_MODE: Final = _words(OptionMode)
 OPTION_RIGHT: Final = _words(OptionRight)
 DAY_OF_WEEK: Final = _words(model.DayOfWeek)
 BOOK_TYPE: Final = _words(model.BookType)
-FILLING_FLAG: Final = {int(flag): str(flag.name).lower() for flag in model.FillingFlag}
-EXPIRATION_FLAG: Final = {int(flag): str(flag.name).lower() for flag in model.ExpirationFlag}
-ORDER_FLAG: Final = {int(flag): str(flag.name).lower() for flag in model.OrderFlag}
+FILLING_FLAG: Final = _flag_words(model.FillingFlag)
+EXPIRATION_FLAG: Final = _flag_words(model.ExpirationFlag)
+ORDER_FLAG: Final = _flag_words(model.OrderFlag)
 COPY_TICKS: Final = _words(model.CopyTicks)
 TIMEFRAME: Final = {int(member): member.name for member in model.Timeframe}
 
 
-def word(table: Mapping[int, str], number: int) -> str:
-    """Return the word of a number; ``other_<number>`` if we don't know it."""
-    return table.get(number) or f"other_{number}"
-
-
-def flags(table: Mapping[int, str], mask: int) -> list[str]:
+def flags(table: Words, mask: int) -> list[str]:
     """Return the words of the bits that are set, lowest first."""
     bits = (1 << bit for bit in range(mask.bit_length()))
-    return [word(table, bit) for bit in bits if mask & bit]
+    return [table[bit] for bit in bits if mask & bit]
 
 
 def code(table: Mapping[int, str], name: str) -> int:

@@ -11,7 +11,7 @@ from gateway.schemas.enums import Timeframe
 
 from . import enums
 from .account import missing
-from .enums import flags, word
+from .enums import Words, flags
 
 MT4_SYMBOL_LACKS = (
     "custom",
@@ -48,8 +48,8 @@ def symbol_info(info: model.SymbolInfo, clock: BrokerClock, platform: str) -> sh
         "spread": info.spread,
         "spread_float": info.spread_float,
         "trade_calc_mode": _word(enums.SYMBOL_CALC_MODE, info.trade_calc_mode),
-        "trade_mode": word(enums.SYMBOL_TRADE_MODE, info.trade_mode),
-        "trade_exemode": word(enums.SYMBOL_EXECUTION, info.trade_exemode),
+        "trade_mode": enums.SYMBOL_TRADE_MODE[info.trade_mode],
+        "trade_exemode": enums.SYMBOL_EXECUTION[info.trade_exemode],
         "trade_stops_level": info.trade_stops_level,
         "trade_freeze_level": info.trade_freeze_level,
         "trade_contract_size": info.trade_contract_size,
@@ -68,10 +68,10 @@ def symbol_info(info: model.SymbolInfo, clock: BrokerClock, platform: str) -> sh
         "expiration_mode": _flags(enums.EXPIRATION_FLAG, info.expiration_mode),
         "order_mode": _flags(enums.ORDER_FLAG, info.order_mode),
         "order_gtc_mode": _word(enums.SYMBOL_GTC_MODE, info.order_gtc_mode),
-        "swap_mode": word(enums.SYMBOL_SWAP_MODE, info.swap_mode),
+        "swap_mode": enums.SYMBOL_SWAP_MODE[info.swap_mode],
         "swap_long": info.swap_long,
         "swap_short": info.swap_short,
-        "swap_rollover3days": word(enums.DAY_OF_WEEK, info.swap_rollover3days),
+        "swap_rollover3days": enums.DAY_OF_WEEK[info.swap_rollover3days],
         "margin_initial": info.margin_initial,
         "margin_maintenance": info.margin_maintenance,
         "margin_hedged": info.margin_hedged,
@@ -87,8 +87,8 @@ def symbol_info(info: model.SymbolInfo, clock: BrokerClock, platform: str) -> sh
         "isin": info.isin,
         "page": info.page,
         "ticks_bookdepth": info.ticks_bookdepth,
-        "option_mode": word(enums.OPTION_MODE, info.option_mode) if option else None,
-        "option_right": word(enums.OPTION_RIGHT, info.option_right) if option else None,
+        "option_mode": enums.OPTION_MODE[info.option_mode] if option else None,
+        "option_right": enums.OPTION_RIGHT[info.option_right] if option else None,
         "option_strike": info.option_strike,
         "start_time": _utc(clock, info.start_time),
         "expiration_time": _utc(clock, info.expiration_time),
@@ -137,11 +137,11 @@ def symbol_info(info: model.SymbolInfo, clock: BrokerClock, platform: str) -> sh
     }
 
 
-def _word(table: dict[int, str], number: int | None) -> str | None:
-    return None if number is None else word(table, number)
+def _word(table: Words, number: int | None) -> str | None:
+    return None if number is None else table[number]
 
 
-def _flags(table: dict[int, str], mask: int | None) -> list[str] | None:
+def _flags(table: Words, mask: int | None) -> list[str] | None:
     return None if mask is None else flags(table, mask)
 
 
@@ -224,7 +224,7 @@ def book(
     return {
         "symbol": symbol,
         "levels": [
-            {"type": word(enums.BOOK_TYPE, e.type), "price": e.price, "volume": e.volume}
+            {"type": enums.BOOK_TYPE[e.type], "price": e.price, "volume": e.volume}
             for e in sorted(entries, key=lambda e: e.price, reverse=True)
         ],
         "time": clock.to_utc_ms(time_msc) if time_msc else None,
@@ -236,7 +236,7 @@ def sessions(table: Iterable[model.TradeSession]) -> list[shapes.TradeSession]:
     """A symbol's trade sessions."""
     return [
         {
-            "day": word(enums.DAY_OF_WEEK, session.day),
+            "day": enums.DAY_OF_WEEK[session.day],
             "from_s": session.from_s,
             "to_s": session.to_s,
         }

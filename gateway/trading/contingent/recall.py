@@ -101,7 +101,7 @@ def _asked_for(order: Order) -> str:
     """Return the params of a held order, as the journal would have them."""
     named = {
         "symbol": order.symbol,
-        "type": convert.word(convert.enums.ORDER_TYPE, order.type),
+        "type": convert.enums.ORDER_TYPE[order.type],
         "magic": order.magic,
     }
     numbers = {

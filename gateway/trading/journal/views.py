@@ -9,7 +9,7 @@ import orjson
 
 from ea_bridge.model import TradeAction
 from gateway import schemas as shapes
-from gateway.schemas.convert import enums, retcode_name, word
+from gateway.schemas.convert import enums, retcode_name
 
 from .intents import CommandRecord, Intent, Settlement, Stage
 
@@ -123,7 +123,7 @@ def _sent(send: CommandRecord) -> shapes.SentCommand:
         "command_id": send.command_id,
         "state": send.stage.value,
         "symbol": request.symbol,
-        "type": word(enums.ORDER_TYPE, request.type) if has_type else None,
+        "type": enums.ORDER_TYPE[request.type] if has_type else None,
         "volume": request.volume or None,
         "comment": request.comment,
         "time_created": send.created_ms,

@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 from gateway.errors import Forbidden
 
+BY_CONSOLE = "console"
+"""``armed_by`` of a halt that a person made on the console: it lifts its own alone."""
 EVERYWHERE = ""
 """Stands for all terminals; no terminal has that name."""
 TABLE = """
@@ -37,7 +39,7 @@ class Halt:
     terminal: str
     """Or :data:`EVERYWHERE`."""
     armed_by: str
-    """``cli``, or ``token`` and its public id; for people."""
+    """``cli``, ``console``, or ``token`` and its public id; for people."""
     since_ms: int
     """UTC milliseconds."""
     reason: str = ""
@@ -52,16 +54,23 @@ def stricter(first: Halt, second: Halt) -> Halt:
     """Return what holds where both were asked for: reductions only if both allow them.
 
     The first one is shown, unless the second is a person's and the first is not, or the second
-    alone says why, or says it anew. Who says nothing leaves the reason that is there.
+    alone says why, or says it anew. Who says nothing leaves the reason that is there. A halt that
+    was made here never becomes the console's, and the console's becomes that of who halts here:
+    what a person halts at the machine is not lifted from afar.
     """
-    is_taken_over = second.by_admin and not first.by_admin
-    is_said_anew = bool(second.reason) and (second.by_admin or not first.by_admin)
-    shown = second if is_taken_over or is_said_anew else first
+    from_afar = [halt.armed_by == BY_CONSOLE for halt in (first, second)]
+    if from_afar[0] != from_afar[1]:
+        shown = second if from_afar[0] else first
+    else:
+        is_taken_over = second.by_admin and not first.by_admin
+        is_said_anew = bool(second.reason) and (second.by_admin or not first.by_admin)
+        shown = second if is_taken_over or is_said_anew else first
     return replace(
         shown,
         since_ms=first.since_ms,
         reason=shown.reason or first.reason,
         reductions=first.reductions and second.reductions,
+        by_admin=first.by_admin or second.by_admin,
     )
 
 
@@ -95,16 +104,37 @@ def arm(connection: sqlite3.Connection, halt: Halt) -> Halt:
     return merged
 
 
-def lift(connection: sqlite3.Connection, terminal: str, *, by_admin: bool) -> Halt | None:
+def lift(
+    connection: sqlite3.Connection, terminal: str, *, by_admin: bool, by: str = ""
+) -> Halt | None:
     """Take a halt away, within a transaction; return it, or ``None`` if there was none.
 
     Raises:
-        Forbidden: it is a person's, and this is none.
+        Forbidden: it is a person's, and this is none; or it was made here, and the console asks.
 
     """
     halt = find(connection, terminal)
     if halt is None:
         return None
+    check_lift(halt, by_admin=by_admin, by=by)
+    connection.execute("DELETE FROM halts WHERE terminal = ?", (terminal,))
+    return halt
+
+
+def check_lift(halt: Halt, *, by_admin: bool, by: str = "") -> None:
+    """Refuse to lift a halt that is not of those who ask.
+
+    Raises:
+        Forbidden: it is a person's, and this is none; or it was made here, and the console asks.
+
+    """
+    if by == BY_CONSOLE and halt.armed_by != BY_CONSOLE:
+        raise Forbidden(
+            f"The halt was made by {halt.armed_by}, not on the console: it is lifted at the "
+            "machine, by `mt-gateway resume`",
+            armed_by=halt.armed_by,
+            since=halt.since_ms,
+        )
     if halt.by_admin and not by_admin:
         raise Forbidden(
             f"The halt was made by {halt.armed_by}: it is lifted by `mt-gateway resume` or with a "
@@ -113,8 +143,6 @@ def lift(connection: sqlite3.Connection, terminal: str, *, by_admin: bool) -> Ha
             armed_by=halt.armed_by,
             since=halt.since_ms,
         )
-    connection.execute("DELETE FROM halts WHERE terminal = ?", (terminal,))
-    return halt
 
 
 def noted(kind: Literal["halt", "resume"], halt: Halt) -> dict[str, Any]:

@@ -97,11 +97,17 @@ class LeaseKeeper:
         """Tell the EA what is armed: that has changed, or the terminal has a new link."""
         if self._policy(terminal) is None and (session := self._session(terminal)) is not None:
             session.lease_ms = 0  # even where the EA cannot be told: it ends by itself then
-        # one task a terminal: two that tell at once could leave the older policy at the EA
-        if terminal not in self._telling:
+        # one task a terminal: two that tell at once could leave the older policy at the EA; one
+        # that has ended looks no more, though its callback comes in the next turn of the loop
+        telling = self._telling.get(terminal)
+        if telling is None or telling.done():
             task = asyncio.create_task(self._tell(terminal))
             self._telling[terminal] = task
-            task.add_done_callback(lambda _: self._telling.pop(terminal, None))
+            task.add_done_callback(lambda done: self._has_told(terminal, done))
+
+    def _has_told(self, terminal: str, done: asyncio.Task[None]) -> None:
+        if self._telling.get(terminal) is done:
+            del self._telling[terminal]
 
     def close(self) -> None:
         """Tell nobody any more; the leases run out by themselves."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -65,6 +66,10 @@ class KillSwitch:
         """Those that are not on the disk (yet): they hold from the moment they are asked for."""
         self._written: dict[str, Halt] = {}
         """Those of them that are on the disk, and may not have been read from there."""
+        self._refused: dict[str, Halt] = {}
+        """Those of them that the disk has refused: they are written with the next one."""
+        self._asked: defaultdict[str, int] = defaultdict(int)
+        """How often each was halted by this process."""
         self._is_blind = False
         self._callbacks: list[Callable[[SwitchChanged], None]] = []
         self._untold: list[SwitchChanged] = []
@@ -82,6 +87,8 @@ class KillSwitch:
         """Return the halts that a terminal is under: its own, then that of all."""
         self.refresh()
         found: list[Halt] = []
+        if not self._kept and not self._latched:  # nearly always
+            return found
         for name in (terminal, EVERYWHERE):
             kept, latched = self._kept.get(name), self._latched.get(name)
             halt = stricter(kept, latched) if kept and latched else kept or latched
@@ -97,18 +104,29 @@ class KillSwitch:
         """Stop trading: from this call on, and for good once it returns.
 
         Raises:
-            StoreError: it could not be written; it holds until the gateway ends.
+            StoreError: it could not be written; it holds until the gateway ends, and is written
+                with the next one.
 
         """
+        self._asked[halt.terminal] += 1
         # latched before the write: trading stops with this call, whatever the disk does
         before = self._latched.get(halt.terminal)
         now = self._latched[halt.terminal] = stricter(before, halt) if before else halt
         if self._ledger is None:
             self._note("halt", now)
             return
-        await self._ledger.write(partial(self._arm, halt=halt))
-        # not released here: the row counts only once it was read, see _release_written
-        self._written[halt.terminal] = now
+        refused = self._refused.get(halt.terminal)
+        try:
+            await self._ledger.write(partial(self._arm, halt=halt, refused=refused))
+        except StoreError:
+            known = self._refused.get(halt.terminal)
+            self._refused[halt.terminal] = stricter(known, halt) if known else halt
+            raise
+        # one that was refused meanwhile is in no row: it is held here, as what came behind it
+        if self._refused.get(halt.terminal) is refused:
+            self._refused.pop(halt.terminal, None)
+            # not released here: the row counts only once it was read, see _release_written
+            self._written[halt.terminal] = now
         self.refresh()
 
     async def resume(self, terminal: str, *, by_admin: bool, by: str = "") -> Halt | None:
@@ -120,7 +138,8 @@ class KillSwitch:
             by: who does, as ``armed_by`` has it.
 
         Raises:
-            Forbidden: it is a person's, and this is none.
+            Forbidden: it is a person's, and this is none; or the console asks, and it is not
+                the console's.
             StoreError: it could not be lifted.
 
         """
@@ -129,25 +148,35 @@ class KillSwitch:
             if lifted is not None:
                 self._note("resume", lifted, by)
             return lifted
+        # one that the disk has not taken has no row that would be looked at
+        if terminal in self._latched:
+            halts.check_lift(self._latched[terminal], by_admin=by_admin, by=by)
         work = partial(self._lift, terminal=terminal, by_admin=by_admin, by=by)
         # the ledger tells no names: who lifts it is remembered for the event
         self._lifting[terminal] = by
+        asked = self._asked[terminal]
         try:
             lifted = await self._ledger.write(work)
-            self._latched.pop(terminal, None)
+            # a halt that was asked for during the write is not what is lifted, and has yet to be
+            # written
+            if self._asked[terminal] == asked:
+                self._latched.pop(terminal, None)
+                self._refused.pop(terminal, None)
             self.refresh()
         finally:
             self._lifting.pop(terminal, None)
         return lifted
 
-    def _arm(self, connection: sqlite3.Connection, halt: Halt) -> None:
-        self._audit.record_with(connection, "kill_switch", **halts.noted("halt", halt))
-        halts.arm(connection, halt)
+    def _arm(self, connection: sqlite3.Connection, halt: Halt, refused: Halt | None) -> None:
+        for one in (refused, halt):
+            if one is not None:
+                self._audit.record_with(connection, "kill_switch", **halts.noted("halt", one))
+                halts.arm(connection, one)
 
     def _lift(
         self, connection: sqlite3.Connection, terminal: str, by_admin: bool, by: str
     ) -> Halt | None:
-        lifted = halts.lift(connection, terminal, by_admin=by_admin)
+        lifted = halts.lift(connection, terminal, by_admin=by_admin, by=by)
         if lifted is not None:
             noted = halts.noted("resume", replace(lifted, armed_by=by or lifted.armed_by))
             self._audit.record_with(connection, "kill_switch", **noted)
@@ -182,6 +211,8 @@ class KillSwitch:
         """Let the disk alone hold what it has: only once it was read, or a halt would be nowhere
         while its row cannot be read.
         """
+        if not self._written:
+            return
         for terminal, halt in self._written.items():
             if self._latched.get(terminal) is halt:
                 del self._latched[terminal]

@@ -128,12 +128,15 @@ class Reconciler:
         """Look once; return whether there is nothing to look for, for now."""
         terminal = self._guarded()
         session, account = terminal.session, terminal.account
+        if account is not None:
+            # without a link as well: another terminal of the account may have been faster
+            self._forget_ended(account)
         if session is None or account is None:
             return True  # the next link begins anew
         intents = self._log.unresolved(account)
-        self._forget_ended(account)
         if not intents and not self._settlements.has_work(account):
             return True
+        ends = False
         real = [intent for intent in intents if not intent.is_paper]
         papers = [intent for intent in intents if intent.is_paper]
         try:
@@ -145,7 +148,7 @@ class Reconciler:
         except TerminalDisconnected:
             # a link that is gone ends the loop, for the next one wakes it; paper alone being away
             # does not
-            return terminal.session is None
+            ends = terminal.session is None
         except GatewayError as error:
             logger.info("terminal %s: not reconciled yet: %s", self._name, error.name())
         except StoreError:
@@ -154,7 +157,7 @@ class Reconciler:
         except Exception:
             logger.exception("terminal %s cannot be reconciled", self._name)
         self._forget_ended(account)
-        return False
+        return ends
 
     def _forget_ended(self, account: Account) -> None:
         """Forget all commands that have ended, whoever has found that out: this one, another

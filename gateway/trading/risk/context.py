@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from ea_bridge.model import (
@@ -194,16 +194,19 @@ class RiskContext:
     def _adds_nothing(
         self, measure: Callable[[Iterable[Exposure]], Decimal], most: Decimal
     ) -> bool:
-        """Whether it does so also where nothing comes of orders the other way that are under way:
-        on a netting account these may outweigh it, and then be refused.
+        """Whether it does so also at the worst that comes of orders of its symbol under way.
+
+        On a netting account those the other way may outweigh it, and then be refused. Those its
+        own way, once they are filled, take from the other side what outweighs both of them.
         """
-        ours = [
-            reservation
-            for reservation in (*self.surely, *self.doubtful)
-            if reservation.buys == self.exposure.buys
+        added = self.exposure
+        under_way = (_reserved(reservation) for reservation in (*self.surely, *self.doubtful))
+        certain = self._there([]) + [
+            replace(exposure, is_open=exposure.symbol == added.symbol and not exposure.waits)
+            for exposure in under_way
+            if exposure.symbol != added.symbol or exposure.buys == added.buys
         ]
-        certain = self._there(ours)
-        return measure([*certain, self.exposure]) <= max(measure(certain), most)
+        return measure([*certain, added]) <= max(measure(certain), most)
 
     def _there(self, reservations: list[Reservation]) -> list[Exposure]:
         return [

@@ -27,7 +27,7 @@ from gateway.errors import (
     RiskLimit,
     TradeDisabled,
 )
-from gateway.schemas.convert import enums, word
+from gateway.schemas.convert import enums
 from gateway.trading.price_grid import exact
 from gateway.trading.trade_sessions import is_closed, opening
 
@@ -396,7 +396,7 @@ def _check_mode(context: RiskContext) -> None:
         return  # the order may close what is open: the broker tells
     ways = _CLOSED_WAYS.get(mode)
     if ways is not None and ways[0 if context.buys else 1]:
-        raise TradeDisabled(mode=word(enums.SYMBOL_TRADE_MODE, mode), symbol=info.name)
+        raise TradeDisabled(mode=enums.SYMBOL_TRADE_MODE[mode], symbol=info.name)
 
 
 def market_open(context: RiskContext) -> None:

@@ -16,7 +16,7 @@ from scripted_terminal import Scene, ScriptedTerminal
 
 from ea_bridge import commands, model
 from ea_bridge.commands import COMMANDS
-from ea_bridge.errors import BridgeError, CommandFailed, Unsupported
+from ea_bridge.errors import BridgeError, CommandFailed, NotSent, Unsupported
 from ea_bridge.model import TradeAction, TradeRequest
 from ea_bridge.protocol.messages import Trade
 from gateway.home.ledger import TABLES
@@ -145,6 +145,29 @@ async def test_what_cannot_be_written_did_not_happen(
     assert failed.value.err == commands.FILE_WRITE_ERROR
     assert [one.ticket for one in await house.positions()] == [kept.position]
     assert house.account.result_of(2) is None
+    await house.account.close()
+
+
+async def test_nothing_is_sent_to_books_that_could_not_be_begun(
+    ledger: Ledger, real: ScriptedTerminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fails under the first deposit: the order was not sent; the next one goes."""
+    house = House(ledger, real)
+    write, calls = ledger.write, 0
+
+    async def fails_second(*args: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise StoreError("the disk reports errors")
+        return await write(*args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "write", fails_second)
+        with pytest.raises(NotSent):
+            await house.send(1)
+    kept = await house.send(2)
+    assert [one.ticket for one in await house.positions()] == [kept.position]
     await house.account.close()
 
 

@@ -27,6 +27,9 @@ class LinkedTerminal(ScriptedTerminal):
         self.end_reason = ""
         self.lease_ms = 0
 
+    def take_in(self) -> None:
+        """Do nothing: no tick waits for its turn here."""
+
     def close(self, reason: str) -> None:
         """Give way to a newer link."""
         self.end_reason = reason

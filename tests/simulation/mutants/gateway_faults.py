@@ -227,6 +227,7 @@ STOPS = (
                 "            self.switch.check(order.tier)\n",
             ),
         ),
+        led_by=("token_revoked",),
     ),
     Mutant(
         "halt-not-kept",
@@ -247,10 +248,11 @@ STOPS = (
         (
             Change(
                 "gateway.auth.gate",
-                "        self.refresh()\n        entry = self._book.get(caller.tid)\n",
+                "        self._refresh(now_s)\n        entry = self._book.get(caller.tid)\n",
                 "        entry = self._book.get(caller.tid)\n",
             ),
         ),
+        led_by=("token_revoked",),
     ),
 )
 DISCONNECTS = (

@@ -57,7 +57,8 @@ Simulate = Callable[[Sequence[str]], Run]
 
 def simulate(words: Sequence[str]) -> Run:
     """Run the simulation in a process of its own."""
-    command = [sys.executable, "-m", "tests.simulation", *words, "--kills-every", str(KILLS_EVERY)]
+    whole = (*words, "--kills-every", str(KILLS_EVERY), "--shorten", "0")
+    command = [sys.executable, "-m", "tests.simulation", *whole]
     try:
         done = subprocess.run(
             command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=TIMEOUT_S

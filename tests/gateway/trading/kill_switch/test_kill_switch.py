@@ -331,3 +331,101 @@ async def test_a_halt_in_force_is_no_way_around_validation(scene: Scene) -> None
     with pytest.raises(GatewayError) as refused:
         await scene.ask("place_order", **BUY, no_such_param=1)
     assert refused.value.code == -32602
+
+
+async def test_a_halt_during_a_resume_holds(
+    switch: KillSwitch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is lifted is the halt before it, also where the disk does not take the new one."""
+    await switch.halt(halt())
+    write = ledger.write
+    resuming = asyncio.create_task(switch.resume("mt5-a", by_admin=True))
+    await asyncio.sleep(0)  # its write waits for the end of this turn
+
+    async def fails(*_: Any, **__: Any) -> Any:
+        raise StoreError("the disk reports errors")
+
+    monkeypatch.setattr(ledger, "write", fails)
+    with pytest.raises(StoreError):
+        await switch.halt(halt(reason="again"))
+    monkeypatch.setattr(ledger, "write", write)
+    lifted = await resuming
+    assert lifted is not None
+    assert lifted.reason == ""
+    assert [one.reason for one in switch.over("mt5-a")] == ["again"]
+    await switch.resume("mt5-a", by_admin=True)
+    assert switch.over("mt5-a") == []
+
+
+async def test_a_halt_that_the_disk_has_not_taken_is_lifted_by_nobody_else(
+    switch: KillSwitch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person's not by a token, one of this machine not by the console."""
+
+    async def fails(*_: Any, **__: Any) -> Any:
+        raise StoreError("the disk reports errors")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ledger, "write", fails)
+        with pytest.raises(StoreError):
+            await switch.halt(halt(by_admin=True))
+    with pytest.raises(Forbidden):
+        await switch.resume("mt5-a", by_admin=False, by="token A1b2C3d4E5f6")
+    with pytest.raises(Forbidden):
+        await switch.resume("mt5-a", by_admin=True, by=halts.BY_CONSOLE)
+    assert switch.over("mt5-a") == [halt(by_admin=True)]
+    await switch.resume("mt5-a", by_admin=True)
+    assert switch.over("mt5-a") == []
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_halt_that_the_disk_has_refused_is_written_with_the_next(
+    switch: KillSwitch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    """It is not forgotten for one that is less strict and that the console, say, may lift."""
+    write, calls = ledger.write, 0
+
+    async def fails_once(*args: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise StoreError("the disk reports errors")
+        return await write(*args, **options)
+
+    monkeypatch.setattr(ledger, "write", fails_once)
+    frozen = halt(reductions=False, by_admin=True)
+    from_afar = halt(armed_by=halts.BY_CONSOLE, by_admin=True)
+    asked = [asyncio.ensure_future(switch.halt(frozen))]
+    if not at_once:
+        await asyncio.wait(asked)
+    asked.append(asyncio.ensure_future(switch.halt(from_afar)))
+    first, _ = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(first, StoreError)
+    assert switch.over("mt5-a") == [frozen]
+    if at_once:
+        await switch.halt(from_afar)
+    with pytest.raises(Forbidden):
+        await switch.resume("mt5-a", by_admin=True, by=halts.BY_CONSOLE)
+    assert switch.over("mt5-a") == KillSwitch(ledger).over("mt5-a") == [frozen]
+    await switch.resume("mt5-a", by_admin=True)
+    assert switch.over("mt5-a") == KillSwitch(ledger).over("mt5-a") == []
+
+
+@pytest.mark.parametrize("lifts", [False, True])
+async def test_a_call_that_is_given_up_while_it_writes_counts_once_it_is_written(
+    switch: KillSwitch, ledger: Ledger, lifts: bool
+) -> None:
+    """Its row is written all the same, and looked at after the commit, also if it is ours."""
+    if lifts:
+        await switch.halt(halt())
+    work = switch.resume("mt5-a", by_admin=True) if lifts else switch.halt(halt("mt5-b"))
+    asked = asyncio.ensure_future(work)
+    await asyncio.sleep(0)  # its write waits for the end of this turn
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    await ledger.write(lambda connection: connection.execute("SELECT 1").fetchone())
+    assert switch.over("mt5-a") == []
+    assert switch.over("mt5-b") == ([] if lifts else [halt("mt5-b")])
+    await switch.resume("mt5-b", by_admin=True)
+    assert switch.over("mt5-b") == []

@@ -23,7 +23,7 @@ from gateway.storage.ledger import Ledger
 from gateway.trading.drain import DrainStage
 from gateway.trading.journal import Account
 from gateway.trading.kill_switch import service as module
-from gateway.trading.kill_switch.armed import SESSION, TIMER, Armed
+from gateway.trading.kill_switch.armed import SESSION, TIMER, Armed, LeasePolicy
 from gateway.trading.kill_switch.halts import Halt
 from gateway.trading.kill_switch.service import KillSwitchService
 
@@ -209,6 +209,29 @@ async def test_the_ea_is_told_what_is_armed(desk: Desk) -> None:
         (module.LEASE_MS, "cancel_and_close"),
         (module.LEASE_MS, "cancel_and_close"),
     ]
+
+
+async def test_what_changes_right_behind_an_answer_is_told(desk: Desk) -> None:
+    """In the turn of the loop in which the EA's answer came: a session is held, and looked at
+    again, before anything else has run."""
+    leases: list[Any] = []
+    policies: list[LeasePolicy | None] = [LeasePolicy(action="cancel_and_close", own=False)]
+
+    def lease(params: Any) -> Lease:
+        leases.append(params)
+        return Lease(lease_ms=params.lease_ms)
+
+    desk.scene.script.answers["lease_set"] = lease
+    session: Any = desk.linked.link(caps="ticks,deals,lease")
+    keeper = module.LeaseKeeper(lambda _: session, lambda _: policies[-1], lambda *_: None)
+    keeper.look(NAME)
+    async with asyncio.timeout(20):
+        while not keeper.is_held(NAME):  # noqa: ASYNC110  # each turn of the loop counts
+            await asyncio.sleep(0)
+    policies.append(None)
+    keeper.look(NAME)
+    await until(lambda: leases[-1].lease_ms == 0)
+    keeper.close()
 
 
 async def test_what_an_ea_has_done_by_itself_is_told(desk: Desk) -> None:

@@ -33,6 +33,24 @@ async def test_nothing_is_remembered_of_what_somebody_else_found_out(kept: Kept)
     assert reconciler._schedule._looks == {}
 
 
+async def test_nothing_is_remembered_of_what_was_found_out_before_the_link_was_gone(
+    kept: Kept,
+) -> None:
+    """Another terminal of the account was faster; this one is gone at its next look."""
+    await kept.lose("a")
+    [intent] = kept.log.unresolved(kept.here())
+    kept.results("taken")
+    await kept.look()
+    patience = kept.reconciler._patience
+    assert patience._heard_since_s
+    intent.stage = intent.sends[0].stage = Stage.NOT_SENT
+    kept.log._unresolved.clear()
+    kept.scene.disconnect()
+    assert await kept.reconciler._round()
+    assert patience._heard_since_s == {}
+    assert kept.reconciler._schedule._looks == {}
+
+
 async def test_a_table_changes_no_end_that_was_found_meanwhile(kept: Kept) -> None:
     """Its answer was unclear, and would make an unknown outcome of what is told to be rejected."""
     await kept.lose("a")

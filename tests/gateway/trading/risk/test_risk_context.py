@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as replace_record
 from decimal import Decimal
+from itertools import product
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from scripted_answers import ORDER, POSITION
@@ -21,6 +23,7 @@ from gateway.trading.risk.counters import OrderRate, Reservation
 from gateway.trading.risk.facts import AccountFacts
 
 OPTIONS = ExecutionOptions(client_order_id="a", deadline=Deadline.of(lambda: 0, None, None))
+SYMBOLS = ("EURUSD", "GBPUSD")
 LOTS = st.integers(1, 50).map(lambda count: Decimal(count) / 10)
 
 
@@ -97,6 +100,64 @@ def test_what_is_there_already_refuses_nothing_that_adds_nothing() -> None:
     assert netting.measured(netting.lots, Decimal(2)) == 2
     hedging = context(positions=[long], order=order)
     assert hedging.measured(hedging.lots, Decimal(2)) == 6
+
+
+def test_an_order_under_way_the_same_way_leaves_the_next_less_room() -> None:
+    """Buys that wait outweigh each of two sales, until one of them is filled."""
+    waiting = [
+        replace(ORDER, symbol="EURUSD", type=int(kind), volume_current=volume)
+        for kind, volume in ((OrderType.BUY_LIMIT, 2.0), (OrderType.SELL_LIMIT, 1.3))
+    ]
+    sale = TradeRequest(
+        action=int(TradeAction.DEAL), symbol="EURUSD", type=int(OrderType.SELL), volume=0.2
+    )
+    order = PreparedOrder(request=sale, options=OPTIONS)
+    alone = context(mode="netting", orders=waiting, order=order)
+    assert alone.measured(alone.lots, Decimal(1)) == 1
+    beside = replace_record(alone, surely=[reserved("0.5", buys=False)])
+    assert beside.measured(beside.lots, Decimal(1)) == 2
+
+
+@given(
+    held=st.integers(-50, 50).map(lambda count: Decimal(count) / 10),
+    limits=st.tuples(LOTS, LOTS),
+    under_way=st.lists(st.tuples(st.sampled_from(SYMBOLS), LOTS, st.booleans()), max_size=4),
+    most=LOTS,
+)
+def test_what_passes_is_within_the_limit_or_adds_nothing_whatever_is_filled(
+    held: Decimal,
+    limits: tuple[Decimal, Decimal],
+    under_way: list[tuple[str, Decimal, bool]],
+    most: Decimal,
+) -> None:
+    """Each of the orders under way is filled or refused before it: in no case does it go beyond
+    what is there by then, if that is above the limit.
+    """
+    position = replace(POSITION, symbol="EURUSD", type=int(held < 0), volume=float(abs(held)))
+    pending = [
+        replace(ORDER, symbol="EURUSD", type=int(kind), volume_current=float(lots))
+        for kind, lots in zip((OrderType.BUY_LIMIT, OrderType.SELL_LIMIT), limits, strict=True)
+    ]
+    beside = [
+        replace_record(reserved(f"{lots}", buys=buys), symbol=symbol)
+        for symbol, lots, buys in under_way
+    ]
+    netting = context(mode="netting", positions=[position], orders=pending, surely=beside)
+    assume(netting.measured(netting.lots, most) <= most)
+
+    listed = [
+        Exposure("EURUSD", abs(held), buys=held > 0, is_open=True),
+        Exposure("EURUSD", limits[0], buys=True, waits=True),
+        Exposure("EURUSD", limits[1], buys=False, waits=True),
+    ]
+    for are_filled in product((False, True), repeat=len(under_way)):
+        filled = [
+            Exposure(symbol, lots, buys, is_open=True)
+            for (symbol, lots, buys), is_filled in zip(under_way, are_filled, strict=True)
+            if is_filled
+        ]
+        before = netting.lots([*listed, *filled])
+        assert netting.lots([*listed, *filled, netting.exposure]) <= max(before, most)
 
 
 def test_an_order_that_may_be_counted_twice_settles_nothing() -> None:
