@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from ea_bridge import host
 from ea_bridge.model import (
     SUCCESSES,
     Position,
@@ -199,7 +200,7 @@ class RunningTrails:
         try:
             fresh.write_bytes(msgspec.json.encode(list(self._running.values())))
             # in one step: a terminal that is killed finds the old file or the new one
-            fresh.replace(self._path)
+            host.replace_file(fresh, self._path)
         except OSError as error:
             _log.warning("%s is not written: %s", self._path, error)
 

@@ -427,6 +427,6 @@ class DevicePin:
             fresh = self.path.with_name(f"{self.path.name}.new")
             fresh.write_text(f"{device}\n", encoding="utf-8")
             # in one step: half an id would lock out the right daemon
-            fresh.replace(self.path)
+            host.replace_file(fresh, self.path)
         except OSError as error:
             _log.warning("%s is not written, so the next run trusts anew: %s", self.path, error)

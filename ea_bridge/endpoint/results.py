@@ -30,6 +30,7 @@ from typing import Any, BinaryIO, Literal
 
 import msgspec
 
+from ea_bridge import host
 from ea_bridge.commands import FILE_WRITE_ERROR, TOO_LATE
 from ea_bridge.model import History
 from ea_bridge.model.struct import Page
@@ -218,7 +219,7 @@ class ResultStore:
             with open(fresh, "wb", opener=_private) as file:
                 file.writelines(_encoder.encode(note) + b"\n" for note in notes)
                 self._settle(file)
-            fresh.replace(self._path)
+            host.replace_file(fresh, self._path)
             self._settle_folder(self._path.parent)
         except OSError as error:
             _log.warning("%s is not written anew, so it grows: %s", self._path, error)

@@ -186,7 +186,7 @@ def _opened(text: str | bytes, did: str, where: str) -> Checkpoint:
         facts = json.loads(text)
         key = public_key(facts["key"])
         if device_id(key) != did:
-            raise BadCheckpoint(f"{where} was signed by another device than this home's")
+            raise BadCheckpoint(f"{where} was signed by another machine than this home's")
         head = open_head(facts["checkpoint"], key)
     except (ValueError, KeyError, TypeError, AttributeError, EnvelopeError):
         raise BadCheckpoint(f"{where} is damaged or forged") from None

@@ -4,7 +4,7 @@ An entry is one row, as the JSON that is hashed. Every entry has ``ts`` (UTC mil
 ``mono_us`` (a clock that no person sets, to tell how much later one thing was than another),
 ``boot`` (which run of which program) and ``event``. Beside them stand what fits: ``actor`` (id of
 a token, ``cli`` or ``daemon``), ``terminal``, ``object`` (what it was done to), ``outcome``,
-``reason``, and facts of the event.
+``reason``, ``address`` (of another machine that called), and facts of the event.
 
 No secret goes in: whoever records leaves them out, and as a second line of defence values under
 names that only secrets have are taken out here, and so is what looks like a token.
@@ -48,6 +48,9 @@ _SECRET_NAME = re.compile(
 _SECRET_TEXT = re.compile(
     r"mgt_[0-9A-Za-z]{13,}|eyJ[\w-]+\.[\w-]+\.[\w-]+|mtg\.(ticket|bearer)\.[A-Za-z0-9_=-]+"
 )
+_TOKEN_MARKS = (b"mgt_", b"eyJ", b"mtg.")
+"""One of them stands in all that :data:`_SECRET_TEXT` takes out."""
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 _HEAD = ("ts", "mono_us", "boot", "event", "actor", "terminal", "object", "outcome", "reason")
 
 
@@ -56,6 +59,16 @@ def encode(entry: Mapping[str, Any]) -> bytes:
 
     Never raises for what a value is: what is no JSON is written as text.
     """
+    if not any(map(_is_secret, entry)):
+        plain = {
+            name: value if type(value) in _PLAIN else _cleaned(name, value)
+            for name, value in entry.items()
+        }
+        body = _json(plain)
+        # nearly always, and it costs half: so short that no text of it is to be cut, and nothing
+        # in it looks like a token
+        if len(body) <= MAX_TEXT and not any(mark in body for mark in _TOKEN_MARKS):
+            return body
     body = _json({name: _cleaned(name, value) for name, value in entry.items()})
     if len(body) <= MAX_ENTRY:
         return body
@@ -105,8 +118,8 @@ HOUR_S = 3600.0
 MAX_KINDS = 4096
 """Counted at a time; of more kinds nothing is left out."""
 
-Kind = tuple[str, str | None, str | None, str | None]
-"""Event, outcome, reason and actor."""
+Kind = tuple[str, str | None, str | None, str | None, str | None]
+"""Event, outcome, reason, actor, and the address of an actor who was let in."""
 
 logger = logging.getLogger(__name__)
 
@@ -174,20 +187,27 @@ class Audit:
                 that an actor whom nobody has checked does not belong there; name it ``object``.
 
         """
-        self._sample(self._often, event, fields)
+        self._sample(self._often, None, event, fields)
 
     def once_an_hour(self, event: str, **fields: Any) -> None:
-        """Note what goes on and on, such as a bot that shows its token with each call."""
-        self._sample(self._hourly, event, fields)
+        """Note what goes on and on, such as a bot that shows its token with each call.
+
+        Its ``address`` makes the kind, too: a stolen token must not hide behind its owner's bot.
+        """
+        self._sample(self._hourly, fields.get("address"), event, fields)
 
     def count_left_out(self, *, at_end: bool = False) -> None:
         """Note how many of a flood were left out, where it is over; to be called now and then."""
         for sampler in (self._often, self._hourly):
-            for (event, outcome, reason, actor), more in sampler.over(all_of_them=at_end):
-                self.record(event, outcome=outcome, reason=reason, actor=actor, more=more)
+            for (event, outcome, reason, actor, address), more in sampler.over(all_of_them=at_end):
+                facts = {"outcome": outcome, "reason": reason, "actor": actor, "address": address}
+                self.record(event, more=more, **facts)
 
-    def _sample(self, sampler: Sampler, event: str, fields: dict[str, Any]) -> None:
-        kind = (event, fields.get("outcome"), fields.get("reason"), fields.get("actor"))
+    def _sample(
+        self, sampler: Sampler, address: str | None, event: str, fields: dict[str, Any]
+    ) -> None:
+        outcome, reason, actor = (fields.get(name) for name in ("outcome", "reason", "actor"))
+        kind = (event, outcome, reason, actor, address)
         left_out = sampler.take(kind)
         if left_out is not None:
             self.record(event, more_before=left_out or None, **fields)

@@ -113,7 +113,7 @@ def _looked_at(
                 faults.add(fault)
         if b'"event":"' + MISMATCH.encode() + b'"' in entry:
             faults.add(
-                TrailFault(n, "noted", f"at row {n} a daemon found the trail cut or replaced")
+                TrailFault(n, "noted", f"at row {n} a gateway found the trail cut or replaced")
             )
         expected, previous = max(n, 0) + 1, hashed
     for fault in check_end(store, checkpoint):

@@ -14,6 +14,7 @@ from gateway.auth.console_clock import ConsoleClock
 from gateway.auth.leases import Leases
 from gateway.auth.records import RecordBook
 from gateway.credentials.alert import AlertOrder, open_alert
+from gateway.credentials.console_call import ConsoleCall, open_call
 from gateway.credentials.daemon_api import Synced, TokenOffer
 from gateway.credentials.envelope import EnvelopeError, decode64
 from gateway.credentials.event import ConsoleEvent, DeviceState, open_event, open_state
@@ -95,7 +96,7 @@ class ConsoleSnapshot:
         """
         event = open_event(envelope, self._book.keys("evt", self._now_s(claimed_s)))
         if event.did != self._did:
-            raise EnvelopeError("an event for another device")
+            raise EnvelopeError("an event for another machine")
         if event.iss != self._book.issuer:
             raise EnvelopeError("an event of another issuer")
         return event
@@ -109,10 +110,24 @@ class ConsoleSnapshot:
         """
         alert = open_alert(envelope, self._book.keys("alert", self._now_s(0)))
         if alert.did != self._did:
-            raise EnvelopeError("an alert for another device")
+            raise EnvelopeError("an alert for another machine")
         if alert.iss != self._book.issuer:
             raise EnvelopeError("an alert of another issuer")
         return alert
+
+    def call(self, envelope: str) -> ConsoleCall:
+        """Verify a call for this device; line, deadline and once are for who carries it out.
+
+        Raises:
+            EnvelopeError: it is none.
+
+        """
+        call = open_call(envelope, self._book.keys("call", self._now_s(0)))
+        if call.did != self._did:
+            raise EnvelopeError("a call for another device")
+        if call.iss != self._book.issuer:
+            raise EnvelopeError("a call of another issuer")
+        return call
 
     def accept(self, synced: Synced, asked_at_boot_s: float, nonce: str) -> None:
         """Take over all that holds now.
@@ -190,13 +205,13 @@ class ConsoleSnapshot:
     def _state(self, envelope: str, keyset: KeySet, now_s: int) -> DeviceState:
         state = open_state(envelope, keyset.keys_for("state", now_s))
         if state.did != self._did:
-            raise EnvelopeError("a state for another device")
+            raise EnvelopeError("a state for another machine")
         if state.iss != keyset.iss:
             raise EnvelopeError("a state of another issuer")
         if self._is_adopted() and state.seq < self._book.seen.of("state", self._did).version:
             raise EnvelopeError(
                 "the console's state is older than one seen before: was it restored from a "
-                "backup? Then revoke and approve this device there anew"
+                "backup? Then revoke and approve this machine there anew"
             )
         return state
 
@@ -223,7 +238,7 @@ class ConsoleSnapshot:
             try:
                 opened = open_lease(lease, keyset.keys_for("lease", now_s))
                 if (opened.tid, opened.did, opened.iss) != (offer.tid, self._did, keyset.iss):
-                    raise EnvelopeError("it is for another token or device")
+                    raise EnvelopeError("it is for another token or machine")
                 if opened.epoch < self._book.seen.of("epoch", offer.tid).version:
                     raise EnvelopeError("it is older than a revocation")
                 epoch, signed = opened.epoch, opened.iat

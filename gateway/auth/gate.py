@@ -155,7 +155,7 @@ class Gate:
             raise self._unauthorized("device_pending" if waits else "unknown")
         return self._admitted(entry)
 
-    def admit_alert(self, tid: str) -> Caller:
+    def admit_signed(self, tid: str) -> Caller:
         """Let in what the console has signed in the name of a token: no more than its holder may.
 
         Raises:
@@ -198,11 +198,12 @@ class Gate:
                 ``reason``, ``tier``, ``since`` (UTC milliseconds, or null) and ``retry_after_ms``.
 
         """
-        self.refresh()
+        now_s = self._now_s()
+        self._refresh(now_s)
         entry = self._book.get(caller.tid)
         if entry is None:
             raise self._unauthorized("unknown")
-        allowance = self._allowance(entry)
+        allowance = self._allowance(entry, now_s)
         if allowance.tier is Tier.NONE:
             raise self._unauthorized(allowance.reason)
         if entry.generation != caller.generation:
@@ -213,7 +214,9 @@ class Gate:
     def allowance(self, tid: str) -> Allowance:
         """Return what a token may do now, for those who tell people of it."""
         entry = self._book.get(tid)
-        return Allowance(Tier.NONE, "unknown") if entry is None else self._allowance(entry)
+        if entry is None:
+            return Allowance(Tier.NONE, "unknown")
+        return self._allowance(entry, self._now_s())
 
     def may_trade(self, tid: str) -> bool:
         """Whether a token has the scope to trade, as far as its record says now."""
@@ -270,8 +273,11 @@ class Gate:
 
     def refresh(self) -> None:
         """Take over what was written since; done with each check."""
+        self._refresh(self._now_s())
+
+    def _refresh(self, now_s: int) -> None:
         try:
-            changed = self._book.refresh(self._now_s())
+            changed = self._book.refresh(now_s)
             if self._leases is not None:
                 self._leases.refresh()
         except StoreError as error:
@@ -337,6 +343,11 @@ class Gate:
         entries = self._book.entries()
         return sorted({one.terminal for one in entries if one.record.uid_hash == owner})
 
+    def open_tokens(self) -> list[tuple[str, str]]:
+        """Return the tokens that are let in now: each id, with the name of its terminal."""
+        entries = [one for one in self._book.entries() if self._refusal(one) is None]
+        return [(one.record.tid, one.terminal) for one in entries]
+
     def open_terminals(self, owner: str) -> list[str]:
         """Return the names of those of them that have a token which is let in now."""
         entries = [one for one in self._book.entries() if one.record.uid_hash == owner]
@@ -351,15 +362,15 @@ class Gate:
             self._is_displaced = True
 
     def _refusal(self, entry: TokenEntry) -> str | None:
-        allowance = self._allowance(entry)
+        allowance = self._allowance(entry, self._now_s())
         return allowance.reason if allowance.tier is Tier.NONE else None
 
-    def _allowance(self, entry: TokenEntry) -> Allowance:
+    def _allowance(self, entry: TokenEntry, now_s: int) -> Allowance:
         if self._is_displaced or (
             self._blind_since is not None and self._monotonic_s() - self._blind_since > BLIND_S
         ):
             return Allowance(Tier.NONE, "lease_expired")
-        refusal = entry.refusal(self._now_s())
+        refusal = entry.refusal(now_s)
         if refusal is not None:
             return Allowance(Tier.NONE, refusal)
         return EVERYTHING if self._leases is None else self._leases.allowance(entry)

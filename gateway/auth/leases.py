@@ -247,7 +247,7 @@ class Leases:
         if lease.tid != tid:
             raise EnvelopeError("it is for another token")
         if lease.did != self._did:
-            raise EnvelopeError("it is for another device")
+            raise EnvelopeError("it is for another machine")
         if lease.iss != self._book.issuer:
             raise EnvelopeError("it comes from another issuer")
         if lease.epoch < self._book.seen.of("epoch", tid).version:

@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from ea_bridge import host
 from ea_bridge.registry import ChangeKind, TerminalChange, TerminalFacts, TerminalRegistry
 
 FILE = "terminals.json"
@@ -56,7 +57,7 @@ def _write(path: Path, registry: TerminalRegistry) -> None:
         with open(os.open(fresh, flags, 0o600), "wb") as file:
             file.write(orjson.dumps({"terminals": facts}))
         # renamed: who reads sees the old list or the new one, never half of it
-        fresh.replace(path)
+        host.replace_file(fresh, path)
 
 
 def _told(facts: TerminalFacts) -> dict[str, Any]:

@@ -177,12 +177,12 @@ class Ledger:
         new_writer: NewGroupWriter = WritingThread,
     ) -> None:
         self._reserve = reserve
-        self.reader = Store(home, migrations, database=DATABASE)
+        self.reader = Store(home, migrations, database=DATABASE, check="later")
         """For reading, in the thread that made the ledger; sees what has been committed."""
         try:
             # not checked: the reader has just looked through the same file
             self._writer = Store(
-                home, migrations, database=DATABASE, shared=True, check=False, checkpoints=False
+                home, migrations, database=DATABASE, shared=True, check="never", checkpoints=False
             )
             self._writer.be_patient(patient=False)  # but in the thread: the loop does not wait
         except BaseException:
@@ -206,6 +206,8 @@ class Ledger:
         """Writes that are on the disk, since the start."""
         self.failed = 0
         """Writes that are not."""
+        self.damage: StoreError | None = None
+        """What :meth:`look_through` has found: nothing may trade by such a ledger."""
         # last: its thread may call back at once
         self._groups = new_writer(self._write_group, self._checkpoint)
 
@@ -213,6 +215,11 @@ class Ledger:
     def waiting(self) -> int:
         """Number of writes that are not on the disk yet."""
         return len(self._waiting) + self._handed
+
+    @property
+    def is_check_due(self) -> bool:
+        """Whether :meth:`look_through` has something to do."""
+        return self.reader.is_check_due
 
     @property
     def has_reserve(self) -> bool:
@@ -228,6 +235,19 @@ class Ledger:
             self._groups.close()
             self._writer.close()
             self.reader.close()
+
+    async def look_through(self) -> None:
+        """Look for damage in a file that was too large for that at the start; see :attr:`damage`.
+
+        At two gigabytes that takes two minutes, in which orders are served. Cancel it at the end.
+        """
+        try:
+            await asyncio.to_thread(self.reader.look_through)
+        except StoreError as error:
+            logger.critical("%s", error)
+            self.damage = error
+        finally:
+            self.reader.stop_looking()
 
     async def write(self, work: Work[T], *, is_small: bool = False, adds_risk: bool = False) -> T:
         """Do some work within a transaction; return its result once that is on the disk.

@@ -20,7 +20,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ea_bridge import host
 from gateway.storage import reserve
@@ -58,6 +58,10 @@ _REMEDIES = {
 """By SQLite's result code; any other is a mistake in our SQL and is not caught."""
 _SURELY_UNDONE = frozenset({"BUSY", "CONSTRAINT", "FULL"})
 """Codes of a commit of which the log lacks the end, so that nothing brings it back."""
+LOOK_STEPS = 10_000
+"""Of SQLite, until it asks again whether to go on looking for damage: less than a megabyte."""
+_NOT_LOOKED = frozenset({"BUSY", "INTERRUPT", "LOCKED"})
+"""Codes that say nothing of a file that is looked through."""
 _LACKING = re.compile(r"no such table: (\w+)$")
 """If it is one of ours somebody has taken it away: all were made when the database was opened."""
 _MADE = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)")
@@ -87,7 +91,8 @@ class Store:
         database: name of its file.
         shared: other threads than that which made it may use it, one at a time.
         check: look through the file for damage, a large one once a day: that takes a second for
-            every 100 MB.
+            every 100 MB. ``later``: a large one is left to :meth:`look_through`, unless it was
+            found damaged before.
         checkpoints: put the pages of the log back into the file at commits, now and then; who does
             not calls :meth:`checkpoint`.
 
@@ -104,13 +109,17 @@ class Store:
         *,
         database: str = DATABASE,
         shared: bool = False,
-        check: bool = True,
+        check: Literal["now", "later", "never"] = "now",
         checkpoints: bool = True,
     ) -> None:
         # an older one fails at the first STRICT table, with an error that names no remedy
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 is needed")
         self.path = home / database
+        self.is_check_due = False
+        """Whether it is to be looked through by :meth:`look_through`."""
+        self._looking: sqlite3.Connection | None = None
+        self._may_look = True
         # to tell a table that somebody dropped from a mistake in our SQL
         self._tables = frozenset(_MADE.findall(" ".join(migrations)))
         # before SQLite opens it: that would make the file with the rights of the umask
@@ -264,16 +273,18 @@ class Store:
 
     # --- opening ---------------------------------------------------------------------------
 
-    def _prepare(self, migrations: Sequence[str], *, check: bool) -> None:
+    def _prepare(
+        self, migrations: Sequence[str], *, check: Literal["now", "later", "never"]
+    ) -> None:
         if not begin_wal(self._connection, BUSY_MS):
             raise StoreError(f"{self.path}: its file system has no WAL; use a local disk")
         # NORMAL syncs at checkpoints alone: a power cut would take commits back
         self._connection.execute("PRAGMA synchronous=FULL")
         # off by default, and a matter of each connection
         self._connection.execute("PRAGMA foreign_keys=ON")
-        if check:
+        if check != "never":
             self._sync_log()
-            self._check()
+            self._check(may_wait=check == "later")
         # looked at without a lock: most starts find that all is there
         if self._schema() != len(migrations):
             self._migrate(migrations)
@@ -295,14 +306,68 @@ class Store:
             if _code(error) != "FULL":  # the log was synced before the file wanted to grow
                 raise
 
-    def _check(self) -> None:
+    def _check(self, *, may_wait: bool) -> None:
         """Look for damage, unless the file is large and was looked through a short while ago."""
+        was_damaged = self._damaged.exists()
         is_small = self.path.stat().st_size <= SMALL_BYTES
         # from 0 on: a clock that was set back must not spare the check for ever
-        if is_small or not 0 <= _now_s() - self._checked_s() < CHECK_EVERY_S:
-            self._check_whole()
-            if not is_small:
-                self._note_check()
+        if is_small or was_damaged or not 0 <= _now_s() - self._checked_s() < CHECK_EVERY_S:
+            self.is_check_due = may_wait and not is_small and not was_damaged
+            if not self.is_check_due:
+                self._check_whole(self._connection)
+                self._damaged.unlink(missing_ok=True)
+                if not is_small:
+                    # where that cannot be written it is looked through at the next start again
+                    with suppress(StoreError), self.transaction() as connection:
+                        _note_check(connection)
+
+    @property
+    def _damaged(self) -> Path:
+        """File that is there from when damage is found beside the work until none is found."""
+        return self.path.with_name(f"{self.path.name}-damaged")
+
+    def look_through(self) -> None:
+        """Look for damage while others read and write; once, in any thread.
+
+        Raises:
+            StoreError: it is damaged. The next start looks before it does anything else.
+
+        """
+        # a connection of its own: the reading here lasts for minutes
+        with (
+            self.explained(),
+            closing(sqlite3.connect(self.path, timeout=BUSY_MS / 1000)) as other,
+        ):
+            self._looking = other
+            # interrupt() ends nothing but a statement that has begun; versions before 3.41 ask
+            # here only between the steps of a check, so that both are needed
+            other.set_progress_handler(lambda: not self._may_look, LOOK_STEPS)
+            try:
+                # asked after the connection is there: from now on a stop interrupts it
+                if not self._may_look:
+                    return
+                self._check_whole(other)
+            except (StoreError, sqlite3.DatabaseError) as error:
+                if isinstance(error, sqlite3.DatabaseError) and _code(error) in _NOT_LOOKED:
+                    return  # the next start looks again
+                # a disk that goes bad takes no new file either: what was found must be told all
+                # the same
+                with suppress(OSError):
+                    self._damaged.touch()
+                raise
+            finally:
+                self._looking = None
+            with suppress(sqlite3.DatabaseError):  # as where it cannot be written at the start
+                _note_check(other)
+                other.commit()
+
+    def stop_looking(self) -> None:
+        """End :meth:`look_through` early; any thread."""
+        self._may_look = False
+        looking = self._looking
+        if looking is not None:
+            with suppress(sqlite3.ProgrammingError):  # it has just ended by itself
+                looking.interrupt()
 
     def _checked_s(self) -> float:
         """Return when a large file was found sound, in Unix seconds. It says so itself, so that a
@@ -314,15 +379,9 @@ class Store:
         found = self._connection.execute("SELECT max(at_s) FROM store_checked").fetchone()[0]
         return -math.inf if found is None else float(found)
 
-    def _note_check(self) -> None:
-        with suppress(StoreError), self.transaction() as connection:
-            # where that cannot be written it is looked through at the next start again
-            connection.execute(_CHECKED)
-            connection.execute("INSERT OR REPLACE INTO store_checked VALUES (1, ?)", (_now_s(),))
-
-    def _check_whole(self) -> None:
+    def _check_whole(self, connection: sqlite3.Connection) -> None:
         # not integrity_check: that compares each index with its table, and takes far longer
-        problem: str = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        problem: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if problem != "ok":
             raise StoreError(f"{self.path}: {_REMEDIES['CORRUPT']} ({problem})")
 
@@ -387,6 +446,11 @@ def overwrite(connection: sqlite3.Connection) -> None:
     """
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     connection.execute(f"PRAGMA user_version={version}")
+
+
+def _note_check(connection: sqlite3.Connection) -> None:
+    connection.execute(_CHECKED)
+    connection.execute("INSERT OR REPLACE INTO store_checked VALUES (1, ?)", (_now_s(),))
 
 
 def _now_s() -> int:

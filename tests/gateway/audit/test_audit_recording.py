@@ -149,8 +149,22 @@ async def test_a_bot_that_calls_on_and_on_is_noted_once(ledger: Ledger):
     assert [entry["actor"] for entry in entries(ledger)] == ["AAAA", "BBBB"]
 
 
+async def test_a_stolen_token_does_not_hide_behind_its_owners_bot(ledger: Ledger):
+    audit = Audit(ledger)
+    for address in (None, "192.168.1.20", "192.168.1.21", "192.168.1.20", None):
+        audit.once_an_hour("access_granted", actor="AAAA", address=address)
+        audit.often("access_refused", outcome="refused", address=address)
+    audit.count_left_out(at_end=True)
+    await audit.written()
+    granted = [entry for entry in entries(ledger) if entry["event"] == "access_granted"]
+    assert [(entry.get("address"), entry.get("more")) for entry in granted] == [
+        *((None, None), ("192.168.1.20", None), ("192.168.1.21", None)),
+        *((None, 1), ("192.168.1.20", 1)),
+    ]
+
+
 def kind(reason: str) -> Kind:
-    return ("access_refused", "refused", reason, None)
+    return ("access_refused", "refused", reason, None, None)
 
 
 def test_after_its_time_a_kind_is_noted_again_with_the_number_of_those_before():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sqlite3
 import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 
 import pytest
@@ -208,6 +208,80 @@ def test_a_large_database_that_was_damaged_is_not_noted_as_sound(
             Store(home, [FIRST, SECOND])
 
 
+def later(home: Path) -> Store:
+    return Store(home, [FIRST, SECOND], check="later")
+
+
+def test_a_large_database_may_be_looked_through_beside_the_work(
+    home: Path, damage: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once a day, in another thread, while others write; who stops it has it done next time."""
+    monkeypatch.setattr(gateway.storage.store, "_now_s", lambda: 1_900_000_000)
+    with closing(later(home)) as stopped:
+        assert stopped.is_check_due
+        stopped.stop_looking()
+        stopped.look_through()
+    with closing(later(home)) as store:
+        assert store.is_check_due
+        with ThreadPoolExecutor(1) as pool:
+            looking = pool.submit(store.look_through)
+            write(store, "meanwhile")
+            looking.result()
+    with closing(later(home)) as store:
+        assert not store.is_check_due
+        assert texts(store)[-1] == "meanwhile"
+
+
+def test_a_look_ends_whenever_it_is_stopped(
+    home: Path, damage: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also in the moment before its statement begins: a stop must not wait for minutes."""
+    monkeypatch.setattr(gateway.storage.store, "_now_s", lambda: 1_900_000_000)
+    monkeypatch.setattr(gateway.storage.store, "LOOK_STEPS", 1)
+    check = Store._check_whole
+
+    def stopped(store: Store, connection: sqlite3.Connection) -> None:
+        store.stop_looking()
+        check(store, connection)
+
+    monkeypatch.setattr(Store, "_check_whole", stopped)
+    with closing(later(home)) as store:
+        store.look_through()
+    with closing(later(home)) as store:
+        assert store.is_check_due
+
+
+def test_damage_found_beside_the_work_is_seen_to_first_at_the_next_start(
+    home: Path, damage: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until the file is sound, as after a restored backup."""
+    shutil.copyfile(home / DATABASE, home / "backup.db")
+    damage()
+    monkeypatch.setattr(gateway.storage.store, "_now_s", lambda: 1_900_000_000)
+    with closing(later(home)) as store, pytest.raises(StoreError, match="damaged; restore"):
+        store.look_through()
+    for _ in range(2):
+        with pytest.raises(StoreError, match="damaged; restore"):
+            later(home)
+    for file in home.glob(f"{DATABASE}*"):
+        if not file.name.endswith("-damaged"):
+            file.unlink()
+    shutil.copyfile(home / "backup.db", home / DATABASE)
+    later(home).close()
+    assert not (home / f"{DATABASE}-damaged").exists()
+
+
+def test_damage_is_told_also_where_the_disk_takes_no_mark_of_it(
+    home: Path, damage: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that goes bad is often read-only by then; nothing may trade on all the same."""
+    damage()
+    monkeypatch.setattr(gateway.storage.store, "_now_s", lambda: 1_900_000_000)
+    (home / f"{DATABASE}-damaged").symlink_to(home / "nowhere" / "mark")
+    with closing(later(home)) as store, pytest.raises(StoreError, match="damaged; restore"):
+        store.look_through()
+
+
 def test_a_transaction_that_fails_changes_nothing(store: Store) -> None:
     """All or nothing, whatever the exception; the connection stays usable."""
     with suppress(KeyboardInterrupt), store.transaction() as db:
@@ -307,7 +381,7 @@ def test_what_was_committed_survives_the_end_of_the_process(home: Path, store: S
         FIRST,
         SECOND,
     )
-    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert killed.returncode == (-9 if os.name == "posix" else 9), killed.stderr
     assert texts(store) == ["1"]
 
 

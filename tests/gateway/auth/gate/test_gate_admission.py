@@ -32,8 +32,8 @@ def test_the_holder_of_a_token_is_let_in(house: House) -> None:
     [
         (["read"], {Scope.READ}),
         (["trade"], {Scope.READ, Scope.TRADE}),
-        (["admin"], set(Scope)),
-        (["admin", "read"], set(Scope)),
+        (["admin"], {Scope.READ, Scope.TRADE, Scope.ADMIN}),
+        (["admin", "remote"], set(Scope)),
     ],
 )
 def test_scopes_include_lesser_ones(house: House, scopes: list[str], held: set[Scope]) -> None:
