@@ -88,7 +88,7 @@ def encode(message: Message) -> bytes:
 
     """
     try:
-        return _encoder.encode(_flat(message) if isinstance(message, Cmd) else message)
+        return _command(message) if isinstance(message, Cmd) else _encoder.encode(message)
     except UnicodeEncodeError:
         raise LocalProtocolError("a text has half a surrogate pair") from None
 
@@ -125,17 +125,28 @@ def _raise_unless_unknown(line: bytes, error: Exception) -> None:
         raise UnreadableLine(f"a {tag} is malformed: {error}", tag) from error
 
 
-def _flat(cmd: Cmd) -> dict[str, Any]:
+def _command(cmd: Cmd) -> bytes:
+    """Return the line of a command: on the wire its params lie beside its own members."""
     if cmd.params is msgspec.UNSET:
         raise LocalProtocolError(f"{cmd.op} needs its params")
+    line = _encoder.encode(cmd)
+    # a null is a member without a value, or a NaN; or it stands in a text, which is rare
+    if b"null" in line:
+        return _encoder.encode(_flat(cmd, cmd.params))
+    # quotes within texts are escaped, so that this is found nowhere else
+    head, _, params = line.partition(b',"params":{')
+    return head + (params[:-1] if params == b"}}" else b"," + params[:-1])
+
+
+def _flat(cmd: Cmd, params: Struct) -> dict[str, Any]:
     flat: dict[str, Any] = {"t": "cmd", "id": cmd.id, "op": cmd.op}
     if cmd.ttl:
         flat["ttl"] = cmd.ttl
     if cmd.sent:
         flat["sent"] = cmd.sent
-    kind = type(cmd.params)
+    kind = type(params)
     for member, name in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
-        value = getattr(cmd.params, member)
+        value = getattr(params, member)
         # JSON has no NaN, and msgspec would write null: another command
         if isinstance(value, float) and not math.isfinite(value):
             raise LocalProtocolError(f"{name} of {cmd.op} is {value}")

@@ -58,6 +58,9 @@ of other kinds (an EA that sends bad prices between good heartbeats)."""
 class ConversationRole(enum.Enum):
     """A side of the conversation."""
 
+    # Enum's own is a function in Python, and the table of transitions is asked at each message
+    __hash__ = object.__hash__
+
     TERMINAL = enum.auto()
     DAEMON = enum.auto()
 
@@ -73,6 +76,8 @@ class ConversationRole(enum.Enum):
 
 class ConversationState(enum.Enum):
     """States of the conversation."""
+
+    __hash__ = object.__hash__
 
     IDLE = enum.auto()
     GREETED = enum.auto()
@@ -149,6 +154,7 @@ class Connection:
         max_line: int = MAX_LINE_TO_EA,
     ) -> None:
         self.role = role
+        self._peer = role.peer
         self.state = IDLE
         self.counters = Counters()
         self.events = EventSequence(0)
@@ -177,7 +183,10 @@ class Connection:
         if len(line) > self.max_line_to_peer:
             raise LineTooLong(len(line), self.max_line_to_peer)
         # last: what could not be said leaves the conversation where it was
-        self._enter(state, message)
+        self.state = state
+        if isinstance(message, Welcome):
+            self._lines.max_size = MAX_LINE_TO_DAEMON
+            self.events = EventSequence(message.ack)
         return line + b"\n"
 
     def receive_data(self, data: bytes) -> list[Message]:
@@ -236,22 +245,16 @@ class Connection:
             self._in_a_row.pop(str(message.__struct_config__.tag), None)
 
     def _heard(self, message: Message) -> list[Message]:
-        state = self._next_state(self.role.peer, message)
+        state = self._next_state(self._peer, message)
         if state is None:
-            raise RemoteProtocolError(self._forbidden(self.role.peer, message))
-        self._enter(state, message)
+            raise RemoteProtocolError(self._forbidden(self._peer, message))
+        self.state = state
         if isinstance(message, _EVENTS):
-            return list(self.events.take(message))
+            return self.events.take(message)
         return [message]
 
     def _next_state(self, role: ConversationRole, message: Message) -> ConversationState | None:
         return TRANSITIONS.get((role, self.state, type(message)))
-
-    def _enter(self, state: ConversationState, message: Message) -> None:
-        self.state = state
-        if isinstance(message, Welcome) and self.role is DAEMON:
-            self._lines.max_size = MAX_LINE_TO_DAEMON
-            self.events = EventSequence(message.ack)
 
     def _forbidden(self, role: ConversationRole, message: Message) -> str:
         said = type(message).__name__
@@ -274,7 +277,7 @@ class EventSequence:
         """Events missing, as far as the numbers tell."""
         self._resumes_anywhere = False
 
-    def take(self, event: Event) -> list[Event]:
+    def take(self, event: Event) -> list[Message]:
         """Return what to hand on: nothing for a replay, and what was lost before a gap."""
         # the EA has dropped events itself and says so: the next number may be any
         if isinstance(event, Lost):
@@ -283,21 +286,16 @@ class EventSequence:
         # not counted: it is not missed when it is lost
         if event.q == 0:
             return [event]
-        if event.q <= self.last and not self._resumes_anywhere:
-            # told again after a reconnect, whose ack had not arrived
-            self.replayed += 1
-            return []
-        return [*self._gap_before(event.q), self._taken(event)]
+        if event.q != self.last + 1 and not self._resumes_anywhere:
+            if event.q <= self.last:
+                # told again after a reconnect, whose ack had not arrived
+                self.replayed += 1
+                return []
+            return [self._gap_before(event.q), event]
+        self.last, self._resumes_anywhere = event.q, False
+        return [event]
 
-    def _gap_before(self, q: int) -> list[Event]:
-        start = self.last + 1
-        if q == start or self._resumes_anywhere:
-            return []
+    def _gap_before(self, q: int) -> Lost:
+        start, self.last = self.last + 1, q
         self.gaps += q - start
-        return [Lost(start=start, until=q)]
-
-    def _taken(self, event: Event) -> Event:
-        if not isinstance(event, Lost):
-            self.last = event.q
-        self._resumes_anywhere = False
-        return event
+        return Lost(start=start, until=q)

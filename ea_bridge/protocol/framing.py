@@ -41,9 +41,14 @@ class LineReader:
         if not self._opened and data:
             self._check_opening(data[0])
         *ended, tail = data.split(b"\n")
+        if ended and self._tail:
+            self._keep(ended[0])
+            ended[0] = bytes(self._tail)
+            self._tail.clear()
         for piece in ended:
-            yield self._take(piece)
-        self._keep(tail)
+            yield self._line(piece)
+        if tail:
+            self._keep(tail)
 
     def _check_opening(self, byte: int) -> None:
         if byte != _OPENING:
@@ -51,11 +56,7 @@ class LineReader:
             raise RemoteProtocolError(reason)
         self._opened = True
 
-    def _take(self, piece: bytes) -> bytes:
-        if self._tail:
-            self._keep(piece)
-            piece = bytes(self._tail)
-            self._tail.clear()
+    def _line(self, piece: bytes) -> bytes:
         line = piece.removesuffix(b"\r")
         self._check_size(len(line))
         if line.startswith(_BLOB):

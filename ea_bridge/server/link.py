@@ -221,6 +221,10 @@ class BridgeLink(asyncio.BufferedProtocol):
         """Return how many bytes the kernel has not taken yet."""
         return self._transport.get_write_buffer_size() + sum(map(len, self._joined))
 
+    def flush(self) -> None:
+        """Hand on now what was read and waits for its turn."""
+        self._pacer.flush()
+
     def close(self) -> None:
         """Send what is unsent, then close; cut it off after :data:`CLOSE_S`."""
         if self._enrollment is not None:
@@ -563,7 +567,11 @@ class MessagePacer:
 
 
 def _count(messages: list[Message]) -> int:
-    return sum(len(message.d) for message in messages if isinstance(message, Ticks))
+    ticks = 0
+    for message in messages:
+        if isinstance(message, Ticks):
+            ticks += len(message.d)
+    return ticks
 
 
 def _cut(messages: list[Message]) -> list[list[Message]]:

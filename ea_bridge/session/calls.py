@@ -265,8 +265,7 @@ class Calls:
             raise ResultTooLarge(call.command.op, self._bounds.answer_bytes)
 
     def _finish(self, call: PendingCall, result: Any, error: BridgeError | None) -> None:
-        tables: tuple[dict[int, PendingCall], ...] = (self._in_flight, self._late)
-        if not any(table.pop(call.id, None) for table in tables):
+        if not (self._in_flight.pop(call.id, None) or self._late.pop(call.id, None)):
             return  # the answer itself made the session end, which settled every call
         self._unfinished -= call.size
         if call.future.done():

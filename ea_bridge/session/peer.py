@@ -38,6 +38,9 @@ class Wire(Protocol):
     def unsent(self) -> int:
         """Return how many bytes the kernel has not taken yet."""
 
+    def flush(self) -> None:
+        """Hand on now what was read and waits for its turn."""
+
     def close(self) -> None:
         """Send what is unsent, then close; cut it off where that takes too long."""
 
@@ -230,6 +233,10 @@ class PeerSession:
         # an EA stops telling at a full window, so half of one is acknowledged without delay
         if self.last_q - self._acknowledged >= WINDOW // 2:
             self._send_heartbeat(0)
+
+    def take_in(self) -> None:
+        """Take what was read and waits for its turn: it counts as acknowledged."""
+        self._wire.flush()
 
     def close(self, code: str) -> None:
         """Say ``bye`` and end the session, with all that is in flight."""

@@ -22,9 +22,19 @@ from zoneinfo import ZoneInfo
 from ea_bridge.model import DayOfWeek
 from ea_bridge.simulation.specs import TradingHours
 
-_AHEAD_OF_NEW_YORK_MS = 7 * 3_600_000
+_HOUR_MS = 3_600_000
+_AHEAD_OF_NEW_YORK_MS = 7 * _HOUR_MS
+_NEW_YORK = ZoneInfo("America/New_York")
 _WINTER_MS, _SUMMER_MS = 2 * 3_600_000, 3 * 3_600_000
 _LAST_YEAR = 2100
+
+
+@lru_cache(maxsize=256)
+def _offset_of_hour_ms(hour: int) -> int:
+    """Return broker time minus UTC in an hour since 1970: clocks are changed on the hour."""
+    offset = datetime.fromtimestamp(hour * 3600, UTC).astimezone(_NEW_YORK).utcoffset()
+    assert offset is not None  # an aware time has one
+    return int(offset.total_seconds()) * 1000 + _AHEAD_OF_NEW_YORK_MS
 
 
 class BrokerZone:
@@ -34,15 +44,9 @@ class BrokerZone:
     this clock as if it were UTC: "broker milliseconds" are its reading since 1970.
     """
 
-    def __init__(self) -> None:
-        self._new_york = ZoneInfo("America/New_York")
-
     def offset_ms(self, utc_ms: int) -> int:
         """Return broker time minus UTC at a moment."""
-        moment = datetime.fromtimestamp(utc_ms // 1000, UTC).astimezone(self._new_york)
-        offset = moment.utcoffset()
-        assert offset is not None  # an aware time has one
-        return int(offset.total_seconds()) * 1000 + _AHEAD_OF_NEW_YORK_MS
+        return _offset_of_hour_ms(utc_ms // _HOUR_MS)
 
     def to_broker_ms(self, utc_ms: int) -> int:
         """Turn UTC milliseconds into broker milliseconds."""

@@ -127,6 +127,8 @@ class Listener(Sink, Protocol):
     by_header: bool
     """Authenticated by the Authorization header, so it also hears what its token subscribed to
     over ``/rpc``."""
+    coalesces: bool
+    """It takes the events of one delivery in one frame; see :class:`~.outbox.Coalescer`."""
     outbox: Outbox
     """What waits for it while its transport is congested."""
     last_sent: float

@@ -284,6 +284,9 @@ class MemoryWire:
     def unsent(self) -> int:
         return self.backlog
 
+    def flush(self) -> None:
+        pass  # each message is handed on as it comes
+
     def close(self) -> None:
         self.closed = True
 

@@ -34,6 +34,12 @@ def rounded(amount: Decimal, digits: int) -> Decimal:
     return amount.quantize(_unit(digits), ROUND_HALF_UP)
 
 
+@lru_cache(maxsize=8192, typed=True)
+def _quoted(value: float, digits: int) -> Decimal:
+    # kept, because all positions of a symbol are valued at the same quote
+    return rounded(exact(value), digits)
+
+
 @cache
 def _unit(digits: int) -> Decimal:
     return ONE.scaleb(-digits)
@@ -118,7 +124,7 @@ class Prices:
         tick = self.tick(symbol.name)
         if tick is None:
             return None
-        return rounded(exact(tick.ask if buying else tick.bid), symbol.digits)
+        return _quoted(tick.ask if buying else tick.bid, symbol.digits)
 
     def rate(
         self,

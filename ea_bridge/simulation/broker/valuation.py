@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 
 from msgspec.structs import replace
 
@@ -29,20 +30,26 @@ def calc_mode(symbol: SymbolInfo) -> Mode:
     return Mode(symbol.trade_calc_mode or Mode.FOREX)
 
 
+@cache
+def _earns_by_ticks(mode: int) -> bool:
+    # kept, because it is asked for each position at every tick
+    return Mode(mode or Mode.FOREX) in _BY_TICKS
+
+
 def profit(
     symbol: SymbolInfo, volume: Decimal, opened: Decimal, closed: Decimal, *, long: bool
 ) -> Decimal:
     """Return the profit of a position, unrounded, in the symbol's profit currency."""
     move = closed - opened if long else opened - closed
     # futures and indices earn by ticks: their contract size is no factor
-    if calc_mode(symbol) in _BY_TICKS and symbol.trade_tick_size > 0:
+    if _earns_by_ticks(symbol.trade_calc_mode) and symbol.trade_tick_size > 0:
         return move * volume * exact(symbol.trade_tick_value) / exact(symbol.trade_tick_size)
     return move * volume * exact(symbol.trade_contract_size)
 
 
 def tick_value(symbol: SymbolInfo) -> Decimal:
     """Return what a move of one tick brings to a position of one lot, in the profit currency."""
-    if calc_mode(symbol) in _BY_TICKS:
+    if _earns_by_ticks(symbol.trade_calc_mode):
         return exact(symbol.trade_tick_value)
     return exact(symbol.trade_tick_size) * exact(symbol.trade_contract_size)
 
@@ -268,7 +275,8 @@ class Valuation:
     def floating(self, holding: Holding) -> Decimal:
         """Return the profit if the position closed now, without swap; 0 without a quote."""
         symbol = self.prices.symbol(holding.position.symbol)
-        price = self.closing_price(holding)
+        long = holding.position.type == PositionType.BUY
+        price = None if symbol is None else self.prices.price(symbol, not long)
         if symbol is None or price is None:
             return ZERO
         amount = self.profit(
@@ -276,7 +284,7 @@ class Valuation:
             holding.volume,
             holding.price,
             price,
-            long=holding.position.type == PositionType.BUY,
+            long=long,
             otherwise=holding.profit_rate,
         )
         return ZERO if amount is None else amount

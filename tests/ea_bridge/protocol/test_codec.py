@@ -54,6 +54,19 @@ def test_a_members_name_on_the_wire_is_kept_both_ways():
     assert Decoder(MANAGER_COMMANDS).decode(line) == cmd
 
 
+@pytest.mark.parametrize("symbol", ["null", ',"params":{', '"}}', "EUR\u20acUSD"])
+def test_a_text_of_a_command_may_hold_anything(symbol):
+    """Also what marks a member without a value, or where the params begin."""
+    cmd = m.Cmd(id=7, op="symbol_get", ttl=50, params=SymbolParams(symbol=symbol))
+    assert json.loads(encode(cmd)) == {
+        "t": "cmd",
+        "id": 7,
+        "op": "symbol_get",
+        "ttl": 50,
+        "symbol": symbol,
+    }
+
+
 def test_a_command_is_a_flat_object():
     """The params lie beside id and op; what is None is left out."""
     cmd = m.Cmd(id=7, op="orders_get", ttl=50, params=FilterParams(ticket=9))
@@ -170,6 +183,8 @@ def test_an_unknown_kind_of_message_is_none():
         b'{"t":"pending","user_code":"A","url":"https://x","expires_s":1,"error":"no\\nway"}',
         b'{"t":"auth","proof":"' + b"g" * 64 + b'"}',
     ],
+    # pytest tells a test's name in the environment, where Windows takes 32,767 characters
+    ids=lambda line: repr(line[:60]),
 )
 def test_what_is_no_message_is_unreadable(line):
     """Wrong types, bounds broken, no JSON, too deep: one error, and none other."""

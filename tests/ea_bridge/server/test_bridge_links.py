@@ -12,7 +12,7 @@ from ea_bridge.errors import NotSent, OutcomeUnknown
 from ea_bridge.model import TradeRequest
 from ea_bridge.protocol import messages as m
 from ea_bridge.server import BridgeServer
-from ea_bridge.server.link import MAX_TICKS
+from ea_bridge.server.link import MAX_TICKS, TickTurns
 from ea_bridge.token import parse_token
 
 EURUSD = commands.SymbolParams(symbol="EURUSD")
@@ -199,6 +199,24 @@ async def test_a_long_line_of_ticks_is_taken_in_pieces(bridge, hangs_up):
     assert min(len(one.d) for one in heard) > 0
     order = [*range(15_100), "state", *range(15_100, 15_400)]
     assert told(bridge.heard.events) == order
+
+
+async def test_what_an_older_link_has_read_is_told_before_the_newest_begins(bridge, monkeypatch):
+    """It counts as acknowledged, though it waits behind more ticks than a turn takes: the EA does
+    not tell it again."""
+    ea, session = await bridge.join()
+    asked = asyncio.create_task(session.request(commands.WATCH, WATCH))
+    cmd = await ea.hear(m.Cmd)
+    ea.say(m.Res(id=cmd.id, ok=True, d=raw({"sym": 1, "symbol": "EURUSD", "digits": 5})))
+    await asked
+    held = asyncio.Event()
+    monkeypatch.setattr(TickTurns, "_next", lambda turns: held.set())
+    ea.say(many_ticks(MAX_TICKS + 1), m.StateEvent(broker=False, q=1))
+    await held.wait()
+    assert (session.last_q, bridge.heard.events) == (1, [])
+    await bridge.join()
+    assert told(bridge.heard.events)[-1] == "state"
+    assert bridge.heard.kinds()[-1] == "connected"
 
 
 def told(events: list[m.Message]) -> list[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 
@@ -55,8 +56,9 @@ async def test_a_port_that_is_half_taken_is_not_used(authorizer, registry):
         squatter.listen()
         port = squatter.getsockname()[1]
         server = BridgeServer(authorizer, registry, device_id=DEVICE, port=port)
-        with pytest.raises(OSError, match="in use"):
+        with pytest.raises(OSError, match=f"port {port}") as refused:
             await server.start()
+        assert refused.value.errno == errno.EADDRINUSE
 
 
 async def test_the_daemon_proves_itself_first(bridge):

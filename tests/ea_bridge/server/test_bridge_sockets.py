@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import sys
 
@@ -27,8 +28,9 @@ def test_both_families_share_a_free_port(closing):
 def test_a_taken_port_is_an_error(closing):
     """When it was asked for by number."""
     taken = closing(sockets.listen(0))[0].getsockname()[1]
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(OSError, match=f"port {taken}") as refused:
         sockets.listen(taken)
+    assert refused.value.errno == errno.EADDRINUSE
 
 
 def test_connections_are_tuned_for_short_lines(closing):

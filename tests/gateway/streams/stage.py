@@ -57,6 +57,7 @@ class Ear(Listener):
         self.outbox = Outbox(1_048_576, 4096)
         self.last_sent = 0.0
         self.heartbeat_s = 15.0
+        self.coalesces = False
         self.on_gone = []
         self.congested = False
         self.log: list[dict[str, Any] | str] = []
@@ -130,6 +131,9 @@ class Wire:
 
     def unsent(self) -> int:
         return 0
+
+    def flush(self) -> None:
+        pass
 
     def close(self) -> None:
         pass

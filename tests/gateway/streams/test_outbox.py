@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,9 +11,12 @@ from gateway.streams import StreamEvent
 from gateway.streams.outbox import (
     BACKLOG_MESSAGES,
     BACKLOG_S,
+    COALESCED_BYTES,
     MERGE_AFTER_S,
     STALLED_S,
+    Coalescer,
     Outbox,
+    frame_payload,
     text_frame,
 )
 
@@ -222,3 +226,29 @@ def test_pieces_come_out_as_they_were_put_however_they_are_taken(
         pieces.append(cut.take(10, 0.0))
     assert whole.take(10**6, 0.0) == b"".join(pieces)
     assert (whole.size, whole.messages, cut.size, cut.messages) == (0, 0, 0, 0)
+
+
+def test_events_of_a_turn_become_one_array() -> None:
+    """Which the next connection of the group gets without another joining; one event stays so."""
+    events = [StreamEvent("t", True, text_frame(b'{"seq":%d}' % n)) for n in range(3)]
+    joined = b"".join(event.frame for event in events)
+    coalescer = Coalescer()
+    frames = coalescer.frames(events, joined)
+    assert orjson.loads(frame_payload(frames)) == [{"seq": 0}, {"seq": 1}, {"seq": 2}]
+    assert coalescer.frames(events, joined) is frames
+    assert coalescer.frames(events[:1], events[0].frame) == events[0].frame
+
+
+def test_an_array_is_no_longer_than_clients_take() -> None:
+    """A long turn becomes several, and nothing of it is lost."""
+    text = orjson.dumps("x" * 20_000)
+    events = [StreamEvent("t", True, text_frame(text)) for _ in range(7)]
+    left = Coalescer().frames(events, b"".join(event.frame for event in events))
+    found = []
+    while left:
+        assert left[:2] == b"\x81\x7e"
+        size = 4 + int.from_bytes(left[2:4])
+        assert size <= COALESCED_BYTES
+        found.append(orjson.loads(left[4:size]))
+        left = left[size:]
+    assert [len(array) for array in found] == [3, 3, 1]

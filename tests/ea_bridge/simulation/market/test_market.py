@@ -244,7 +244,7 @@ def test_a_symbol_without_depth_has_no_book(still: Market) -> None:
     assert still.book("GBPUSD") == []
 
 
-def test_an_hour_takes_no_more_memory_than_a_minute() -> None:
+def test_minutes_take_no_more_memory_than_one() -> None:
     """Whatever the pace: ticks are made, told and forgotten."""
     market = market_at(watched="EURUSD GBPUSD XAUUSD BTCUSD")
     tracemalloc.start()
@@ -252,7 +252,7 @@ def test_an_hour_takes_no_more_memory_than_a_minute() -> None:
         advance_to(market, WEDNESDAY + 2 * HOUR)  # whatever is kept, is kept by now
         gc.collect()
         before = tracemalloc.get_traced_memory()[0]
-        for seconds in range(0, 3600, 20):
+        for seconds in range(0, 1200, 20):
             advance_to(market, WEDNESDAY + 2 * HOUR + seconds * 1000)
         gc.collect()
         grown = tracemalloc.get_traced_memory()[0] - before
