@@ -10,16 +10,26 @@ from __future__ import annotations
 
 import ast
 import inspect
+import ipaddress
 import os
 import re
 import stat
 import textwrap
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -110,6 +120,33 @@ def _target_url(url: str) -> str:
     return url.rstrip("/")
 
 
+WIDEST_NETWORK = {4: 8, 6: 16}
+"""Bits at least that a network has fixed: one that takes in the world is no list."""
+
+
+def _listen_address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text)) if text else text
+    except ValueError:
+        raise PydanticCustomError(
+            "listen", "give an address of this machine such as 192.168.1.10; names will not do"
+        ) from None
+
+
+def _network(text: str) -> str:
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError:
+        raise PydanticCustomError(
+            "network", "give an address or a network such as 192.168.1.20 or 172.17.0.0/16"
+        ) from None
+    if network.prefixlen < WIDEST_NETWORK[network.version]:
+        raise PydanticCustomError(
+            "wide", "this takes in half the world: name the machines or networks that call"
+        )
+    return str(network)
+
+
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 ConsoleUrl = Annotated[str, AfterValidator(_console_url)]
 TargetUrl = Annotated[str, AfterValidator(_target_url)]
@@ -119,11 +156,52 @@ HostNames = Annotated[tuple[Annotated[str, AfterValidator(_host)], ...], Field(s
 Origins = Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], Field(strict=False)]
 
 
+Networks = Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], Field(strict=False)]
+
+
+class RemoteApi(Section):
+    """Address at which programs of other machines call: ``/rpc`` and ``/ws`` by TLS, nothing else.
+
+    Off while listen is empty. Read docs/remote.md first: a token needs the scope remote there.
+    """
+
+    listen: Annotated[str, AfterValidator(_listen_address)] = ""
+    """Address of this machine such as 192.168.1.10; 0.0.0.0 for all of IPv4, :: for all of IPv6;
+    empty: off."""
+    port: int = Field(default=7443, ge=0, le=65535)
+    """TCP port; 0 takes a free one."""
+    allow: Networks = ()
+    """Addresses and networks that may connect, such as 192.168.1.20; nobody else is answered."""
+    hosts: HostNames = ()
+    """Names that a Host header may carry beside the address of listen; all of them where that is
+    0.0.0.0 or ::."""
+    certificate: str = ""
+    """PEM file of a certificate and those above it; empty: one that signs itself, in the home."""
+    key_file: str = ""
+    """PEM file of its key, which its owner alone may read."""
+    max_connections: int = Field(default=64, ge=1)
+    """HTTP and WebSocket connections there; those of this machine have their own."""
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Self:
+        if not self.listen:
+            return self
+        if not self.allow:
+            raise PydanticCustomError("allow", "name in allow who may connect, or take listen out")
+        if ipaddress.ip_address(self.listen).is_unspecified and not self.hosts:
+            raise PydanticCustomError(
+                "hosts", "name in hosts what clients call this machine, or listen on one address"
+            )
+        if bool(self.certificate) != bool(self.key_file):
+            raise PydanticCustomError("certificate", "give certificate and key_file, or neither")
+        return self
+
+
 class Api(Section):
     """Address at which programs call: ``POST /rpc`` and ``GET /ws``.
 
-    It listens on 127.0.0.1 and ::1 only; nothing here can change that. From another machine
-    reach it through a tunnel that logs you in, such as ``ssh -L 7400:127.0.0.1:7400``.
+    It listens on 127.0.0.1 and ::1 only; nothing here can change that. For another machine there
+    is ``[api.remote]``, or a tunnel that logs you in, such as ``ssh -L 7400:127.0.0.1:7400``.
     """
 
     port: int = Field(default=7400, ge=0, le=65535)
@@ -132,6 +210,8 @@ class Api(Section):
     """Names that a Host header may carry beside 127.0.0.1, localhost and [::1]."""
     allowed_origins: Origins = ()
     """Web pages that may call, by their origin. Every other page is refused."""
+    remote: RemoteApi = RemoteApi()
+    """The section ``[api.remote]``."""
 
 
 class Bridge(Section):
@@ -205,6 +285,9 @@ class Console(Section):
     accept_alerts: bool = False
     """Carry out the orders of TradingView alerts that the console hands down, each as a call of
     its hook's token, within the rights and limits of that."""
+    manage_accounts: bool = False
+    """Let people register and change trading accounts here from the console, each in the name of
+    a token of their own with the right admin. Terminals can be halted from there without this."""
 
 
 class ConsoleServer(Section):
@@ -213,7 +296,7 @@ class ConsoleServer(Section):
     port: int = Field(default=7402, ge=0, le=65535)
     """TCP port on 127.0.0.1 and ::1; 0 takes a free one. A proxy in front of it does TLS."""
     public_url: ConsoleUrl = ""
-    """What people and daemons call it, if not http://127.0.0.1:PORT."""
+    """What people and gateways call it, if not http://127.0.0.1:PORT."""
     trusted_proxy: bool = False
     """Take the caller's address from the header X-Forwarded-For, as the proxy writes it.
 
@@ -461,9 +544,9 @@ def zeros(config: Config) -> list[str]:
     return [
         f"[{name}] {key} = 0 allows nothing; "
         + ("remove the line to lift it" if field.default is None else f'write "{NONE}" to lift it')
-        for name, section in Config.model_fields.items()
-        for key, field in fields(section).items()
-        if is_limit(field) and getattr(getattr(config, name), key) == 0
+        for name, model in sections()
+        for key, field in fields(model).items()
+        if is_limit(field) and getattr(attrgetter(name)(config), key) == 0
     ]
 
 
@@ -474,30 +557,33 @@ _BINDING = frozenset({"address", "bind", "host", "hosts", "interface", "listen"}
 
 def _complaint(error: ErrorDetails) -> str:
     section, *rest = (str(part) for part in error["loc"])
+    models = dict(sections())
+    if rest and f"{section}.{rest[0]}" in models:
+        section = f"{section}.{rest.pop(0)}"
     where = f"[{section}] {'.'.join(rest)}".rstrip()
     if error["type"] != "extra_forbidden":
         return f"{where}: {_lower(error['msg'])}{_default(section, rest)}"
     if not rest:
-        return f"{where}: there is no such section{_suggestion(section, Config.model_fields)}"
+        return f"{where}: there is no such section{_suggestion(section, models)}"
     # other servers have it, so people look for it; another spelling is not what they need
     if rest[-1] in _BINDING:
         return (
             f"{where}: the gateway listens on 127.0.0.1 and ::1 only; take the line out, and "
-            "reach it from another machine through a tunnel such as ssh -L"
+            "reach it from another machine through a tunnel such as ssh -L, or [api.remote]"
         )
-    known = fields(Config.model_fields[section])
+    known = fields(models[section])
     return f"{where}: there is no such setting{_suggestion(rest[-1], known)}"
 
 
-def _suggestion(given: str, known: dict[str, FieldInfo]) -> str:
+def _suggestion(given: str, known: Collection[str]) -> str:
     near = did_you_mean(given, known).get("did_you_mean")
     return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
 
 
 def _default(section: str, rest: list[str]) -> str:
-    if not rest or section not in Config.model_fields:
+    if not rest or section not in dict(sections()):
         return ""
-    field = fields(Config.model_fields[section]).get(rest[0])
+    field = fields(dict(sections())[section]).get(rest[0])
     return "" if field is None else f" (the default is {toml(field.default)})"
 
 
@@ -505,12 +591,30 @@ def _lower(message: str) -> str:
     return message[:1].lower() + message[1:]
 
 
-def fields(section: FieldInfo) -> dict[str, FieldInfo]:
-    """Return the settings of a section."""
-    model = section.annotation
-    assert isinstance(model, type)  # Config holds nothing but sections
-    assert issubclass(model, Section)
-    return model.model_fields
+class NamedSection(NamedTuple):
+    """Section by its name in the file, such as ``api.remote``."""
+
+    name: str
+    model: type[Section]
+
+
+def sections() -> Iterator[NamedSection]:
+    """Yield all sections, those within another one behind it."""
+    return _within(Config, "")
+
+
+def _within(model: type[BaseModel], prefix: str) -> Iterator[NamedSection]:
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            yield NamedSection(prefix + name, kind)
+            yield from _within(kind, f"{prefix}{name}.")
+
+
+def fields(model: type[Section]) -> dict[str, FieldInfo]:
+    """Return the settings of a section, without the sections within it."""
+    inner = {section.name for section in _within(model, "")}
+    return {key: field for key, field in model.model_fields.items() if key not in inner}
 
 
 # --- config.example.toml ---------------------------------------------------------------------
@@ -534,13 +638,10 @@ def example() -> str:
     A copy of it, as it is, changes nothing.
     """
     lines = ["# Settings of mt-gateway. Everything may be left out; shown are the defaults."]
-    for name, field in Config.model_fields.items():
-        section = field.annotation
-        assert isinstance(section, type)  # Config holds nothing but sections
-        assert issubclass(section, Section)
+    for name, section in sections():
         lines += ["", *_comment((section.__doc__ or "").replace("``", "")), f"[{name}]"]
         documentation = descriptions(section)
-        for key, setting in fields(field).items():
+        for key, setting in fields(section).items():
             line = f"{key} = {toml(setting.default)}"
             lines += _comment(f"{documentation[key]} {_span(setting)}")
             lines += [line if section.says_defaults else f"# {line}"]

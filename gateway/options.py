@@ -169,6 +169,10 @@ class Ready:
     auth_token: str | None = field(default=None, repr=False)
     terminal: str | None = None
     home: str | None = None
+    remote: str | None = None
+    """Where programs of other machines call, if they may."""
+    remote_pin: str | None = None
+    """Of its key, by which their clients know it."""
     live_page: str | None = field(default=None, repr=False)
     """Address of the live page; the demo's signs in once."""
     config: str | None = None

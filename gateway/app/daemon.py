@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 
@@ -20,18 +19,19 @@ from ea_bridge.sockets import bind_loopback
 from gateway import __version__
 from gateway.accounts import AccountBook
 from gateway.accounts.api import AccountsApi
+from gateway.accounts.console_calls import ConsoleCalls
 from gateway.accounts.service import AccountsService
 from gateway.audit.service import AuditService, note_denied, note_terminal
 from gateway.auth.caller import Caller
 from gateway.auth.console_clock import Clocks
 from gateway.auth.console_snapshot import ConsoleBook
 from gateway.auth.gate import Gate, TerminalDoor
-from gateway.background import background, next_look
+from gateway.background import background
 from gateway.config import Config
 from gateway.console_link import LinkTimings, StoppedCounts, Uplink
 from gateway.console_link.http import ConsoleFailure
 from gateway.credentials.device import device_words
-from gateway.home import drain_file
+from gateway.home.drain import drained
 from gateway.home.home import Home
 from gateway.home.home_console import MadeBy
 from gateway.home.ledger import open_ledger
@@ -52,9 +52,9 @@ from gateway.rpc.server import WebServer
 from gateway.runtime import ConsoleView, RuntimeInfo
 from gateway.storage.ledger import NewGroupWriter, WritingThread
 from gateway.storage.reserve import Reserve
-from gateway.trading.drain import DrainStage
 
 from .catalogue import build_catalogue
+from .remote import listen_remote
 
 if TYPE_CHECKING:
     from gateway.mt4_manager.service import ManagerService
@@ -62,12 +62,6 @@ if TYPE_CHECKING:
 
 PASSING = frozenset({"lease_expired", "device_pending"})
 """Reasons to refuse a token that end without a new token."""
-
-DRAIN_LOOK_S = 0.25
-"""How often a request to drain is looked for."""
-DRAIN_POLL_S = 0.02
-"""How often the gateway looks, while it drains, whether something is under way: a program that
-closes one position after the other must not hide the moments between."""
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +84,8 @@ class Gateway:
 
     Raises:
         WrongHome: the home has a console, and the configuration names none.
-        ConfigError: a notification has no secret, or nowhere to go.
+        ConfigError: a notification has no secret, or nowhere to go; or the certificate for other
+            machines cannot be used.
         StoreError: the ledger cannot be used; the message says what to do.
         OSError: a port is taken.
 
@@ -125,6 +120,9 @@ class Gateway:
             sockets = bind_loopback(config.api.port)
             for bound in sockets:
                 opened.callback(bound.close)
+            self._remote = listen_remote(config.api.remote, home.folder)
+            if self._remote is not None:
+                opened.callback(self._remote.sock.close)
             self._trail = AuditService(
                 ledger, folder=home.folder, store=home.store, device=home.device
             )
@@ -219,6 +217,7 @@ class Gateway:
                 live_page,
             ),
             page_sessions=live_page,
+            remote=self._remote,
             note_login=None if self.uplink is None else self.uplink.logins.note,
             welcome=welcome,
         )
@@ -243,7 +242,7 @@ class Gateway:
         self._web.end_caller(caller, "signed_out")
 
     def _new_uplink(self, console: ConsoleBook, pace: LinkTimings | None) -> Uplink:
-        takes_alerts = self._config.console.accept_alerts
+        settings, services = self._config.console, self.account_service.services
         return Uplink(
             self._config.console.url,
             device=self._home.device,
@@ -257,7 +256,18 @@ class Gateway:
             pace=pace,
             trail=self._trail,
             # the web server is made later, and makes its calls
-            alerts=AlertCalls(lambda: self._web.context, self.gate) if takes_alerts else None,
+            alerts=(
+                AlertCalls(lambda: self._web.context, self.gate)
+                if settings.accept_alerts
+                else None
+            ),
+            calls=ConsoleCalls(
+                AccountsApi(services, self._config.limits.max_message_bytes),
+                services,
+                self.registry,
+                self.gate,
+                manages=settings.manage_accounts,
+            ),
         )
 
     def _new_bridge(self) -> BridgeServer:
@@ -310,6 +320,8 @@ class Gateway:
         async with contextlib.AsyncExitStack() as stack:
             stack.enter_context(self._opened)
             await stack.enter_async_context(self._trail.running(self._config))
+            if self.ledger.is_check_due:
+                await stack.enter_async_context(background(self.ledger.look_through()))
             # before any door opens: journal and kill switch stand before the first order
             await stack.enter_async_context(self.trading.running())
             stack.callback(self.registry.subscribe(partial(note_terminal, self.audit)))
@@ -360,25 +372,16 @@ class Gateway:
         """Return once ``mt-gateway drain`` has asked, and no order is under way any more.
 
         From then on no bytes of a trade are written: whoever waited for it has to end the run.
-        """
-        folder, drain = self._home.folder, self.trading.kill_switch.switch.drain
-        while True:
-            await next_look(DRAIN_LOOK_S)
-            while drain_file.is_asked(folder, os.getpid(), wall_ms()):
-                if drain.stage is DrainStage.OPEN:
-                    drain.stage = DrainStage.DRAINING
-                    self._note_drain("begun")
-                # no await stands between this look, the claim and the closed door
-                if not self._trades_under_way and drain_file.take(folder):
-                    drain.stage = DrainStage.CLOSED
-                    self._note_drain("done")
-                    return
-                await asyncio.sleep(DRAIN_POLL_S)
-            if drain.stage is DrainStage.DRAINING:
-                drain.stage = DrainStage.OPEN
-                self._note_drain("lifted")
 
-    @property
+        Raises:
+            StoreError: the ledger is damaged; whoever waited has to end the run as well.
+
+        """
+        drain = self.trading.kill_switch.switch.drain
+        await drained(
+            self._home.folder, drain, self._trades_under_way, audit=self.audit, ledger=self.ledger
+        )
+
     def _trades_under_way(self) -> int:
         """Calls, sweeps, links and a manager's changes that change an account, and trades that a
         terminal has not answered.
@@ -388,11 +391,6 @@ class Gateway:
         trades = sum(session.trades_in_flight for session in self.registry.sessions())
         return self._web.changing + own + manager + trades
 
-    def _note_drain(self, what: Literal["begun", "done", "lifted"]) -> None:
-        under_way = self._trades_under_way
-        logger.warning("drain %s: %d under way", what, under_way)
-        self.audit.record("drain", actor="cli", reason=what, under_way=under_way)
-
     def _ready(self) -> Ready:
         info, url = self._info, self._config.console.url
         api = info.rpc_url.removesuffix("/rpc") + "/api"
@@ -401,6 +399,8 @@ class Gateway:
             ws=info.ws_url,
             bridge=f"127.0.0.1:{self._bridge.port}",
             home=str(self._home.folder),
+            remote=None if self._remote is None else self._remote.url,
+            remote_pin=None if self._remote is None else self._remote.pin,
             live_page=info.rpc_url.removesuffix("/rpc") + PAGE,
             console=url or None,
             device=device_words(self._home.device.did) if url else None,

@@ -241,7 +241,13 @@ async def _config(options: DemoOptions, console: Console, url: str) -> Config:
         {
             "api": {"port": options.port, "allowed_origins": list(options.allowed_origins)},
             "bridge": {"port": options.bridge_port},
-            "console": {"url": url, "root": root},
+            # nothing here trades real money: who tries it need not edit a file first
+            "console": {
+                "url": url,
+                "root": root,
+                "accept_alerts": True,
+                "manage_accounts": True,
+            },
             "manager": {"peer": PEER},
         }
     )

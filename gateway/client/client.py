@@ -38,9 +38,11 @@ class GatewayClient(Methods):
             connection for all of them, which is faster for many calls at a time. Subscriptions
             have connections of their own either way.
         timeout_s: for one call.
+        pin: of the key of a gateway on another machine (``https://``), as ``mt-gateway remote
+            pin`` prints it there; without one an authority has to vouch for its certificate.
 
     Raises:
-        ValueError: the URL is none, or holds a secret.
+        ValueError: the URL is none, or holds a secret; or the pin is none.
 
     """
 
@@ -51,8 +53,9 @@ class GatewayClient(Methods):
         *,
         transport: Literal["http", "ws"] = "http",
         timeout_s: float = TIMEOUT_S,
+        pin: str | None = None,
     ) -> None:
-        self._address = parse_address(url)
+        self._address = parse_address(url, pin)
         self._timeout_s = timeout_s
         new_transport = HttpTransport if transport == "http" else WsTransport
         self._transport: HttpTransport | WsTransport = new_transport(self._address, auth_token)

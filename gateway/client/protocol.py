@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,6 +17,7 @@ import orjson
 
 from ea_bridge.host import wall_ms
 from gateway.client.errors import NotTheGateway, error_from
+from gateway.client.pin import pinned_context
 from gateway.errors import Outcome
 
 _SECURE = {"http": False, "ws": False, "https": True, "wss": True}
@@ -29,13 +31,19 @@ class Address:
     base: str
     rpc: str
     ws: str
+    tls: ssl.SSLContext | None = None
+    """Of a pinned gateway; without it the authorities that the machine trusts have to vouch."""
 
 
-def parse_address(url: str) -> Address:
+def parse_address(url: str, pin: str | None = None) -> Address:
     """Read ``http://127.0.0.1:7400``; ``.../rpc`` and ``.../ws`` will do as well.
 
+    Args:
+        url: of the gateway.
+        pin: of the key that it has; see :mod:`gateway.client.pin`.
+
     Raises:
-        ValueError: it is none, or carries anything secret.
+        ValueError: it is none, or carries anything secret; or the pin is none.
 
     """
     parts = urlsplit(url)
@@ -50,8 +58,11 @@ def parse_address(url: str) -> Address:
             path = path.removesuffix(ending)
             break
     rest, s = f"://{parts.netloc}{path}", "s" if _SECURE[parts.scheme] else ""
+    if pin is not None and not s:
+        raise ValueError("a pin is for TLS: write https:// in the gateway's URL")
     base = f"http{s}{rest}"
-    return Address(base, f"{base}/rpc", f"ws{s}{rest}/ws")
+    tls = None if pin is None else pinned_context(pin)
+    return Address(base, f"{base}/rpc", f"ws{s}{rest}/ws", tls)
 
 
 def encode_request(number: int | str, method: str, params: Mapping[str, Any]) -> bytes:

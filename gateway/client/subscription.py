@@ -19,7 +19,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from gateway.backoff import ceiling_s
-from gateway.client.errors import ConnectionLost, NoAnswer, error_from
+from gateway.client.errors import ConnectionLost, NoAnswer, NotTheGateway, error_from
 from gateway.client.protocol import Event, Progress, encode_request
 from gateway.client.transports import NORMAL, messages_in, why_closed
 from gateway.errors import GatewayError, SubscribeFailed
@@ -185,8 +185,10 @@ class Subscription(AsyncIterator[Event]):
     async def _retry(self, why: GatewayError | NoAnswer) -> None:
         """Wait before the next try, or give up."""
         await self._drop()
+        # a proxy's page, say: what was the gateway before is away rather than something else
+        may_pass = why.retryable or isinstance(why, NotTheGateway)
         # before the first success an error is a mistake of the caller's, to be told and not healed
-        if not (why.retryable and self._begun):
+        if not (may_pass and self._begun):
             self._closed = True
             raise why
         delay_s = retry_delay_s(self._failures, self._restart_in_ms)

@@ -35,10 +35,10 @@ class SyncGatewayClient(SyncMethods):
         *,
         transport: Literal["http", "ws"] = "http",
         timeout_s: float = TIMEOUT_S,
+        pin: str | None = None,
     ) -> None:
-        super().__init__(
-            partial(GatewayClient, url, auth_token, transport=transport, timeout_s=timeout_s)
-        )
+        new_client = partial(GatewayClient, url, auth_token, transport=transport, pin=pin)
+        super().__init__(partial(new_client, timeout_s=timeout_s))
 
     def __repr__(self) -> str:
         return f"<Sync{repr(self._client)[1:]}"

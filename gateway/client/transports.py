@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
@@ -81,6 +82,8 @@ class HttpTransport:
             ) as response:
                 return response.status, await response.read()
         # never chained: aiohttp's exceptions carry the request's headers, with the token
+        except aiohttp.ClientSSLError:
+            raise Unreachable(_untrusted(self._address), not_sent) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             raise Unreachable(
                 f"Nobody answers at {self._address.base}: is the gateway running?", not_sent
@@ -95,7 +98,9 @@ class HttpTransport:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=64, keepalive_timeout=IDLE_S),
+                connector=aiohttp.TCPConnector(
+                    limit=64, keepalive_timeout=IDLE_S, ssl=self._address.tls or True
+                ),
                 # nothing may be kept between calls but the connection
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=self._headers,
@@ -151,6 +156,7 @@ async def open_websocket(address: Address, auth_token: str) -> ClientConnection:
         return await _Connect(
             address.ws,
             additional_headers={"Authorization": f"Bearer {auth_token}"},
+            ssl=address.tls,
             compression=None,
             # a proxy that the environment names would see the token
             proxy=None,
@@ -167,8 +173,19 @@ async def open_websocket(address: Address, auth_token: str) -> ClientConnection:
         raise _refusal(address, refused) from None
     except InvalidHandshake:
         raise NotTheGateway(f"{address.ws} does not speak our WebSocket") from None
+    except ssl.SSLError:
+        raise Unreachable(_untrusted(address)) from None
     except OSError:  # a TimeoutError too
         raise Unreachable(f"Nobody answers at {address.base}: is the gateway running?") from None
+
+
+def _untrusted(address: Address) -> str:
+    if address.tls is not None:
+        return f"What answers at {address.base} has another key than the one that is pinned"
+    return (
+        f"What answers at {address.base} speaks no TLS, or nobody vouches for its certificate: "
+        "give its pin, which mt-gateway remote pin prints"
+    )
 
 
 def messages_in(frame: bytes) -> Iterator[dict[str, Any]]:

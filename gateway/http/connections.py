@@ -32,7 +32,7 @@ from gateway.config import Limits
 from gateway.errors import InternalError, InvalidRequest, Overloaded
 from gateway.http.guard import Refusal
 from gateway.http.messages import raw_refusal, refusal_response
-from gateway.http.server import Handler, HttpConnection, HttpServer
+from gateway.http.server import LINGER_S, Handler, HttpConnection, HttpServer
 from gateway.http.websocket_frames import FrameHeads
 
 GRACE_S = 0.5
@@ -79,7 +79,7 @@ class Connection(HttpConnection):
     @property
     def unread(self) -> int:
         """Bytes that wait here, for the kernel holds as many as it takes for the peer."""
-        return 0 if self._wire is None else self._wire.get_write_buffer_size()
+        return 0 if self._wire is None else self._wire.get_write_buffer_size() + self.unwritten
 
     def admitted(self, wire: asyncio.Transport) -> bool:
         """Count the new connection; ``False`` if there is no room for it."""
@@ -88,7 +88,9 @@ class Connection(HttpConnection):
         self._connections.opened(self)
         sock = wire.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-        wire.set_write_buffer_limits(high=0)  # paused while anything waits, however little
+        # paused while anything waits, however little. TLS of asyncio would pause at 0 even where
+        # nothing waits, and resume at the next write alone
+        wire.set_write_buffer_limits(high=1 if self.is_tls else 0)
         return True
 
     def turn_away(self, wire: asyncio.Transport) -> None:
@@ -98,6 +100,9 @@ class Connection(HttpConnection):
         )
         wire.write(raw_refusal(Refusal(503, error, {"Retry-After": "1"})))
         wire.close()
+        if self.is_tls:
+            # it is not counted, so that it may not stay until the peer has ended the encryption
+            asyncio.get_running_loop().call_later(LINGER_S, wire.abort)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """See :class:`asyncio.BaseProtocol`."""
@@ -143,6 +148,8 @@ class Connection(HttpConnection):
         A client may say that it has nothing more to ask, and listen (``nc -N`` does): what it
         asked for is done in any case, and if it is an order, it wants to know what became of it.
         """
+        if self.is_tls:
+            return None  # asyncio cannot keep that half open
         # requests that were sent ahead wait in _messages, each with its body; with none there it
         # is the one that is answered now, unless aiohttp waits for the next (_waiter)
         waits = self._messages

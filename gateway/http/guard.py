@@ -6,7 +6,7 @@ The order is fixed, and each step ends the request with a short JSON-RPC error, 
 1. the head is HTTP/1 as :mod:`gateway.http.server` has it: 505, 501, 417; the target is a
    path (``/...``), not an absolute URL, ``*`` or an authority: 400
 2. ``Host`` is exactly one of our names with our port: 421, against DNS rebinding
-3. the peer is on this machine: 403
+3. the peer is on this machine: 403; at the door for other machines it is one of those listed
 4. no ``Origin``, or one that the configuration lists: 403; ``null`` never is
 5. without ``Origin`` nothing else that only a browser sends: 403. The gateway's own pages are the
    exception to 4 and 5: they take their own origin, and no other one, listed or not
@@ -95,14 +95,30 @@ class Route:
         return self.token == "required" and self.pages and not self.own  # noqa: S105  # no password
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Listener as its guard sees it: names that it goes by, and who may come."""
+
+    names: tuple[str, ...]
+    port: int
+    """That which clients leave out of a ``Host``: 80, or 443 for TLS."""
+    takes: Callable[[str | None], bool]
+    """Whether it answers a peer's address."""
+    refusal: str
+    """Told to all other peers."""
+    pages: bool
+    """Whether pages of listed origins may call."""
+
+
 class Guard:
     """Checker of requests that holds no connection and does no I/O.
 
     Args:
         routes: what each path takes; a function returns one route for each HTTP method.
         port: the port that we really listen on; a ``Host`` must name it.
-        hosts: names beside 127.0.0.1, localhost and [::1], without port.
+        hosts: names beside those of the door, without port.
         origins: web origins that may call, like ``http://127.0.0.1:7402``.
+        door: that of this machine, unless told otherwise.
 
     """
 
@@ -113,11 +129,13 @@ class Guard:
         port: int,
         hosts: Collection[str] = (),
         origins: Collection[str] = (),
+        door: Door | None = None,
     ) -> None:
         self._routes = routes if callable(routes) else _at(routes)
-        names = ("127.0.0.1", "localhost", "[::1]", *(host.lower() for host in hosts))
+        self._door = door = door or LOCAL
+        names = (*door.names, *(host.lower() for host in hosts))
         self._hosts = frozenset(f"{name}:{port}" for name in names) | (
-            frozenset(names) if port == 80 else frozenset()
+            frozenset(names) if port == door.port else frozenset()
         )
         self._origins = frozenset(origins)
 
@@ -138,8 +156,8 @@ class Guard:
         hosts = headers.getall("Host", ())
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             raise _refused(421, Forbidden("The Host header is not ours", reason="host"))
-        if not _is_local(request.remote):
-            raise _refused(403, Forbidden("Only this machine may call", reason="peer"))
+        if not self._door.takes(request.remote):
+            raise _refused(403, Forbidden(self._door.refusal, reason="peer"))
         # raw_path and not path: aiohttp decodes %2F, and then a path would be another one here
         # than where it is answered
         path, _, query = target.partition("?")
@@ -202,6 +220,8 @@ class Guard:
         headers = request.headers
         origins = headers.getall("Origin", ())
         if origins:
+            if not self._door.pages:
+                raise _refused(403, Forbidden("Web pages may not call", reason="origin"))
             if len(origins) > 1 or origins[0] not in self._origins:
                 raise _refused(403, Forbidden(ORIGIN, reason="origin", setting=ORIGINS))
             return
@@ -279,6 +299,15 @@ def _is_local(address: str | None) -> bool:
         return address is not None and ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False
+
+
+LOCAL = Door(
+    names=("127.0.0.1", "localhost", "[::1]"),
+    port=80,
+    takes=_is_local,
+    refusal="Only this machine may call",
+    pages=True,
+)
 
 
 def _refused(status: int, error: GatewayError, **headers: str) -> Refusal:

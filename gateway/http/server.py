@@ -72,6 +72,8 @@ FIRST_REQUEST_S = 5.0
 KEEP_ALIVE_S = 30.0
 LINGER_S = 1.0
 """A refused body is read on for so long, that its sender gets to see the refusal."""
+PIECE_BYTES = 65_536
+"""Of an answer by TLS: it is written piece by piece, each when the one before is on its way."""
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 OnHeaders = Callable[[CIMultiDict[str]], Awaitable[None]]
@@ -101,10 +103,15 @@ class HttpConnection(web.RequestHandler, ABC):
         )
         self._wire: asyncio.Transport | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self.is_tls = False
+        """It is encrypted."""
+        self.unwritten = 0
+        """Bytes of an answer by TLS that wait for those before them to be read."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See :class:`asyncio.BaseProtocol`."""
         self._wire = cast(asyncio.Transport, transport)
+        self.is_tls = transport.get_extra_info("ssl_object") is not None
         if not self.admitted(self._wire):
             # aiohttp never hears of it: its task would wait for a request that nobody may send
             self.force_close()
@@ -197,9 +204,31 @@ class HttpServer(web.Server):
         writer: AbstractStreamWriter,
         task: asyncio.Task[None],
     ) -> web.BaseRequest:
+        connection = cast(HttpConnection, protocol)
         # aiohttp's own writer would tell which server and version this is
-        plain = StreamWriter(
+        plain = (PieceWriter if connection.is_tls else StreamWriter)(
             protocol, asyncio.get_running_loop(), on_headers_sent=self._on_headers
         )
-        cast(HttpConnection, protocol).request_came(payload)
+        connection.request_came(payload)
         return self._make_request_of(message, payload, protocol, plain, task)
+
+
+class PieceWriter(StreamWriter):
+    """Writer of answers by TLS, in pieces of :data:`PIECE_BYTES`.
+
+    TLS of asyncio hands a whole write on to the socket's transport and counts none of it as
+    unsent: it would look as if a slow reader had taken a long answer, and the end of the
+    connection would cut off what is left.
+    """
+
+    async def write_eof(self, chunk: bytes = b"") -> None:
+        """See :class:`aiohttp.http.StreamWriter`."""
+        connection, rest = cast(HttpConnection, self._protocol), memoryview(chunk)
+        try:
+            while len(rest) > PIECE_BYTES:
+                piece, rest = rest[:PIECE_BYTES], rest[PIECE_BYTES:]
+                connection.unwritten = len(rest)
+                await self.write(piece, LIMIT=0)
+        finally:
+            connection.unwritten = 0
+        await super().write_eof(bytes(rest))

@@ -18,7 +18,7 @@ from ea_bridge.session import SessionState, TerminalSession
 from gateway.auth.caller import Caller
 from gateway.auth.gate import Gate
 from gateway.paper.terminals import GuardedTerminals
-from gateway.rpc.call_metrics import CallMetrics
+from gateway.rpc.jsonrpc import CallMetrics
 from gateway.rpc.server import WebServer
 from gateway.runtime import RuntimeInfo
 from gateway.storage.ledger import Ledger

@@ -56,6 +56,7 @@ class TerminalListener:
 
     by_header = False
     is_gone = False
+    coalesces = False
     heartbeat_s = SILENCE_S
 
     def __init__(self, terminal: str, add: Callable[[Note], None]) -> None:
@@ -303,7 +304,7 @@ class NotifyService:
                         event="new_device",
                         time=wall_ms(),
                         terminal=None,
-                        title="New device",
+                        title="New machine",
                         text=text,
                         data={"token": one.hello.tid},
                     )

@@ -70,7 +70,7 @@ class AlertCalls:
     ) -> AlertOutcome | None:
         """Carry an alert out, or find out what became of it."""
         try:
-            call = self._call(self._gate.admit_alert(alert.tid))
+            call = self._call(self._gate.admit_signed(alert.tid))
             _check_account(alert, call)
         except Unauthorized as refused:
             # what was told before may be carried out: that is not to be known here any more

@@ -6,6 +6,7 @@ in the log, and then refused; see :mod:`gateway.http.rate_limit`.
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Callable
 from typing import Protocol
@@ -14,7 +15,7 @@ from aiohttp import web
 
 from ea_bridge.token import MalformedToken, parse_token
 from gateway.audit import Audit
-from gateway.auth.caller import Caller
+from gateway.auth.caller import Caller, Scope
 from gateway.auth.tickets import Tickets
 from gateway.credentials.daemon_api import Way
 from gateway.errors import AccessDenied, GatewayError, Unauthorized
@@ -23,6 +24,9 @@ from gateway.http.rate_limit import FailureThrottle
 
 log = logging.getLogger(__name__)
 
+NOT_REMOTE = (
+    "This auth_token is not for other machines: make one that has the scope remote as well"
+)
 NoteLogin = Callable[[str, Way, str, str], None]
 """Callback for each use of a token: its id, the way, why it was refused, the program."""
 
@@ -73,8 +77,19 @@ class Authenticator:
         self._audit = audit
         self._throttle = throttle
         self._note_login = note_login
+        self._address: str | None = None
+        """Of the other machine that calls."""
         self.tickets = Tickets(gate.recheck)
         """Tickets of web pages, which may show no token."""
+
+    def for_remote(self, address: str) -> Authenticator:
+        """Return that of a request from another machine: it lets in who has the scope for it.
+
+        Tickets and the pace of failures are the same at both doors.
+        """
+        remote = copy.copy(self)
+        remote._address = address
+        return remote
 
     async def admit(self, token: str, way: Way, agent: str = "") -> Caller:
         """Return the caller that holds a token.
@@ -88,13 +103,18 @@ class Authenticator:
 
         """
         try:
-            caller = self._gate.admit(token)
-            self._audit.once_an_hour("access_granted", actor=caller.tid, terminal=caller.terminal)
-            self._note_login(caller.tid, way, "", agent)
+            caller = self._checked(self._gate.admit(token))
+            self._audit.once_an_hour(
+                "access_granted",
+                actor=caller.tid,
+                terminal=caller.terminal,
+                address=self._address,
+            )
+            self._note(caller.tid, way, "", agent)
             return caller
         except Unauthorized as error:
             if tid := _tid_of(token):
-                self._note_login(tid, way, str(error.data["reason"]), agent)
+                self._note(tid, way, str(error.data["reason"]), agent)
             await self._refuse("token", error)
             raise
 
@@ -107,8 +127,8 @@ class Authenticator:
 
         """
         try:
-            caller = self.tickets.take(ticket, origin)
-            self._note_login(caller.tid, "ws", "", origin or "")
+            caller = self._checked(self.tickets.take(ticket, origin))
+            self._note(caller.tid, "ws", "", origin or "")
             return caller
         except Unauthorized as error:
             await self._refuse("ticket", error)
@@ -129,9 +149,24 @@ class Authenticator:
         note_request(self._audit, error)
         return error
 
+    def _checked(self, caller: Caller) -> Caller:
+        if self._address is not None and Scope.REMOTE not in caller.scopes:
+            raise Unauthorized(NOT_REMOTE, reason="not_remote")
+        return caller
+
+    def _note(self, tid: str, way: Way, reason: str, agent: str) -> None:
+        # first, as what a program says of itself may be of any length
+        words = [self._address] if self._address is not None else []
+        self._note_login(tid, way, reason, ", ".join([*words, *filter(None, [agent])]))
+
     async def _refuse(self, what: str, error: Unauthorized) -> None:
-        reason = error.data.get("reason")
-        self._audit.often("access_refused", outcome="refused", reason=reason, object=what)
+        self._audit.often(
+            "access_refused",
+            outcome="refused",
+            reason=error.data.get("reason"),
+            object=what,
+            address=self._address,
+        )
         await self._throttle.turn()
         log.warning("refused a %s: %s", what, error.data.get("reason"))
 

@@ -160,7 +160,7 @@ class Method:
 
         """
         try:
-            arguments = self._admit(call, params)
+            arguments, model = self._admit(call, params)
         except GatewayError as error:
             # nothing of an order can have been written yet; later the terminal has to tell
             if self.mutates:
@@ -170,8 +170,8 @@ class Method:
         call.safeguards.heard(call.terminal.name, call.caller.tid, call.listener)
         # a trial run uses up no client_order_id
         if self.is_journaled and not arguments.get("validate_only"):
-            return await self._once(call, arguments)
-        return await self._handle(call, arguments)
+            return await self._once(call, arguments, model)
+        return await self._handle(call, arguments, model)
 
     @cached_property
     def lists(self) -> tuple[str, ...]:
@@ -184,7 +184,7 @@ class Method:
         """Its calls are kept by their ``client_order_id``, and each is carried out once."""
         return self.mutates and self.keyed and "client_order_id" in self.params.model_fields
 
-    async def _once(self, call: Call, arguments: dict[str, Any]) -> Any:
+    async def _once(self, call: Call, arguments: dict[str, Any], model: Params | None) -> Any:
         """Carry a call out unless its id was used before; see :mod:`gateway.trading.journal`."""
         terminal = call.terminal
         given = arguments["client_order_id"]
@@ -206,21 +206,29 @@ class Method:
             reduces=self.reduces,
         )
         await recall(terminal, call.state, asked)
-        return await terminal.journal.once(asked, lambda: self._handle(call, arguments))
+        return await terminal.journal.once(asked, lambda: self._handle(call, arguments, model))
 
-    def _handle(self, call: Call, arguments: Mapping[str, Any]) -> Awaitable[Any]:
-        """Call the handler, with the params of each group as one argument."""
+    def _handle(
+        self, call: Call, arguments: dict[str, Any], model: Params | None
+    ) -> Awaitable[Any]:
+        """Call the handler; the params of a group are given as the model that they are part of."""
         if not self.groups:
             return self.handler(call, **arguments)
-        rest = dict(arguments)
-        groups = {
-            # checked already, as fields of the method's own params
-            name: group.model_construct(**{name: rest.pop(name) for name in group.model_fields})
-            for name, group in self.groups.items()
-        }
-        return self.handler(call, **groups, **rest)
+        own = {name: arguments[name] for name in self._own_names}
+        return self.handler(call, **dict.fromkeys(self.groups, model), **own)
 
-    def _admit(self, call: Call, params: Mapping[str, Any] | list[Any]) -> dict[str, Any]:
+    @cached_property
+    def _own_names(self) -> list[str]:
+        """The params that stand in no group."""
+        grouped = {name for group in self.groups.values() for name in group.model_fields}
+        return [name for name in self.params.model_fields if name not in {*grouped, "terminal"}]
+
+    def _admit(
+        self, call: Call, params: Mapping[str, Any] | list[Any]
+    ) -> tuple[dict[str, Any], Params | None]:
+        """Return the arguments by name, and the model that they were checked by, which nobody
+        needs where there are no groups.
+        """
         if self.scope is not None and self.scope not in call.caller.scopes:
             raise Forbidden(
                 f"{self.name} needs a token with the scope {self.scope}", scope=self.scope.value
@@ -229,25 +237,29 @@ class Method:
             call.terminal.require(self.tier)
         # rights before params: whoever may not call learns nothing of what they should be
         if not params and self._defaults is not None:
-            return self._defaults.copy()
+            return self._defaults.copy(), None
         given = self._by_name(params) if isinstance(params, list) else params
         try:
-            arguments = dict(self.params.model_validate(given))
+            model = self.params.model_validate(given)
         except ValidationError as exc:
             raise InvalidParams(errors=_field_errors(exc, given, self.param_names)) from None
+        # the fields alone: params take nothing else, and its own iterator costs a call each
+        arguments = vars(model).copy()
         if self.of_terminal:
             wanted = arguments.pop("terminal")
             if wanted not in (None, call.caller.terminal):
                 raise TerminalNotFound(
                     terminal=wanted[:MAX_FIELD_NAME], terminals=[call.caller.terminal]
                 )
-        return arguments
+        return arguments, model
 
     @cached_property
     def _defaults(self) -> dict[str, Any] | None:
         """Arguments of a call without params; ``None`` where some are required. They are made
         once: each call gets a copy, and none of the values can be changed.
         """
+        if self.groups:
+            return None
         try:
             arguments = dict(self.params.model_validate({}))
         except ValidationError:
@@ -301,13 +313,13 @@ def method(
             hint = hints[p.name]
             if isinstance(hint, type) and issubclass(hint, ParamGroup):
                 groups[p.name] = hint
-                fields |= _fields_of(hint)
             elif p.kind is p.KEYWORD_ONLY:
                 fields[p.name] = (hint, ... if p.default is p.empty else p.default)
         if of_terminal:
             fields["terminal"] = (TerminalName, None)
         title = "".join(word.title() for word in handler.__name__.split("_")) + "Params"
-        params = create_model(title, __base__=Params, **fields)
+        # the params of a group are inherited: its methods work on the model itself
+        params = create_model(title, __base__=tuple(groups.values()) or Params, **fields)
         return Method(
             handler=handler,
             scope=scope,
@@ -324,14 +336,6 @@ def method(
         )
 
     return decorate
-
-
-def _fields_of(group: type[ParamGroup]) -> dict[str, Any]:
-    hints = typing.get_type_hints(group, include_extras=True)
-    return {
-        name: (hints[name], ... if info.is_required() else info.default)
-        for name, info in group.model_fields.items()
-    }
 
 
 class Catalogue(Mapping[str, Method]):

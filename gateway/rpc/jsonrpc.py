@@ -25,6 +25,7 @@ import asyncio
 import json
 import logging
 from codecs import BOM_UTF8
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from jsonrpcserver.response import to_serializable_one
 from jsonrpcserver.sentinels import NOID
 
 from ea_bridge import host
+from ea_bridge.histogram import Histogram
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.chunks import CHUNK, dump_chunks
@@ -62,11 +64,10 @@ from gateway.errors import (
 )
 from gateway.http.messages import error_response
 from gateway.http.mount import LazyDocument
-from gateway.rpc.call_metrics import CallMetrics, new_stages, timing_ms
 from gateway.rpc.catalogue import Call, Method
 from gateway.rpc.in_flight import Id, InFlight
 from gateway.storage.store import StoreError
-from gateway.trading.stages import Stages
+from gateway.trading.stages import Stages, new_stages, timing_ms
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +114,25 @@ class MethodContext(NamedTuple):
     in_flight: InFlight | None
     """``None`` on HTTP."""
     request_id: Any
+
+
+class CallMetrics:
+    """Counts and durations of the calls of one method, for ``/metrics``.
+
+    They only grow, and take no lock: only the loop's thread writes.
+    """
+
+    __slots__ = ("errors", "queue", "terminal", "whole")
+
+    def __init__(self) -> None:
+        self.whole = Histogram()
+        """From the message's arrival until the answer is encoded; of all calls."""
+        self.queue = Histogram()
+        """From the arrival until the first command goes to the terminal."""
+        self.terminal = Histogram()
+        """How long at least one command was with the terminal."""
+        self.errors: Counter[str] = Counter()
+        """Calls that were answered with an error, by its name; all others were answered well."""
 
 
 class _Entry(NamedTuple):
@@ -194,31 +214,39 @@ class JsonRpc:
         except orjson.JSONDecodeError as exc:
             return self._refuse(ParseError(reason="not_json", position=exc.pos), arrived_s)
         is_batch = type(message) is list
-        mutates = any(map(self._mutates, message)) if is_batch else self._mutates(message)
+        entry = None if is_batch else self._find(message)
+        mutates = any(map(self._mutates, message)) if is_batch else entry and entry.mutates
         if mutates:
             try:
                 check_members(raw.removeprefix(BOM_UTF8))
             except InvalidRequest as exc:
                 exc.data["outcome"] = "not_sent"
                 return self._refuse(exc, arrived_s, echo(message))
-        answer = self._batch if is_batch else self._single
+        if is_batch:
+            answering = self._batch(message, call, in_flight, arrived_s)
+        else:
+            answering = self._single(message, entry, call, in_flight, arrived_s)
         if not mutates:
-            return await answer(message, call, in_flight, arrived_s)
+            return await answering
         self.changing += 1
         try:
             # before the first await: a connection that is lost now stops the task of no trade
             with in_flight.protected() if in_flight is not None else nullcontext():
-                return await answer(message, call, in_flight, arrived_s)
+                return await answering
         finally:
             self.changing -= 1
 
     async def _single(
-        self, message: Any, call: Call, in_flight: InFlight | None, arrived_s: float
+        self,
+        message: Any,
+        entry: _Entry | None,
+        call: Call,
+        in_flight: InFlight | None,
+        arrived_s: float,
     ) -> Answer:
-        """Answer a message that is no batch."""
-        entry = self._find(message)
+        """Answer a message that is no batch; ``entry`` is the method that it names."""
         stages = new_stages() if entry is not None and entry.of_terminal else None
-        response = await self._one(message, call, in_flight)
+        response = await self._one(message, entry, call, in_flight)
         if response is None:
             return Answer(None)
         room = ResponseBudget(self._limits.max_response_bytes)
@@ -226,11 +254,7 @@ class JsonRpc:
         return Answer(body, response.get("error"))
 
     async def _batch(
-        self,
-        items: list[Any],
-        call: Call,
-        in_flight: InFlight | None,
-        arrived_s: float,
+        self, items: list[Any], call: Call, in_flight: InFlight | None, arrived_s: float
     ) -> Answer:
         if not items:
             return self._refuse(
@@ -247,7 +271,7 @@ class JsonRpc:
         async def answer(item: Any) -> bytes | None:
             entry = self._find(item)
             stages = new_stages() if entry is not None and entry.of_terminal else None
-            response = await self._one(item, call, in_flight, is_alone=False)
+            response = await self._one(item, entry, call, in_flight, is_alone=False)
             if response is None:
                 return None
             body, _ = await self._dump(item, response, room, entry, arrived_s, stages)
@@ -286,7 +310,13 @@ class JsonRpc:
         return entry is not None and entry.mutates
 
     async def _one(
-        self, item: Any, call: Call, in_flight: InFlight | None, *, is_alone: bool = True
+        self,
+        item: Any,
+        entry: _Entry | None,
+        call: Call,
+        in_flight: InFlight | None,
+        *,
+        is_alone: bool = True,
     ) -> Response | None:
         """Answer one item, or nothing to a notification; errors never leave it."""
         try:
@@ -294,12 +324,12 @@ class JsonRpc:
         except InvalidRequest as exc:
             return error_response(self._unsent(exc, item), echo(item))
         if "id" not in item:
-            await self._notified(item, call)
+            await self._notified(item, entry, call)
             return None
         request_id = item["id"]
         run = _run_alone if is_alone else _run_by_library
         try:
-            entry = self._entry(item["method"], call)
+            entry = self._callable(item["method"], entry, call)
             context = MethodContext(call, in_flight, request_id)
             if in_flight is None or request_id is None:
                 return await run(item, context, entry)
@@ -311,9 +341,9 @@ class JsonRpc:
         except GatewayError as exc:  # by us: a method's own become results before they get here
             return error_response(self._unsent(exc, item), request_id)
 
-    async def _notified(self, item: dict[str, Any], call: Call) -> None:
+    async def _notified(self, item: dict[str, Any], entry: _Entry | None, call: Call) -> None:
         try:
-            entry = self._entry(item["method"], call)
+            entry = self._callable(item["method"], entry, call)
         except GatewayError:
             return
         if entry.mutates:
@@ -323,8 +353,7 @@ class JsonRpc:
             return
         await _run_by_library(item, MethodContext(call, None, None), entry)
 
-    def _entry(self, name: str, call: Call) -> _Entry:
-        entry = self._methods.get(name)
+    def _callable(self, name: str, entry: _Entry | None, call: Call) -> _Entry:
         if entry is None:
             raise MethodNotFound(method=name[:64], **did_you_mean(name, self._methods))
         if call.transport not in entry.transports:

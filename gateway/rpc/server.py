@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import socket
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from aiohttp import web
 
@@ -19,24 +19,22 @@ from ea_bridge.sockets import BACKLOG
 from gateway.audit import Audit
 from gateway.auth.caller import Caller
 from gateway.credentials.daemon_api import Way
-from gateway.errors import ShuttingDown, Unauthorized
-from gateway.http.connections import Connections, connection_of
-from gateway.http.guard import Guard, Refusal, Route, unauthorized
-from gateway.http.messages import json_response, read_body, refusal_response
+from gateway.errors import ShuttingDown
+from gateway.http.connections import Connections
+from gateway.http.guard import Guard, Refusal, Route
 from gateway.http.mount import LazyDocument, MountedApi
-from gateway.http.rate_limit import FAILURES_PER_S, FailureThrottle, ThrottleExceeded
-from gateway.http.rest import PREFIX
-from gateway.http.rest.models import detail_response
+from gateway.http.rate_limit import FAILURES_PER_S, FailureThrottle
 from gateway.rpc.authentication import (
     Authenticator,
     Gatekeeper,
     NoteLogin,
     RequestCredentials,
-    note_request,
 )
 from gateway.rpc.catalogue import Call, Method
 from gateway.rpc.context import RpcContext
-from gateway.rpc.jsonrpc import HTTP_STATUS, JsonRpc
+from gateway.rpc.jsonrpc import JsonRpc
+from gateway.rpc.remote import RemoteDoor, RemoteListening
+from gateway.rpc.requests import RPC_PATHS, WS_PATHS, RpcHandler, SessionCallers, answered
 from gateway.rpc.websocket.endpoint import WebSocketEndpoint
 from gateway.runtime import RuntimeInfo
 from gateway.streams import Streams
@@ -51,24 +49,10 @@ STOP_S = 0.3
 OPENRPC = "/openrpc.json"
 ASYNCAPI = "/asyncapi.json"
 HEALTH = "/healthz"
-RPC_PATHS = ("/rpc", "/v1/rpc")
-WS_PATHS = ("/ws", "/v1/ws")
 PAGE_RPC = "/ui/rpc"
 """``/rpc`` for the live page: its session stands for the token."""
 PAGE_WS = "/ui/ws"
 """``/ws`` for the live page, which opens it with a ticket of its session."""
-
-
-class PageSessions(Protocol):
-    """Sessions of the live page, as the web server sees them."""
-
-    def caller(self, request: web.BaseRequest) -> Caller:
-        """Return the caller whose session a request belongs to.
-
-        Raises:
-            Unauthorized: it belongs to none.
-
-        """
 
 
 class WebServer:
@@ -94,6 +78,7 @@ class WebServer:
         note_login: called for each use of a token: its id, the way (``http`` or ``ws``), why it
             was refused or nothing, and what the program says of itself; must not wait. Without
             a console nobody asks.
+        remote: where programs of other machines call, if they may.
 
     """
 
@@ -115,9 +100,10 @@ class WebServer:
         failures_per_s: float = FAILURES_PER_S,
         audit: Audit | None = None,
         apis: Sequence[MountedApi[Caller]] = (),
-        page_sessions: PageSessions | None = None,
+        page_sessions: SessionCallers | None = None,
         welcome: Callable[[Call], Mapping[str, Any]] | None = None,
         note_login: NoteLogin | None = None,
+        remote: RemoteListening | None = None,
     ) -> None:
         self._sockets = list(sockets)
         self.port: int = self._sockets[0].getsockname()[1]
@@ -167,17 +153,25 @@ class WebServer:
         self._stopping = False
         self.refused: Counter[int] = Counter()
         """Requests that were refused before anybody looked into them, by status."""
+        self._remote = None if remote is None else self._new_remote(remote)
         self._stop_listening_to_gate = gate.on_change(self._ws.end_token)
 
     @property
     def open_connections(self) -> int:
         """HTTP and WebSocket connections that are open now."""
-        return 0 if self._connections is None else len(self._connections)
+        return sum(len(connections) for connections in self._all_connections)
 
     @property
     def unauthenticated(self) -> int:
         """Those of them that have not shown a valid token."""
-        return 0 if self._connections is None else self._connections.unauthenticated
+        return sum(connections.unauthenticated for connections in self._all_connections)
+
+    @property
+    def _all_connections(self) -> Iterator[Connections]:
+        if self._connections is not None:
+            yield self._connections
+        if self._remote is not None:
+            yield self._remote.connections
 
     @property
     def websockets(self) -> WebSocketEndpoint:
@@ -206,6 +200,8 @@ class WebServer:
         for sock in self._sockets:
             await web.SockSite(self._runner, sock, backlog=BACKLOG).start()
         log.info("listening on port %d", self.port)
+        if self._remote is not None:
+            self._remote.start()
 
     async def stop(self, reason: str = "shutdown", restart_in_ms: int | None = None) -> None:
         """Close all connections and stop listening; takes less than two seconds, and is final.
@@ -219,13 +215,28 @@ class WebServer:
             return
         self._stopping = True
         self._stop_listening_to_gate()
+        if self._remote is not None:
+            self._remote.shut()
         self._ws.shut(reason, restart_in_ms)
         await self._ws.finish(STOP_S)
+        if self._remote is not None:
+            await self._remote.stop(STOP_S)
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
         for sock in self._sockets:
             sock.close()
+
+    def _new_remote(self, listening: RemoteListening) -> RemoteDoor:
+        return RemoteDoor(
+            listening,
+            rpc=self._rpc,
+            ws=self._ws,
+            authenticator=self._authenticator,
+            limits=self._limits,
+            refused=self.refused,
+            audit=self._audit,
+        )
 
     def _routes_at(self, path: str) -> Sequence[Route]:
         route = self._fixed_routes.get(path)
@@ -238,19 +249,7 @@ class WebServer:
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         headers = self._guard.cors(request)
-        refuse = _refuser(request)
-        try:
-            return await self._answer(request, headers)
-        except Refusal as refusal:
-            self.refused[refusal.status] += 1
-            note_request(self._audit, refusal.error)
-            return refuse(_unsent(request, refusal), headers)
-        except Unauthorized as error:
-            self.refused[401] += 1
-            return refuse(_unsent(request, unauthorized(error)), headers)
-        except ThrottleExceeded:
-            connection_of(request).abort()
-            return web.Response()  # nobody gets to see it
+        return await answered(request, headers, self._answer, self.refused, self._audit)
 
     async def _answer(
         self, request: web.BaseRequest, headers: Mapping[str, str]
@@ -280,71 +279,6 @@ class WebServer:
         """Close what a caller has open: this very object, not others of its token."""
         self._authenticator.tickets.withdraw(caller)
         self._ws.end_caller(caller, reason)
-
-
-class RpcHandler:
-    """Handler of ``POST /rpc``: one JSON-RPC message in the body, its answer in the response's."""
-
-    def __init__(self, context: RpcContext) -> None:
-        self._context = context
-        self._max_bytes = context.daemon.limits.max_message_bytes
-
-    async def answer(
-        self,
-        request: web.BaseRequest,
-        caller: Caller,
-        headers: Mapping[str, str],
-        page: PageSessions | None = None,
-    ) -> web.Response:
-        """Answer one request.
-
-        Args:
-            headers: to send beside those of every answer.
-            page: sessions of the live page, where one of them stands for the token.
-
-        Raises:
-            Refusal: the body is too large (413) or too slow (408).
-            Unauthorized: the page's session has ended while the body came.
-
-        """
-        raw = await read_body(request, self._max_bytes)
-        if page is not None:
-            # a call of a session that is over could get a ticket that nobody withdraws any more
-            caller = page.caller(request)
-        origin = request.headers.get("Origin")
-        call = self._context.call(caller, "http", origin=origin, by_program=page is None)
-        body, error = await self._context.front.answer(raw, call)
-        for act in call.after_answer:
-            act()
-        if body is None:
-            return web.Response(status=204, headers={"Cache-Control": "no-store", **headers})
-        if error is None:
-            return json_response(body, headers)
-        status = HTTP_STATUS.get(error["code"], 200)
-        return json_response(body, {**headers, **_retry_after(status, error)}, status)
-
-
-def _retry_after(status: int, error: Mapping[str, Any]) -> dict[str, str]:
-    if status not in (429, 503):
-        return {}
-    wait_ms = error["data"].get("retry_after_ms", 1000)
-    return {"Retry-After": str(max(1, -(-int(wait_ms) // 1000)))}
-
-
-def _refuser(
-    request: web.BaseRequest,
-) -> Callable[[Refusal, Mapping[str, str]], web.Response]:
-    """Return the maker of refusals in the form of the API that was meant."""
-    return detail_response if request.raw_path.startswith(PREFIX) else refusal_response
-
-
-def _unsent(request: web.BaseRequest, refusal: Refusal) -> Refusal:
-    """Return the refusal of a request as its caller is told it: nobody has looked into what was
-    posted to be carried out, so if it was a trade, nothing was sent.
-    """
-    if request.method == "POST" and request.raw_path.partition("?")[0] in RPC_PATHS:
-        refusal.error.data["outcome"] = "not_sent"
-    return refusal
 
 
 def _note_nothing(_tid: str, _way: Way, _reason: str, _agent: str) -> None:

@@ -18,12 +18,13 @@ from gateway.config import (
     is_limit,
     load,
     parse,
+    sections,
     zeros,
 )
 from gateway.credentials.key_store import chosen_store
 
 PROJECT = Path(__file__).parents[2]
-SECTIONS = [field.annotation for field in Config.model_fields.values()]
+SECTIONS = [section.model for section in sections()]
 
 
 def complaint_about(content: dict[str, object]) -> str:
@@ -224,3 +225,23 @@ def test_a_root_key_is_pinned_whole() -> None:
     assert parse({"console": {"root": root}}).console.root == root
     with pytest.raises(ConfigError, match="give the root key as the console shows it"):
         parse({"console": {"root": root[:-1]}})
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"listen": "192.168.1.10"}, "name in allow"),
+        ({"listen": "0.0.0.0", "allow": ["10.0.0.1"]}, "name in hosts"),  # noqa: S104  # refused
+        ({"listen": "my-pc", "allow": ["10.0.0.1"]}, "names will not do"),
+        ({"listen": "10.0.0.2", "allow": ["0.0.0.0/0"]}, "half the world"),
+        ({"listen": "10.0.0.2", "allow": ["::/1"]}, "half the world"),
+        ({"listen": "10.0.0.2", "allow": ["10.0.0.1/8"]}, "an address or a network"),
+        ({"listen": "10.0.0.2", "allow": ["10.0.0.1"], "key_file": "k.pem"}, "or neither"),
+        ({"lisen": "10.0.0.2"}, "did you mean listen?"),
+    ],
+)
+def test_a_door_for_others_is_whole_or_refused(settings: dict[str, object], words: str) -> None:
+    """Nobody opens it by half a section; nothing listens that is meant for everybody."""
+    message = complaint_about({"api": {"remote": settings}})
+    assert message.startswith("config.toml: [api.remote]")
+    assert words in message

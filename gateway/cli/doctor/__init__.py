@@ -111,6 +111,7 @@ def _findings(subject: Subject, config_file: Path | None) -> Iterator[Finding]:
     yield from stored.findings
     heard, asked = asyncio.run(_asked(subject, settings, stored.trust))
     yield from _ports(subject, settings, heard)
+    yield _remote(subject, settings, heard)
     yield heard.health
     yield gateway.version(heard)
     yield gateway.clock(heard)
@@ -247,6 +248,17 @@ def _ports(subject: Subject, settings: Config | None, heard: GatewayAnswers) -> 
     pid = None if subject.runs is None else subject.runs.pid
     for name, section, number in zip(names, ("api", "bridge"), numbers, strict=True):
         yield examine_port(Port(name, section, number), pid)
+
+
+def _remote(subject: Subject, settings: Config | None, heard: GatewayAnswers) -> Finding:
+    from gateway.cli.doctor import remote
+    from gateway.cli.doctor.finding import skipped
+
+    if settings is None:
+        return skipped("remote", "see config")
+    if _is_of_another_home(subject, heard):
+        return skipped("remote", "the gateway that was named is another home's")
+    return remote.examine(settings.api.remote, subject.home, runs=subject.runs is not None)
 
 
 def _places(runs: Running) -> tuple[str, str]:

@@ -14,7 +14,8 @@ from ea_bridge.host import wall_ms
 from gateway.auth.console_clock import Clocks
 from gateway.cli.doctor.finding import Finding, ok, problem, skipped, warning
 from gateway.cli.doctor.folder import ConsoleTrust
-from gateway.cli.status import allowance, clock_time, console_link
+from gateway.cli.output import utc_minute
+from gateway.cli.status import allowance, console_link
 from gateway.console_link.http import (
     ConsoleFailure,
     ConsoleHttp,
@@ -197,7 +198,7 @@ def device(case: ConsoleCase) -> Finding:
     status = _status(case, did)
     if status == "revoked":
         again = (
-            f'on the page Devices of {case.url or "the console"} choose "Let it ask again", '
+            f'on the page Machines of {case.url or "the console"} choose "Let it ask again", '
             "then start the terminal again"
         )
         return problem(name, f"{words}: it may not be used any more", again)
@@ -240,8 +241,7 @@ def lease(case: ConsoleCase) -> Finding:
     """What the token may do, and for how long."""
     name, told = "lease", case.told
     if told is not None:
-        now_ms = wall_ms()
-        found = allowance(told, now_ms)
+        found = allowance(told)
         return ok(name, found) if told["tier"] == "full" else warning(name, found, "see console")
     if case.reason == "lease_expired":
         return problem(name, "the console has not vouched for the token too long", "see console")
@@ -249,7 +249,7 @@ def lease(case: ConsoleCase) -> Finding:
     if case.reason is not None or held is None:
         return skipped(name, "see token and device")
     now_s = int(time.time())
-    at = clock_time(held.exp * 1000, now_s * 1000)
+    at = utc_minute(held.exp)
     if held.exp > now_s:
         return ok(name, f"until {at}; a gateway that runs renews it")
     return skipped(name, f"ended {at}; a gateway that runs renews it")

@@ -7,7 +7,6 @@ home's audit trail; and one whose MetaTrader lets it not dial at all leaves noth
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import orjson
 from gateway.cli.doctor.finding import Finding, all_skipped, ok, problem, skipped, warning
 from gateway.cli.doctor.gateway import GatewayAnswers
 from gateway.cli.install_ea.installation import is_older, shipped_version
+from gateway.cli.output import utc_minute
 from gateway.schemas import AccountInfo, EaStatus, ServerInfo, TerminalInfo
 from gateway.storage.ledger import DATABASE
 
@@ -111,7 +111,7 @@ def link(ea: EaStatus, refusal: TerminalRefusal | None = None) -> Finding:
 
 def turned_away(known: str, refusal: TerminalRefusal) -> Finding:
     """An EA has dialled, and was not let in."""
-    at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(refusal.at_ms / 1000))
+    at = utc_minute(refusal.at_ms / 1000)
     found = f"{known}: an EA with the token {refusal.tid} was turned away ({refusal.reason}, {at})"
     return problem("terminal", found, _REMEDIES.get(refusal.reason, "see token"))
 

@@ -40,7 +40,7 @@ _MAX_INTEGER = 2**63 - 1
 _NETTING = (c.ACCOUNT_MARGIN_MODE_RETAIL_NETTING, c.ACCOUNT_MARGIN_MODE_EXCHANGE)
 
 
-class RequestRefused(Exception):
+class InvalidTradeRequest(Exception):
     """Request that is refused before it is sent."""
 
     def __init__(self, retcode: int) -> None:
@@ -104,31 +104,31 @@ def plan_of(terminal: Terminal, request: TradeRequest, given: set[str]) -> Metho
     """Return what a request means to the gateway.
 
     Raises:
-        RequestRefused: it means nothing.
+        InvalidTradeRequest: it means nothing.
 
     """
     try:
         planner = _PLANNERS[request.action]
     except KeyError:
-        raise RequestRefused(c.TRADE_RETCODE_INVALID) from None
+        raise InvalidTradeRequest(c.TRADE_RETCODE_INVALID) from None
     return planner(terminal, request, given)
 
 
 def _deal(terminal: Terminal, request: TradeRequest, given: set[str]) -> MethodCall:
     if request.type not in (c.ORDER_TYPE_BUY, c.ORDER_TYPE_SELL):
-        raise RequestRefused(c.TRADE_RETCODE_INVALID)
+        raise InvalidTradeRequest(c.TRADE_RETCODE_INVALID)
     if not request.position:
         return _placing(terminal, request, given)
     found = terminal.native("positions", ticket=request.position)
     if not found:
-        raise RequestRefused(c.TRADE_RETCODE_POSITION_CLOSED)
+        raise InvalidTradeRequest(c.TRADE_RETCODE_POSITION_CLOSED)
     position = found[0]
     if request.symbol not in ("", position["symbol"]):
-        raise RequestRefused(c.TRADE_RETCODE_INVALID)
+        raise InvalidTradeRequest(c.TRADE_RETCODE_INVALID)
     if request.type == position["type"]:
         # on a netting account it adds to the position, which needs no ticket
         if terminal.account["margin_mode"] not in _NETTING:
-            raise RequestRefused(c.TRADE_RETCODE_INVALID)
+            raise InvalidTradeRequest(c.TRADE_RETCODE_INVALID)
         return _placing(terminal, request._replace(symbol=position["symbol"]), given)
     params: dict[str, Any] = {
         "ticket": request.position,
@@ -143,9 +143,9 @@ def _deal(terminal: Terminal, request: TradeRequest, given: set[str]) -> MethodC
 
 def _pending(terminal: Terminal, request: TradeRequest, given: set[str]) -> MethodCall:
     if not c.ORDER_TYPE_BUY_LIMIT <= request.type <= c.ORDER_TYPE_SELL_STOP_LIMIT:
-        raise RequestRefused(c.TRADE_RETCODE_INVALID)
+        raise InvalidTradeRequest(c.TRADE_RETCODE_INVALID)
     if not request.price:
-        raise RequestRefused(c.TRADE_RETCODE_INVALID_PRICE)
+        raise InvalidTradeRequest(c.TRADE_RETCODE_INVALID_PRICE)
     plan = _placing(terminal, request, given)
     plan.params["type_time"] = request.type_time
     if request.expiration:
@@ -178,12 +178,12 @@ def _stops(terminal: Terminal, request: TradeRequest, given: set[str]) -> Method
     positions = terminal.native("positions", **({"ticket": ticket} if ticket else {}))
     found = [one for one in positions if ticket or one["symbol"] == symbol]
     if not found:
-        raise RequestRefused(
+        raise InvalidTradeRequest(
             c.TRADE_RETCODE_POSITION_CLOSED if ticket else c.TRADE_RETCODE_INVALID
         )
     # without a ticket it is the one position that a netting account has of a symbol
     if symbol not in ("", found[0]["symbol"]) or len(found) > 1:
-        raise RequestRefused(c.TRADE_RETCODE_INVALID)
+        raise InvalidTradeRequest(c.TRADE_RETCODE_INVALID)
     rounded = _rounding(terminal, found[0]["symbol"])
     stops = {"sl": rounded(request.sl) or None, "tp": rounded(request.tp) or None}
     return MethodCall(
@@ -194,7 +194,7 @@ def _stops(terminal: Terminal, request: TradeRequest, given: set[str]) -> Method
 def _change(terminal: Terminal, request: TradeRequest, given: set[str]) -> MethodCall:
     found = terminal.native("orders", ticket=request.order) if request.order else []
     if not found:
-        raise RequestRefused(c.TRADE_RETCODE_INVALID)
+        raise InvalidTradeRequest(c.TRADE_RETCODE_INVALID)
     rounded = _rounding(terminal, found[0]["symbol"])
     params: dict[str, Any] = {
         "ticket": request.order,
@@ -214,13 +214,13 @@ def _change(terminal: Terminal, request: TradeRequest, given: set[str]) -> Metho
 
 def _removal(terminal: Terminal, request: TradeRequest, given: set[str]) -> MethodCall:
     if not request.order:
-        raise RequestRefused(c.TRADE_RETCODE_INVALID)
+        raise InvalidTradeRequest(c.TRADE_RETCODE_INVALID)
     return MethodCall("cancel_order", {"ticket": request.order})
 
 
 def _close_by(terminal: Terminal, request: TradeRequest, given: set[str]) -> MethodCall:
     if not (request.position and request.position_by):
-        raise RequestRefused(c.TRADE_RETCODE_INVALID)
+        raise InvalidTradeRequest(c.TRADE_RETCODE_INVALID)
     pair = {"position": request.position, "position_by": request.position_by}
     return MethodCall("close_by", {**pair, "comment": request.comment})
 
@@ -237,7 +237,7 @@ _PLANNERS: dict[int, Callable[[Terminal, TradeRequest, set[str]], MethodCall]] =
 
 def _volume(request: TradeRequest) -> float:
     if not 0 < request.volume < 1e12:
-        raise RequestRefused(c.TRADE_RETCODE_INVALID_VOLUME)
+        raise InvalidTradeRequest(c.TRADE_RETCODE_INVALID_VOLUME)
     return request.volume
 
 
@@ -245,20 +245,20 @@ def _rounding(terminal: Terminal, symbol: str) -> Callable[[float], float]:
     """Return what puts a price on a symbol's digits, as a terminal does.
 
     Raises:
-        RequestRefused: there is no such symbol.
+        InvalidTradeRequest: there is no such symbol.
 
     """
     # the gateway would take a name without the broker's suffix for its own: here it is another
     if not symbol:
-        raise RequestRefused(c.TRADE_RETCODE_INVALID)
+        raise InvalidTradeRequest(c.TRADE_RETCODE_INVALID)
     try:
         digits: int = terminal.symbol(symbol)["digits"]
     except SymbolNotFound:
-        raise RequestRefused(c.TRADE_RETCODE_INVALID) from None
+        raise InvalidTradeRequest(c.TRADE_RETCODE_INVALID) from None
 
     def rounded(price: float) -> float:
         if not 0 <= price < 1e12:  # NaN too
-            raise RequestRefused(c.TRADE_RETCODE_INVALID_PRICE)
+            raise InvalidTradeRequest(c.TRADE_RETCODE_INVALID_PRICE)
         return round(price, digits)
 
     return rounded
@@ -268,7 +268,7 @@ def _utc_ms(terminal: Terminal, broker_s: int) -> int:
     """Return a moment of the broker's clock, such as an expiration, as UTC milliseconds.
 
     Raises:
-        RequestRefused: it is no moment of this century.
+        InvalidTradeRequest: it is no moment of this century.
 
     """
     offset = terminal.connection.call("get_server_time")["offset"]
@@ -277,5 +277,5 @@ def _utc_ms(terminal: Terminal, broker_s: int) -> int:
         offset_ms = Timetable(transitions_of(rule)).of_stamp(broker_s * 1000).offset
     utc_ms: int = broker_s * 1000 - offset_ms
     if not 946_684_800_000 <= utc_ms < 4_102_444_800_000:
-        raise RequestRefused(c.TRADE_RETCODE_INVALID_EXPIRATION)
+        raise InvalidTradeRequest(c.TRADE_RETCODE_INVALID_EXPIRATION)
     return utc_ms

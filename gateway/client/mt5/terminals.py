@@ -52,7 +52,7 @@ PAUSE_S = 0.25
 
 
 @dataclass(frozen=True)
-class TerminalEntry:
+class ReachableTerminal:
     """A terminal that can be opened."""
 
     url: str
@@ -204,7 +204,7 @@ def _account(connection: Connection, timeout_s: float) -> dict[str, Any]:
             return dict(zip(answer["fields"], answer["rows"][0], strict=True))
 
 
-def _entry(wanted: Wanted) -> TerminalEntry:
+def _entry(wanted: Wanted) -> ReachableTerminal:
     """Return the entry of what is wanted.
 
     Raises:
@@ -213,14 +213,14 @@ def _entry(wanted: Wanted) -> TerminalEntry:
     """
     url = os.environ.get(URL) or DEFAULT_URL
     if _is_token(wanted.password):
-        return TerminalEntry(url, wanted.password)
+        return ReachableTerminal(url, wanted.password)
     entries = list(_listed(url))
     found = [entry for entry in entries if _fits(entry, wanted, entries)]
     if found and (wanted.login or wanted.path):
         return found[0]
     token = os.environ.get(TOKEN, "")
     if token and not (wanted.path and any(entry.path for entry in entries)):
-        return TerminalEntry(url, token)
+        return ReachableTerminal(url, token)
     if found:
         return found[0]
     if entries:
@@ -228,7 +228,7 @@ def _entry(wanted: Wanted) -> TerminalEntry:
     raise _not_begun(f"no token: set {TOKEN}, or write {_file()}")
 
 
-def _fits(entry: TerminalEntry, wanted: Wanted, entries: list[TerminalEntry]) -> bool:
+def _fits(entry: ReachableTerminal, wanted: Wanted, entries: list[ReachableTerminal]) -> bool:
     # where no entry has a path, those of programs written for Windows choose nothing
     chooses = wanted.path and any(one.path for one in entries)
     return (
@@ -250,7 +250,7 @@ def _is_token(text: str) -> bool:
     return True
 
 
-def _listed(url: str) -> Iterator[TerminalEntry]:
+def _listed(url: str) -> Iterator[ReachableTerminal]:
     path = _file()
     try:
         with path.open("rb") as file:
@@ -264,7 +264,7 @@ def _listed(url: str) -> Iterator[TerminalEntry]:
         raise _not_begun(f"{path} can be read by others: chmod 600 it, it holds tokens")
     try:
         for given in content.get("terminal", []):
-            yield TerminalEntry(
+            yield ReachableTerminal(
                 url=str(given.get("url", content.get("url", url))),
                 token=str(given["token"]),
                 login=given.get("login"),

@@ -16,7 +16,7 @@ from gateway.client.errors import NoAnswer, error_from
 from gateway.client.methods_base import new_client_order_id
 from gateway.client.mt5 import constants as c
 from gateway.client.mt5.queries import positions_get, symbol_info_tick
-from gateway.client.mt5.requests import MethodCall, RequestRefused, plan_of, read_request
+from gateway.client.mt5.requests import InvalidTradeRequest, MethodCall, plan_of, read_request
 from gateway.client.mt5.results import (
     OrderCheckResult,
     OrderSendResult,
@@ -164,7 +164,7 @@ def order_send(*args: Any, **named: Any) -> OrderSendResult:
     terminal = STATE.open()
     try:
         plan = plan_of(terminal, request, given)
-    except RequestRefused as refused:
+    except InvalidTradeRequest as refused:
         return _answer(request, refused.retcode)
     client_order_id = new_client_order_id()
     try:
@@ -326,7 +326,7 @@ def order_check(*args: Any, **named: Any) -> OrderCheckResult:
     terminal = STATE.open()
     try:
         plan = plan_of(terminal, request, given)
-    except RequestRefused as refused:
+    except InvalidTradeRequest as refused:
         return _checked(request, {"retcode": refused.retcode, "comment": ""})
     try:
         if plan.method == "place_order":  # a read, so that a token that may not trade can ask

@@ -1107,7 +1107,7 @@ export interface Methods {
       client?: ClientName | null;
       /** The versions that you speak; 1 if absent. */
       api?: ApiRange | null;
-      /** Features to switch on; unknown ones are left out. */
+      /** Features to switch on; unknown ones are left out. `coalesce`: events that are sent together come as one JSON array, in one frame. */
       features?: Array<string> | null;
       /** Your name for this run: for logs, and to come back by within the grace of `set_cancel_on_disconnect`. */
       session_id?: string | null;
@@ -1822,7 +1822,7 @@ export type GapType = "gap";
 export type Halt = {
   /** Of all terminals, not of this one alone. */
   everywhere: boolean;
-  /** `cli`, or `token` and its public id. */
+  /** `cli`, `console`, `drawdown`, or `token` and its public id. */
   armed_by: string;
   /** UTC milliseconds. */
   since: number;
@@ -2609,7 +2609,7 @@ export type RunsInGateway = "gateway";
 
 export type RunsInTerminal = "terminal";
 
-export type Scope = "read" | "trade" | "admin";
+export type Scope = "read" | "trade" | "admin" | "remote";
 
 /** One command that was sent to the terminal for the request. Times are null if not known. */
 export type SentCommand = {

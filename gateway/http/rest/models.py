@@ -83,10 +83,14 @@ class Problem(Exception):
         self.detail = detail
         self.headers = dict(headers or {})
 
+    @property
+    def body(self) -> bytes:
+        """The problem as JSON."""
+        return orjson.dumps({"detail": self.detail})
+
     def response(self, headers: Mapping[str, str]) -> web.Response:
         """Return the response that carries the problem."""
-        body = orjson.dumps({"detail": self.detail})
-        return json_response(body, {**headers, **self.headers}, self.status)
+        return json_response(self.body, {**headers, **self.headers}, self.status)
 
 
 def detail_response(refusal: Refusal, headers: Mapping[str, str] | None = None) -> web.Response:

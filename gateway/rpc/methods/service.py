@@ -21,6 +21,8 @@ from gateway.schemas import convert
 logger = logging.getLogger(__name__)
 SERVER_NAME = "mt-gateway"
 DEFAULT_HEARTBEAT_MS = 15_000
+COALESCE = "coalesce"
+"""Feature: see :class:`gateway.streams.outbox.Coalescer`."""
 TIERS: dict[Tier, shapes.service.Tier] = {
     Tier.FULL: "full",
     Tier.REDUCE: "reduce",
@@ -90,7 +92,11 @@ async def hello(
     ] = None,
     features: Annotated[
         list[Annotated[str, Field(max_length=32)]] | None,
-        Field(max_length=32, description="Features to switch on; unknown ones are left out."),
+        Field(
+            max_length=32,
+            description="Features to switch on; unknown ones are left out. `coalesce`: events "
+            "that are sent together come as one JSON array, in one frame.",
+        ),
     ] = None,
     session_id: Annotated[
         str | None,
@@ -130,6 +136,8 @@ async def hello(
         listener.heartbeat_s = heartbeat_ms / 1000
         # the timer that runs may be set for longer than the client now waits
         call.streams.retime(listener)
+    if listener is not None and COALESCE in (features or ()):
+        listener.coalesces = True
     beat_ms = DEFAULT_HEARTBEAT_MS if listener is None else round(listener.heartbeat_s * 1000)
     _note(call, client, session_id)
     if listener is not None and session_id:
@@ -140,7 +148,7 @@ async def hello(
     return {
         "api": API_VERSION,
         "server": _server(call),
-        "features": [],
+        "features": [COALESCE] if listener is not None and listener.coalesces else [],
         "scopes": _scopes(call),
         "heartbeat_ms": beat_ms,
         "time": call.daemon.now_ms(),

@@ -34,7 +34,7 @@ from gateway.rpc.websocket.login import (
 )
 from gateway.rpc.websocket.sender import Sender
 from gateway.streams import StreamEvent
-from gateway.streams.outbox import Outbox, notification, text_frame
+from gateway.streams.outbox import Coalescer, Outbox, notification, text_frame
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +81,7 @@ class WebSocketConnection:
         by_header: it logged in with an ``Authorization`` header, so it also gets the events of
             the subscriptions that its token made over ``/rpc``.
         tasks: where running calls are kept; it outlives the connection.
+        coalescer: shared by all connections.
 
     """
 
@@ -96,10 +97,12 @@ class WebSocketConnection:
         caller: Caller | None,
         by_header: bool,
         tasks: set[asyncio.Task[None]],
+        coalescer: Coalescer,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.tid = "" if caller is None else caller.tid
         self.by_header = by_header
+        self.coalesces = False
         self.outbox = outbox
         self.last_sent = self._loop.time()
         self.heartbeat_s = PING_EVERY_S
@@ -110,6 +113,7 @@ class WebSocketConnection:
         self._transport = transport
         self._context = context
         self._admission = admission
+        self._coalescer = coalescer
         self._sender = Sender(connection, transport, outbox, self._too_slow)
         self._max_in_flight = context.daemon.limits.max_in_flight
         # two sets: _tasks may be cancelled with the connection, _all_tasks has the trades that
@@ -156,7 +160,7 @@ class WebSocketConnection:
     def deliver(self, events: Sequence[StreamEvent], joined: bytes) -> None:
         """Send events: see :class:`gateway.streams.hub.Listener`."""
         self.last_sent = self._loop.time()
-        self._sender.events(events, joined)
+        self._sender.events(events, joined, self._coalescer if self.coalesces else None)
 
     def notify(self, text: bytes) -> None:
         """Send a notification of the gateway itself."""

@@ -25,7 +25,7 @@ from gateway.rpc.context import RpcContext
 from gateway.rpc.websocket.connection import CLOSE_S, WebSocketConnection
 from gateway.rpc.websocket.login import SUBPROTOCOL, Offer, offer_of
 from gateway.schemas import ServerShutdown
-from gateway.streams.outbox import Outbox, notification
+from gateway.streams.outbox import Coalescer, Outbox, notification
 
 VERSION = "13"
 _KEY = re.compile(r"[A-Za-z0-9+/]{22}==", re.ASCII)
@@ -73,11 +73,14 @@ class WebSocketEndpoint:
     def __init__(self, context: RpcContext, authenticator: Authenticator) -> None:
         self._context = context
         self._limits = context.daemon.limits
-        self._connections: set[WebSocketConnection] = set()
-        self._by_token: dict[str, set[WebSocketConnection]] = {}
+        # in the order in which they came: that of a set is another one in each run, and with it
+        # the order in which they are closed
+        self._connections: dict[WebSocketConnection, None] = {}
+        self._by_token: dict[str, dict[WebSocketConnection, None]] = {}
         self._handshakes: set[_Handshake] = set()
         self._serving: set[asyncio.Task[object]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._coalescer = Coalescer()
         self._authenticator = authenticator
         # each from 0 on: of a count that begins with 1 nobody sees that it grew
         self.closed = Counter(dict.fromkeys(REASONS, 0))
@@ -99,10 +102,16 @@ class WebSocketEndpoint:
     def __len__(self) -> int:
         return len(self._connections)
 
-    async def answer(self, request: web.BaseRequest, token: str | None) -> web.WebSocketResponse:
+    async def answer(
+        self,
+        request: web.BaseRequest,
+        token: str | None,
+        authenticator: Authenticator | None = None,
+    ) -> web.WebSocketResponse:
         """Serve a connection from the handshake to its end.
 
         Args:
+            authenticator: of the door that it came in by, if not that of this machine.
             token: of the header ``Authorization``; without one a program's token comes as a
                 subprotocol or in the first message, and a page shows a ticket.
 
@@ -111,14 +120,14 @@ class WebSocketEndpoint:
             Unauthorized: the token or ticket in the subprotocols is not let in.
 
         """
-        caller = None
+        caller, admission = None, _Admission(self, authenticator or self._authenticator)
         if token is not None:
             agent = request.headers.get("User-Agent", "")
-            caller = await self._authenticator.admit(token, "ws", agent)
+            caller = await admission.authenticator.admit(token, "ws", agent)
         check_handshake(request)
         offer = offer_of(request.headers.getall("Sec-WebSocket-Protocol", []))
         if caller is None:
-            caller = await self._log_in(offer, request.headers.get("Origin"))
+            caller = await self._log_in(admission, offer, request.headers.get("Origin"))
         elif offer != Offer():
             raise unauthorized(Unauthorized("Send one token or ticket, once", reason="malformed"))
         socket = web.WebSocketResponse(
@@ -139,20 +148,16 @@ class WebSocketEndpoint:
             await socket.prepare(request)
         finally:
             self._handshakes.discard(handshake)
-        await self._serve(request, socket, handshake, by_header=token is not None)
+        await self._serve(request, socket, handshake, admission, by_header=token is not None)
         return socket
-
-    async def admit(self, token: str) -> Caller:
-        """Return the caller whose token comes as a subprotocol or with the first message."""
-        return await self._authenticator.admit(token, "ws")
 
     def enter(self, connection: WebSocketConnection) -> bool:
         """Count a connection that has logged in; return whether its token may have one more."""
         # counted without an await, so that two logins at once cannot both take the last place
-        ours = self._by_token.setdefault(connection.tid, set())
+        ours = self._by_token.setdefault(connection.tid, {})
         if len(ours) >= self._limits.max_websockets:
             return False
-        ours.add(connection)
+        ours[connection] = None
         return True
 
     def count(self, tids: Collection[str]) -> int:
@@ -161,7 +166,7 @@ class WebSocketEndpoint:
 
     def end_token(self, tid: str, reason: str) -> None:
         """Close all connections of a token that is no longer valid, and say why."""
-        # a copy: a connection that ends leaves the set
+        # a copy: a connection that ends leaves it
         for connection in tuple(self._by_token.get(tid, ())):
             connection.end(CloseCode.TOKEN_REVOKED, reason)
 
@@ -200,10 +205,12 @@ class WebSocketEndpoint:
         if late:
             await asyncio.wait(late, timeout=within_s)
 
-    async def _log_in(self, offer: Offer, origin: str | None) -> Caller | None:
+    async def _log_in(
+        self, admission: _Admission, offer: Offer, origin: str | None
+    ) -> Caller | None:
         """Return who logs in by a subprotocol; ``None`` when the first message is to tell."""
         if offer.ticket is not None:
-            return await self._authenticator.redeem(offer.ticket, origin)
+            return await admission.authenticator.redeem(offer.ticket, origin)
         if origin is not None:
             # a page is let in before the 101 or not at all, and shows its token to /rpc alone
             raise unauthorized(
@@ -212,13 +219,14 @@ class WebSocketEndpoint:
                     reason="missing",
                 )
             )
-        return None if offer.token is None else await self.admit(offer.token)
+        return None if offer.token is None else await admission.admit(offer.token)
 
     async def _serve(
         self,
         request: web.BaseRequest,
         socket: web.WebSocketResponse,
         handshake: _Handshake,
+        admission: _Admission,
         *,
         by_header: bool,
     ) -> None:
@@ -230,15 +238,16 @@ class WebSocketEndpoint:
             connection_of(request),
             transport,
             context=self._context,
-            admission=self,
+            admission=admission,
             outbox=self._new_outbox(),
             caller=handshake.caller,
             by_header=by_header,
             tasks=self._tasks,
+            coalescer=self._coalescer,
         )
         if handshake.ended_by is not None:
             connection.end(CloseCode.TOKEN_REVOKED, handshake.ended_by)
-        self._connections.add(connection)
+        self._connections[connection] = None
         task = asyncio.current_task()
         assert task is not None
         self._serving.add(task)
@@ -246,7 +255,7 @@ class WebSocketEndpoint:
         try:
             await connection.run()
         finally:
-            self._connections.discard(connection)
+            self._connections.pop(connection, None)
             self._merged += connection.outbox.merged
             self.closed[reason_of(connection.close_code)] += 1
             self._leave(connection)
@@ -259,9 +268,21 @@ class WebSocketEndpoint:
     def _leave(self, connection: WebSocketConnection) -> None:
         ours = self._by_token.get(connection.tid)
         if ours is not None:
-            ours.discard(connection)
+            ours.pop(connection, None)
             if not ours:
                 del self._by_token[connection.tid]
+
+
+class _Admission:
+    """Endpoint as the connections of one door see it."""
+
+    def __init__(self, endpoint: WebSocketEndpoint, authenticator: Authenticator) -> None:
+        self.authenticator = authenticator
+        self.enter = endpoint.enter
+
+    async def admit(self, token: str) -> Caller:
+        """Return the caller whose token comes as a subprotocol or with the first message."""
+        return await self.authenticator.admit(token, "ws")
 
 
 def check_handshake(request: web.BaseRequest) -> None:

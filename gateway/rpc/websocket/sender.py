@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 
 from gateway.http.connections import Connection
 from gateway.streams import StreamEvent
-from gateway.streams.outbox import STALLED_S, Outbox
+from gateway.streams.outbox import STALLED_S, Coalescer, Outbox
 
 HIGH_WATER_BYTES = 16_384
 """In the transport's buffer; beyond it the peer is congested."""
@@ -70,12 +70,20 @@ class Sender:
         elif not self._outbox.put_answer(frame, self._loop.time()):
             self._on_slow()
 
-    def events(self, events: Sequence[StreamEvent], joined: bytes) -> None:
-        """Send events; ``joined`` is their frames in a row."""
+    def events(
+        self, events: Sequence[StreamEvent], joined: bytes, coalescer: Coalescer | None = None
+    ) -> None:
+        """Send events.
+
+        Args:
+            joined: their frames in a row.
+            coalescer: what makes fewer frames of them, if the peer takes that.
+
+        """
         if self._finished:
             return
         if not self.congested:
-            self._put(joined)
+            self._put(joined if coalescer is None else coalescer.frames(events, joined))
         elif not self._outbox.put_events(events, joined, self._loop.time()):
             self._on_slow()
 

@@ -186,10 +186,12 @@ async def test_no_answer_in_time(gateway: ScriptedGateway) -> None:
         await asyncio.Event().wait()
 
     gateway.replies["close_position"] = never
+    gateway.reply("get_account_info", {}, {})
     for transport in ("http", "ws"):
-        async with GatewayClient(
-            gateway.url, TOKEN, transport=transport, timeout_s=0.05
-        ) as client:
+        async with GatewayClient(gateway.url, TOKEN, transport=transport) as client:
+            # what ends while it still connects was not sent
+            await client.call("get_account_info")
+            client._timeout_s = 0.05
             with pytest.raises(CallTimedOut) as caught:
                 await client.call("close_position")
             assert caught.value.outcome == "unknown"

@@ -12,6 +12,12 @@ from scripted_gateway import TOKEN, ScriptedGateway
 
 from gateway.client import GatewayClient, SyncGatewayClient
 
+# a task that is destroyed while it is pending is an error; a slow step, on a busy machine, is none
+HEAD = """
+import logging
+from gateway.client import SyncGatewayClient
+logging.getLogger("asyncio").setLevel(logging.ERROR)
+"""
 WITH = """
 with SyncGatewayClient(url, token) as client:
     for event in client.subscribe("orders"):
@@ -57,7 +63,7 @@ asyncio.run(main())
 
 def run(program: str, url: str) -> subprocess.CompletedProcess[str]:
     """Run a program as a user would."""
-    head = f"from gateway.client import SyncGatewayClient\nurl, token = {url!r}, {TOKEN!r}\n"
+    head = HEAD + f"url, token = {url!r}, {TOKEN!r}\n"
     return subprocess.run(
         [sys.executable, "-X", "dev", "-c", head + program],
         capture_output=True,

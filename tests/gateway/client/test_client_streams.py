@@ -8,7 +8,14 @@ import pytest
 from aiohttp import web
 from scripted_gateway import TOKEN, Failure, ScriptedGateway, scripted_gateway
 
-from gateway.client import Event, GatewayClient, StreamEnded, Subscription, Unreachable
+from gateway.client import (
+    Event,
+    GatewayClient,
+    NotTheGateway,
+    StreamEnded,
+    Subscription,
+    Unreachable,
+)
 from gateway.client import subscription as retry
 from gateway.errors import ShuttingDown, SubscribeFailed, Unauthorized
 
@@ -163,6 +170,24 @@ async def test_it_keeps_trying_while_the_gateway_is_away() -> None:
         await asyncio.wait_for(asyncio.shield(following), 0.05)
     async with scripted_gateway(int(gateway.url.rpartition(":")[2])), client:
         assert (await following).type == "reconnected"
+
+
+async def test_a_page_of_a_proxy_is_waited_out(gateway: ScriptedGateway) -> None:
+    """The gateway behind it is started anew; only at the beginning it is another program."""
+    gateway.refuse = lambda: web.Response(status=502, text="<html>Bad Gateway</html>")
+    async with GatewayClient(gateway.url, TOKEN) as client:
+        with pytest.raises(NotTheGateway):
+            await anext(client.subscribe("orders"))
+        gateway.refuse, refuse = None, gateway.refuse
+        events = client.subscribe("orders")
+        first = await started(gateway, events)
+        while not gateway.refused.empty():
+            gateway.refused.get_nowait()
+        gateway.refuse = refuse
+        await gateway.close_sockets(1001)
+        await gateway.refused.get()
+        gateway.refuse = None
+        assert (await first).type == "reconnected"
 
 
 async def test_it_waits_as_long_as_the_gateway_said(

@@ -1,4 +1,5 @@
-"""The TypeScript client: generated types, one demo under Node.js and Chromium, and its size."""
+"""The TypeScript client: generated types, its size, and one demo under Node.js and Chromium; with
+``--long`` under Deno and Bun as well."""
 
 from __future__ import annotations
 
@@ -7,9 +8,11 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from platform import machine
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from aiohttp import web
 from chromium import chromium
 from demo_process import Demo, running_demo
 from external_programs import node, packed_node
+from node_packages import RUNTIMES, installed_modules
 
 from ea_bridge.sockets import bind_loopback
 from gateway.app import asyncapi_document, build_catalogue, openrpc_document
@@ -30,6 +34,8 @@ MOST_BYTES = 12_000
 RUN_S = 60
 NODE_TYPES = "declare const process: { env: Record<string, string | undefined> };\n"
 COMPILE = ("--strict", "--noEmit", "--module", "nodenext", "--target", "es2023")
+LIBRARIES = ("--lib", "es2023,dom,dom.asynciterable", "--skipDefaultLibCheck")
+"""The declarations of browsers are long, and right."""
 WRONG = """\
 import { Gateway } from "mt-gateway-client";
 const gateway = new Gateway("http://127.0.0.1:7400", "");
@@ -97,14 +103,19 @@ def bot() -> str:
     return found[1]
 
 
-def runs(project: Path, program: str, demo: Demo) -> str:
-    """Run a program in Node.js; return what it printed."""
+def node_of_now() -> str:
+    """Return a Node.js that takes TypeScript, or skip the test."""
     runtime = packed_node() or node()
     version = subprocess.run((runtime, "--version"), capture_output=True, text=True, check=True)
     if [int(part) for part in version.stdout[1:].split(".")[:2]] < [22, 18]:
         pytest.skip("Node.js runs TypeScript from version 22.18 on")
+    return runtime
+
+
+def runs(project: Path, program: str, demo: Demo, *runtime: str | Path) -> str:
+    """Run a program, in Node.js if in nothing else; return what it printed."""
     done = subprocess.run(
-        (runtime, program),
+        (*(runtime or (node_of_now(),)), program),
         cwd=project,
         env=demo.environment,
         capture_output=True,
@@ -140,9 +151,8 @@ def test_the_types(project: Path, node_modules: Path) -> None:
     for name, text in (("bot.ts", bot()), ("wrong.ts", WRONG), ("node.d.ts", NODE_TYPES)):
         (project / name).write_text(text)
     compiler = node_modules / "typescript" / "bin" / "tsc"
-    libraries = ("--lib", "es2023,dom,dom.asynciterable")
     done = subprocess.run(
-        (node(), compiler, *COMPILE, *libraries, "bot.ts", "wrong.ts", "node.d.ts"),
+        (node(), compiler, *COMPILE, *LIBRARIES, "bot.ts", "wrong.ts", "node.d.ts"),
         cwd=project,
         capture_output=True,
         text=True,
@@ -163,6 +173,31 @@ def test_the_bot_trades(project: Path, web_demo: Demo) -> None:
     """Node.js runs it as it stands in the document."""
     (project / "bot.ts").write_text(bot())
     assert runs(project, "bot.ts", web_demo).startswith("bought: position ")
+
+
+# bound to this machine and to two variables: the client needs no more
+DENO = (
+    *("@deno/linux-x64-glibc/deno", "run", "--quiet", "--no-prompt", "--cached-only"),
+    *("--node-modules-dir=manual", "--allow-net=127.0.0.1"),
+    "--allow-env=MT_GATEWAY_URL,MT_GATEWAY_TOKEN",
+)
+BUN = ("@oven/bun-linux-x64/bin/bun", "run")
+
+
+@pytest.mark.long
+@pytest.mark.skipif((sys.platform, machine()) != ("linux", "x86_64"), reason="npm has others")
+@pytest.mark.xdist_group("chromium")
+@pytest.mark.parametrize("words", [DENO, BUN], ids=["deno", "bun"])
+def test_under_another_runtime(
+    project: Path, web_demo: Demo, pytestconfig: pytest.Config, words: tuple[str, ...]
+) -> None:
+    """The same, and the bot, with the rights that they need."""
+    modules = installed_modules(pytestconfig.cache.mkdir("runtimes"), RUNTIMES)
+    runtime: tuple[str | Path, ...] = (modules / words[0], *words[1:])
+    shutil.copy(HERE / "typescript_client.mjs", project)
+    (project / "bot.ts").write_text(bot())
+    for program, says in (("typescript_client.mjs", "typescript client ok"), ("bot.ts", "bought")):
+        assert runs(project, program, web_demo, *runtime).startswith(says)
 
 
 @asynccontextmanager

@@ -73,10 +73,13 @@ async function oneIdForAllTries(gateway, proxy) {
   assert.equal(receipt.duplicate, true);
   assert.equal((await gateway.call("get_positions")).length, before.length + 1);
 
-  proxy.swallow = 1;
+  // Deno's fetch asks again by itself when a connection that it had kept is lost
+  const tries = "Deno" in globalThis ? 2 : 1;
+  proxy.swallow = tries;
   const lost = await failure(gateway.call("place_order", { ...BUY, client_order_id: "mine" }));
   assert.ok(lost instanceof NoAnswer);
-  assert.deepEqual([lost.outcome, lost.clientOrderId, proxy.orders.at(-1)], ["unknown", "mine", "mine"]);
+  assert.deepEqual([lost.outcome, lost.clientOrderId], ["unknown", "mine"]);
+  assert.deepEqual(proxy.orders.slice(3), Array(tries).fill("mine"));
   const again = await gateway.call("place_order", { ...BUY, client_order_id: lost.clientOrderId });
   assert.equal(again.duplicate, true);
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import cache
+from typing import Any
 
 import orjson
 import pytest
@@ -13,24 +15,34 @@ from scripted_terminal import CATALOGUE
 from gateway.rpc.catalogue import result_adapter
 from gateway.rpc.openrpc import METHODS_OF_THE_FRONT, openrpc_document
 
-DOCUMENT = openrpc_document(CATALOGUE)
-METHODS = {method["name"]: method for method in DOCUMENT["methods"]}
+NAMES = [*CATALOGUE, *(method["name"] for method in METHODS_OF_THE_FRONT)]
+
+
+@cache  # and not made by whoever only imports this
+def document() -> dict[str, Any]:
+    """The whole, as it is published."""
+    return openrpc_document(CATALOGUE)
+
+
+def described(name: str) -> dict[str, Any]:
+    """Description of a method in the document."""
+    (found,) = (method for method in document()["methods"] if method["name"] == name)
+    return found
 
 
 def test_every_method_is_described() -> None:
     """The catalogue's, and the two that the JSON-RPC front answers."""
-    front = [method["name"] for method in METHODS_OF_THE_FRONT]
-    assert list(METHODS) == [*CATALOGUE, *front]
+    assert [method["name"] for method in document()["methods"]] == NAMES
 
 
 def test_every_reference_leads_somewhere() -> None:
     """Within the document: nobody needs the network to read it."""
-    assert dangling(DOCUMENT) == []
+    assert dangling(document()) == []
 
 
 def test_schemas_are_of_draft_7() -> None:
     """No tuples of the newer draft, no definitions inside, and nothing beside a `$ref`."""
-    for node in nodes(DOCUMENT["components"]["schemas"] | {"methods": DOCUMENT["methods"]}):
+    for node in nodes(document()["components"]["schemas"] | {"methods": document()["methods"]}):
         assert "prefixItems" not in node
         assert "$defs" not in node
         if "$ref" in node:
@@ -39,9 +51,9 @@ def test_schemas_are_of_draft_7() -> None:
 
 def test_every_enumeration_has_a_name() -> None:
     """So has every text of a form, and every union: generators make types of them."""
-    for schema in DOCUMENT["components"]["schemas"].values():
+    for schema in document()["components"]["schemas"].values():
         assert list(nameless(schema)) == []
-    for method in DOCUMENT["methods"]:
+    for method in document()["methods"]:
         given = {param["name"]: param["schema"] for param in method["params"]}
         given["result"] = method["result"]["schema"]
         assert list(nameless({"properties": given})) == []
@@ -49,36 +61,36 @@ def test_every_enumeration_has_a_name() -> None:
 
 def test_names_are_those_of_the_source() -> None:
     """None was made of a module's path, since two of it were called the same."""
-    assert [name for name in DOCUMENT["components"]["schemas"] if not name.isalnum()] == []
+    assert [name for name in document()["components"]["schemas"] if not name.isalnum()] == []
 
 
 def test_nothing_unused_is_published() -> None:
     """Every schema and every error is referred to."""
-    refs = {node["$ref"] for node in nodes(DOCUMENT) if "$ref" in node}
+    refs = {node["$ref"] for node in nodes(document()) if "$ref" in node}
     for section in ("schemas", "errors"):
-        for name in DOCUMENT["components"][section]:
+        for name in document()["components"][section]:
             assert f"#/components/{section}/{name}" in refs
 
 
 def test_descriptions_are_for_readers() -> None:
     """No markup of the source's documentation."""
-    text = json.dumps(DOCUMENT)
+    text = json.dumps(document())
     for markup in (":class:", ":mod:", ":meth:", ":func:", "Raises:\\n", "Args:\\n"):
         assert markup not in text
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_param_says_what_it_is(name: str) -> None:
     """But for those whose name says all."""
     plain = {"price_open", "price_close"}
-    for param in METHODS[name]["params"]:
+    for param in described(name)["params"]:
         assert param["name"] in plain or param.get("description"), param["name"]
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_scope_and_transports_are_told(name: str) -> None:
     """As extensions, for people and generators."""
-    method = METHODS[name]
+    method = described(name)
     assert method["x-scope"] in ("read", "trade", "admin", None)
     assert set(method["x-transports"]) <= {"http", "ws"}
     assert method["x-mutates"] is CATALOGUE[name].mutates
@@ -88,8 +100,8 @@ def test_scope_and_transports_are_told(name: str) -> None:
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_every_method_has_examples_that_fit(name: str) -> None:
     """Params that the method accepts, a result of the documented shape."""
-    assert METHODS[name]["examples"]
-    for example in METHODS[name]["examples"]:
+    assert described(name)["examples"]
+    for example in described(name)["examples"]:
         params = {param["name"]: param["value"] for param in example["params"]}
         CATALOGUE[name].params.model_validate(params)
         result = orjson.dumps(example["result"]["value"])
@@ -101,12 +113,12 @@ async def test_examples_are_what_the_methods_answer() -> None:
     assert orjson.loads(EXAMPLES.read_bytes()) == orjson.loads(orjson.dumps(await answers()))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", NAMES)
 def test_what_any_call_may_meet_is_documented(name: str) -> None:
     """Bad params everywhere; the wrong transport or an EA too old for it; `cancel_request`."""
-    method = METHODS[name]
+    method = described(name)
     codes = {
-        DOCUMENT["components"]["errors"][error["$ref"].rpartition("/")[2]]["code"]
+        document()["components"]["errors"][error["$ref"].rpartition("/")[2]]["code"]
         for error in method["errors"]
     }
     assert {-32001, -32602, -32603} <= codes
@@ -119,10 +131,10 @@ def test_what_any_call_may_meet_is_documented(name: str) -> None:
 
 def test_servers_are_where_it_listens() -> None:
     """The daemon puts its own addresses in."""
-    document = openrpc_document(
+    served = openrpc_document(
         CATALOGUE, rpc_url="http://127.0.0.1:1/rpc", ws_url="ws://127.0.0.1:1/ws"
     )
-    assert [one["url"] for one in document["servers"]] == [
+    assert [one["url"] for one in served["servers"]] == [
         "http://127.0.0.1:1/rpc",
         "ws://127.0.0.1:1/ws",
     ]
@@ -130,7 +142,7 @@ def test_servers_are_where_it_listens() -> None:
 
 def test_errors_carry_their_codes() -> None:
     """Each once, with the stable name."""
-    errors = DOCUMENT["components"]["errors"].values()
+    errors = document()["components"]["errors"].values()
     codes = [error["code"] for error in errors]
     assert len(set(codes)) == len(codes)
     assert all(error["data"]["name"] and error["message"] for error in errors)

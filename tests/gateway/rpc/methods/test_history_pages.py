@@ -178,12 +178,13 @@ EAS = pytest.mark.parametrize(
 
 @EAS
 @pytest.mark.parametrize("limit", [2, 7, 500])
+@pytest.mark.parametrize("count", [30, pytest.param(60, marks=pytest.mark.long)])
 @pytest.mark.parametrize("seed", range(2))
 async def test_pages_of_positions_are_the_whole(
-    scene: Scene, ea: dict[str, Any], limit: int, seed: int
+    scene: Scene, ea: dict[str, Any], limit: int, count: int, seed: int
 ) -> None:
     """None is lost, told twice or told wrongly, whatever the EA and the page's size."""
-    past = random_past(seed, 60, **ea)
+    past = random_past(seed, count, **ea)
     past.serve(scene)
     found = await pages(scene, kind="positions", from_=since(scene), limit=limit)
     told = [(one["position_id"], one["volume"]) for page in found for one in page]
@@ -192,7 +193,7 @@ async def test_pages_of_positions_are_the_whole(
 
 @EAS
 @pytest.mark.parametrize("kind", ["orders", "deals", "orders_deals"])
-@pytest.mark.parametrize("limit", [2, 7, 500])
+@pytest.mark.parametrize("limit", [pytest.param(2, marks=pytest.mark.long), 7, 500])
 async def test_pages_of_records_are_the_whole(
     scene: Scene, ea: dict[str, Any], kind: str, limit: int
 ) -> None:

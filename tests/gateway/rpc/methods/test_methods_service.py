@@ -25,6 +25,7 @@ class Connection:
 
     def __init__(self) -> None:
         self.heartbeat_s = 15.0
+        self.coalesces = False
         self.ended: list[tuple[int, str]] = []
         self.tid = "A1b2C3d4E5f6"
         self.on_gone: list[Callable[[], None]] = []
@@ -55,12 +56,12 @@ async def test_hello_tells_what_the_connection_can(scene: Scene) -> None:
         {
             "client": {"name": "grid-bot", "version": "2.3.0"},
             "api": {"min": 1, "max": 3},
-            "features": ["coalesce"],
+            "features": ["coalesce", "telepathy"],
             "session_id": "b7c1",
             "heartbeat_ms": 5000,
         },
     )
-    assert (told["api"], told["features"], told["heartbeat_ms"]) == (1, [], 5000)
+    assert (told["api"], told["features"], told["heartbeat_ms"]) == (1, ["coalesce"], 5000)
     assert told["scopes"] == ["read", "trade"]
     assert told["limits"]["max_batch"] == 100
     assert told["terminals"] == [

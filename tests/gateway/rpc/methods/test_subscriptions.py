@@ -42,6 +42,7 @@ class Ear:
     by_header: bool = True
     last_sent: float = 0.0
     heartbeat_s: float = 15.0
+    coalesces: bool = False
     outbox: Outbox = field(default_factory=lambda: Outbox(1_000_000, 4096))
     on_gone: list[Callable[[], None]] = field(default_factory=list)
     is_gone: bool = False

@@ -34,6 +34,34 @@ async def listener_of(house: Server, ws: RawWs) -> Listener:
     return house.streams.listeners[-1]
 
 
+async def test_who_asked_for_it_gets_the_events_of_a_turn_in_one_frame(house: Server) -> None:
+    """Beside one who did not, and who hears the same."""
+    async with raw_ws(house) as plain, raw_ws(house) as ws:
+        await listener_of(house, plain)
+        (await listener_of(house, ws)).coalesces = True
+        house.streams.publish(*(event("orders", n) for n in range(3)))
+        assert [told["params"]["seq"] for told in await ws.json()] == [0, 1, 2]
+        assert [(await plain.json())["params"]["seq"] for _ in range(3)] == [0, 1, 2]
+        house.streams.publish(event("orders", 3))
+        assert (await ws.json())["params"]["seq"] == 3
+
+
+async def test_a_stalled_reader_of_arrays_misses_nothing(house: Server) -> None:
+    """What waited for it comes in frames of their own, in its order."""
+    async with raw_ws(house, receive_buffer=4096) as ws:
+        (await listener_of(house, ws)).coalesces = True
+        stall(ws)
+        for number in range(0, 1000, 4):
+            house.streams.publish(*(event("orders", number + n, size=500) for n in range(4)))
+        resume(ws)
+        seen: list[int] = []
+        while len(seen) < 1000:
+            told = await ws.json()
+            array = told if isinstance(told, list) else [told]
+            seen += [one["params"]["seq"] for one in array]
+        assert seen == list(range(1000))
+
+
 async def test_a_stalled_reader_gets_the_newest_price_when_it_reads_again() -> None:
     """Latest events replace one another once it is far behind; lossless ones all arrive."""
     limits = Limits(queue_messages=1200)
