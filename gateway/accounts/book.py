@@ -110,9 +110,12 @@ class AccountBook:
 
     def of_terminal(self, hello: Hello) -> RegisteredAccount | None:
         """Return the account that a terminal is logged in to, if the terminal's owner registered
-        it. Asked at each order.
+        it. Asked several times at each order.
         """
-        return self.registered(self._owner_of(hello.tid), hello.login, hello.server)
+        self._look()
+        if not self._active:  # as in many homes: then nobody need know whose the token is
+            return None
+        return self._found(self._owner_of(hello.tid), hello.login, hello.server)
 
     def registered(self, owner: str, login: int, server: str) -> RegisteredAccount | None:
         """Return an owner's account of a login, if it is registered.
@@ -120,11 +123,17 @@ class AccountBook:
         What was registered by tokens that the home made itself, before it had a console, counts
         for every owner. While the database cannot be read, what was read last holds.
         """
+        self._look()
+        return self._found(owner, login, server)
+
+    def _look(self) -> None:
         try:
             self._refresh()
         except StoreError as error:
             # what was read last holds: "nothing is registered" would lift every limit
             logger.error("the registered accounts cannot be read: %s", error)
+
+    def _found(self, owner: str, login: int, server: str) -> RegisteredAccount | None:
         # brokers write the name of one server in several ways
         key = (login, server.casefold())
         return self._active.get((owner, *key)) or self._active.get(("", *key))

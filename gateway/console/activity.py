@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -56,6 +56,8 @@ def _is_private(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return any(ip in net for net in _PRIVATE)
 
 
+BY_ADMINISTRATOR: Final = "administrator"
+"""Detail of what an administrator did to somebody else's account."""
 Outcome = Literal["ok", "refused", "failed"]
 MAX_PAGE = 200
 KEEP_S = 400 * 86_400

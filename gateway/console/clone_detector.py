@@ -231,13 +231,13 @@ class CloneDetector:
             mine = await session.get(UserDevice, (user_id, did))
             # a revoked machine has nothing to resume: it has to be approved anew
             if mine is None or mine.status != "approved":
-                raise NotFound("There is no such device.")
+                raise NotFound("There is no such machine.")
             ended = delete(CopiedDevice).where(
                 CopiedDevice.did == did, CopiedDevice.user_id == user_id
             )
             # of two clicks at once one deletes the row, and the log has one line of it
             if (await session.scalars(ended.returning(CopiedDevice.did))).first() is None:
-                raise NotFound("This device is not suspended.")
+                raise NotFound("This machine is not suspended.")
             self._activity.note(session, "device.resumed", user_id=user_id, did=did)
 
     async def suspended(self, user_id: str) -> dict[str, tuple[str, str]]:

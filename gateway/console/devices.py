@@ -169,7 +169,7 @@ class Devices:
             await locked_user(session, user_id)
             mine = await session.get(UserDevice, (user_id, did), with_for_update=True)
             if mine is None or mine.status != "revoked":
-                raise NotFound("There is no such revoked device.")
+                raise NotFound("There is no such revoked machine.")
             # the row stays: its version must go on growing, or an old approval would win
             mine.status = "forgotten"
             mine.dev_ver += 1
@@ -306,4 +306,4 @@ class Devices:
         )
 
 
-_UNKNOWN = "There is no such device."
+_UNKNOWN = "There is no such machine."

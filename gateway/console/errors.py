@@ -8,6 +8,7 @@
     +-- SignInRefused  one text, whatever was wrong                  401
     |   +-- PasswordRefused   the same, where no address was asked for
     |   +-- CodeRefused       the same, of a second factor's code
+    |       +-- PasskeyRefused   the same, of a passkey
     +-- CodeNeeded     the second factor's code is missing           403
     +-- StepUpNeeded   the password has to be given again            403
     +-- NotFound       there is none, or it is somebody else's       404
@@ -144,6 +145,25 @@ class CodeRefused(SignInRefused):
         )
 
 
+class PasskeyRefused(CodeRefused):
+    """Refusal of a passkey.
+
+    Args:
+        is_copied: its count has not grown, as when two devices hold the same key.
+
+    """
+
+    word = "passkey_refused"
+
+    def __init__(self, *, is_copied: bool = False) -> None:
+        super().__init__()
+        self.is_copied = is_copied
+        self.args = (
+            "That passkey was not accepted. Load the page again and try once more, or give a code "
+            "of your app or a recovery code.",
+        )
+
+
 class CodeNeeded(ConsoleError):
     """Demand of a second factor's code: the password alone opens no session."""
 
@@ -151,7 +171,7 @@ class CodeNeeded(ConsoleError):
     word = "code_needed"
 
     def __init__(self) -> None:
-        super().__init__("Give the code of your authenticator app as well.")
+        super().__init__("Give a code of your authenticator app or a recovery code as well.")
 
 
 class StepUpNeeded(ConsoleError):

@@ -337,7 +337,7 @@ class Events:
             counted.returning(Device.seq).execution_options(synchronize_session=False)
         )
         if seq is None:
-            raise NotFound("There is no such device.")
+            raise NotFound("There is no such machine.")
         return seq
 
     async def _ends_by(self, session: AsyncSession, news: PendingEvent) -> int:

@@ -53,7 +53,7 @@ class LoginInfo:
     reason: str
     """Why it was refused; empty for who was let in."""
     agent: str
-    """What the program said of itself."""
+    """What the program said of itself, behind its address where another machine called."""
     first_at: int
     last_at: int
     count: int

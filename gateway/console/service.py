@@ -22,6 +22,7 @@ from .activity import ActivityLog
 from .approvals import Approvals
 from .approvals.requests import ApprovalServices, Codes
 from .clone_detector import CloneDetector
+from .daemon_calls import DaemonCalls
 from .database import Database, database_url, open_database
 from .database.engine import holding
 from .database.model import Contact, Device, RequestNonce
@@ -30,6 +31,7 @@ from .events import EventNotifier, Events, PendingEvent
 from .hooks.service import Hooks
 from .links import SETUP, SETUP_S, Links, Resets
 from .mail import MailQueue, transport_for
+from .notices import Notices
 from .records import DeviceOffers, LeaseIssuer, TokenRecords
 from .reports import LoginHistory, TerminalReports
 from .second_factor import SecondFactors
@@ -121,6 +123,16 @@ class Console:
             )
         )
         self.clones = CloneDetector(db, self.signing, self.activity, self.mail, self.url, now_s)
+        self.notices = Notices(
+            db,
+            self.mail,
+            self.terminals,
+            self.calls,
+            self.hooks,
+            self.activity,
+            self.url,
+            now_s,
+        )
 
     def _add_tokens(self) -> None:
         """Make what tokens and machines stand on, and what daemons are told and tell."""
@@ -135,6 +147,7 @@ class Console:
         self.reports, self.logins = TerminalReports(db, now_s), LoginHistory(db, now_s)
         self.trails = AuditTrails(db, now_s)
         self.hooks = Hooks(db, self.signing, self.notifier, activity, now_s)
+        self.calls = DaemonCalls(self.signing, now_s)
 
     def _add_people(self, passwords: Passwords, browser_key: bytes) -> None:
         """Make what accounts, sign-ins and sessions stand on."""
@@ -158,7 +171,7 @@ class Console:
             now_s,
         )
         self.resets = Resets(db, self.links, mail, activity, url, now_s)
-        self.invitations = Invitations(db, self.users, self.links, mail, url, now_s)
+        self.invitations = Invitations(db, self.users, self.links, mail, activity, url, now_s)
 
     async def setup_link(self) -> str | None:
         """Return a new secret to make the first administrator; ``None`` if there is an account."""
@@ -280,5 +293,5 @@ async def _cleaning(console: Console) -> AsyncIterator[None]:
                 logger.exception("the signing keys could not be renewed")
 
     # awaited at the end: a transaction that is cut off must end before the database is closed
-    async with background(hourly()), background(renewing()):
+    async with background(hourly()), background(renewing()), background(console.notices.run()):
         yield

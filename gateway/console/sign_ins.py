@@ -251,18 +251,29 @@ class SignIns:
         dedupe = f"{letter.kind}:{user.id}:{at_s}"
         await self._mail.put(session, letter, address=user.email, dedupe=dedupe, user_id=user.id)
 
-    async def notify_of_second_factor(self, session: AsyncSession, user: User, event: str) -> None:
+    async def notify_of_second_factor(
+        self,
+        session: AsyncSession,
+        user: User,
+        event: str,
+        by: templates.Remover | None,
+        passkey: str = "",
+    ) -> None:
         """Queue a mail that tells of a second factor: on, off, or a recovery code was used.
 
         Args:
             session: of the transaction that does it.
             user: whose it is.
             event: of the log.
+            by: who has taken it off; ``None`` where the user did it.
+            passkey: the name of the one that it is about.
 
         """
-        at_s = self._now_s()
-        letter = templates.second_factor(event, at_s=at_s, account=self._url() + PAGE_SESSIONS)
-        dedupe = f"{letter.kind}:{user.id}:{event}:{at_s}"[:100]
+        at_s, account = self._now_s(), self._url() + PAGE_SESSIONS
+        letter = templates.second_factor(event, by, passkey, at_s=at_s, account=account)
+        # two that are removed within a second are two mails: the name's hash tells them apart
+        about = f":{_hash(passkey)[:16]}" if passkey else ""
+        dedupe = f"{letter.kind}:{user.id}:{event}:{at_s}{about}"[:100]
         await self._mail.put(session, letter, address=user.email, dedupe=dedupe, user_id=user.id)
 
 

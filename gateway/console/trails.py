@@ -106,7 +106,7 @@ def _opened(envelope: str, device: Device) -> SignedHead:
         raise BadTrail(str(error)) from error
     # of its key, and yet about another device: such a head says nothing of this trail
     if head.did != device.did:
-        raise BadTrail("it speaks of another device")
+        raise BadTrail("it speaks of another machine")
     return head
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from .database.model import SecondFactor, User
+from .database.model import Passkey, SecondFactor, User
 from .errors import Invalid, NotFound
 from .mail.transports import BadAddress, check_address
 
@@ -112,9 +112,12 @@ async def user_by_email(session: AsyncSession, email: str) -> User | None:
 
 
 async def has_second_factor(session: AsyncSession, user_id: str) -> bool:
-    """Whether a user's sign-ins need a code beside the password."""
+    """Whether a user's sign-ins need a code or a passkey beside the password."""
     row = await session.get(SecondFactor, user_id)
-    return row is not None and row.confirmed_at is not None
+    if row is not None and row.confirmed_at is not None:
+        return True
+    passkey = select(Passkey.id).where(Passkey.user_id == user_id).limit(1)
+    return (await session.scalar(passkey)) is not None
 
 
 async def other_admin(session: AsyncSession, user_id: str) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from ea_bridge import host
 from gateway.credentials.event import EventType
 from gateway.credentials.passwords import HashingPool, KnownPassword, Passwords, check_strength
 
-from .activity import ActivityLog
+from .activity import BY_ADMINISTRATOR, ActivityLog
 from .database import Database, insert_missing
 from .database.model import Token, User, UserDevice
 from .errors import (
@@ -50,6 +50,10 @@ LOGIN = "login"
 AGAIN = "password.given"
 HALFWAY = "login.password"
 """The password was right, and the second factor's code is asked for."""
+
+
+def _tokens_of(user_id: str) -> Select[str]:
+    return select(Token.tid).where(Token.user_id == user_id).limit(1)
 
 
 def hashing_pool(threads: Executor | None = None) -> HashingPool:
@@ -320,8 +324,12 @@ class Users:
         await end_sessions(session, user_id)
         self._activity.note(session, "password.doubted", user_id=user_id)
 
-    async def disable(self, user_id: str) -> None:
+    async def disable(self, user_id: str, *, by: str = "") -> None:
         """Stop an account: its sessions end, its tokens open nothing, its devices are told.
+
+        Args:
+            user_id: whose.
+            by: id of the administrator who does it, for whose log it is as well.
 
         Raises:
             NotFound: there is no such user.
@@ -340,10 +348,10 @@ class Users:
             await end_sessions(session, user_id)
             await self._drop_links(session, user_id)
             await self._turn(session, user_id, takes_away=True)
-            self._activity.note(session, "user.disabled", user_id=user_id)
+            self._note(session, "user.disabled", row, by)
 
-    async def enable(self, user_id: str) -> None:
-        """Undo :meth:`disable`.
+    async def enable(self, user_id: str, *, by: str = "") -> None:
+        """Undo :meth:`disable`; ``by`` as there.
 
         Raises:
             NotFound: there is no such user.
@@ -354,10 +362,10 @@ class Users:
             if row.status != "active":
                 row.status = "active"
                 await self._turn(session, user_id, takes_away=False)
-                self._activity.note(session, "user.enabled", user_id=user_id)
+                self._note(session, "user.enabled", row, by)
 
-    async def set_admin(self, user_id: str, *, admin: bool) -> None:
-        """Let a person administer the console, or not any more.
+    async def set_admin(self, user_id: str, *, admin: bool, by: str = "") -> None:
+        """Let a person administer the console, or not any more; ``by`` as in :meth:`disable`.
 
         Raises:
             NotFound: there is no such user.
@@ -373,10 +381,17 @@ class Users:
                 raise Invalid("The last administrator stays one.")
             row.is_admin = admin
             what = "user.admin" if admin else "user.no_admin"
-            self._activity.note(session, what, user_id=user_id)
+            self._note(session, what, row, by)
 
-    async def delete(self, user_id: str) -> None:
+    async def has_tokens(self, user_id: str) -> bool:
+        """Whether an account has ever had a token: then it is not deleted."""
+        async with self._db.session() as session:
+            return await session.scalar(_tokens_of(user_id)) is not None
+
+    async def delete(self, user_id: str, *, by: str = "") -> None:
         """Delete an account that has never had a token; its sessions and mails go with it.
+
+        ``by`` as in :meth:`disable`: the log of the account itself nobody can open any more.
 
         Raises:
             NotFound: there is no such user.
@@ -388,14 +403,20 @@ class Users:
             row = await locked_user(session, user_id)
             if row.is_admin and not await other_admin(session, user_id):
                 raise Invalid("The last administrator cannot be deleted.")
-            mine = select(Token.tid).where(Token.user_id == user_id).limit(1)
             # its machines have to hear that they end, and the log speaks of them
-            if await session.scalar(mine) is not None:
+            if await session.scalar(_tokens_of(user_id)) is not None:
                 raise Invalid("This account has made tokens: disable it, and everything stops.")
+            self._note(session, "user.deleted", row, by)
             await session.delete(row)
-            self._activity.note(session, "user.deleted", user_id=user_id, detail=row.email[:200])
 
     # --- within ----------------------------------------------------------------------------
+
+    def _note(self, session: AsyncSession, event: str, row: User, by: str) -> None:
+        """Note an act in the log of the person whom it concerns, and in that of who did it."""
+        detail = BY_ADMINISTRATOR if by else ""
+        self._activity.note(session, event, user_id=row.id, detail=detail)
+        if by:
+            self._activity.note(session, event, user_id=by, detail=row.email)
 
     async def _new(self, email: str, name: str, password: str, admin: bool) -> User:
         email, name = checked_email(email), checked_name(name)
@@ -508,6 +529,7 @@ class Invitations:
         users: makes the accounts.
         links: that work once.
         mail: the queue.
+        activity: the log.
         url: of the console.
         now_s: seconds since 1970.
 
@@ -519,6 +541,7 @@ class Invitations:
         users: Users,
         links: Links,
         mail: MailQueue,
+        activity: ActivityLog,
         url: Callable[[], str],
         now_s: Callable[[], int],
     ) -> None:
@@ -527,6 +550,7 @@ class Invitations:
         self._users = users
         self._links = links
         self._mail = mail
+        self._activity = activity
         self._url = url
 
     async def invite(
@@ -562,8 +586,8 @@ class Invitations:
         user, now_s = await self._invited(user_id), self._now_s()
         await self._send(user, by, f"invitation:{user.id}:{now_s}", now_s)
 
-    async def link(self, user_id: str) -> str:
-        """Return a fresh link, to be handed over by other ways than a mail.
+    async def link(self, user_id: str, *, by: UserInfo) -> str:
+        """Return a fresh link, to be handed over by other ways than a mail; ``by`` asks for it.
 
         Raises:
             NotFound: there is no such user.
@@ -572,6 +596,8 @@ class Invitations:
         """
         user = await self._invited(user_id)
         secret = await self._links.make(INVITATION, user.id, INVITATION_S)
+        async with self._db.begin() as session:
+            self._activity.note(session, "user.link", user_id=by.id, detail=user.email)
         return self._url() + PAGE_INVITATION.format(secret=secret)
 
     async def _invited(self, user_id: str) -> UserInfo:
@@ -593,6 +619,7 @@ class Invitations:
             minutes=INVITATION_S // 60,
         )
         async with self._db.begin() as session:
+            self._activity.note(session, "user.invited", user_id=by.id, detail=user.email)
             await self._mail.put(
                 session,
                 letter,

@@ -23,6 +23,7 @@ from gateway.credentials.device import DeviceKey
 from gateway.runtime import ConsoleView
 
 from .alerts import AlertExecutor
+from .calls import CallExecutor
 from .enrollment import ConsoleEnroller, Machine
 from .history import HistoryLink, LoginLog
 from .http import ConsoleHttp
@@ -33,6 +34,7 @@ from .witness import AuditTrailSource, NoTrail, WitnessLink
 __all__ = [
     "AlertExecutor",
     "AuditTrailSource",
+    "CallExecutor",
     "ConsoleEnroller",
     "LinkStatus",
     "LinkTimings",
@@ -62,6 +64,7 @@ class Uplink:
         pace: of retries and polls.
         trail: of which the console is told.
         alerts: executes the orders of alerts; without it none is taken.
+        calls: carries out what people ask for on the console, and tells of the terminals.
 
     """
 
@@ -81,6 +84,7 @@ class Uplink:
         pace: LinkTimings | None = None,
         trail: AuditTrailSource | None = None,
         alerts: AlertExecutor | None = None,
+        calls: CallExecutor | None = None,
     ) -> None:
         clocks, pace = clocks or Clocks(), pace or LinkTimings()
         self._console = console
@@ -111,6 +115,7 @@ class Uplink:
             on_synced=self.enroller.look,
             pace=pace,
             alerts=alerts,
+            calls=calls,
         )
         self._history = HistoryLink(
             self._http,

@@ -39,13 +39,16 @@ from gateway.credentials.daemon_api import (
     HEARTBEAT_S,
     MAX_BODY_BYTES,
     MAX_EVENTS,
+    MAX_SUMMARIES,
     Acknowledged,
     AlertOutcome,
     EventAck,
     Heartbeat,
     Pushed,
     PushedAlert,
+    PushedCall,
     Report,
+    Summary,
     Sync,
     Synced,
     TerminalReport,
@@ -57,6 +60,7 @@ from gateway.credentials.lease import RENEW_S, Tier
 from gateway.storage.store import StoreError
 
 from .alerts import AlertExecutor, AlertRunner
+from .calls import CallExecutor, CallRunner
 from .http import (
     TIMEOUT_S,
     ConsoleFailure,
@@ -77,7 +81,7 @@ SEND_S = 5.0
 MAX_WAITING = 64
 """Messages that came and were not taken yet; then the console has to wait."""
 
-Said = Pushed | Heartbeat | PushedAlert
+Said = Pushed | Heartbeat | PushedAlert | PushedCall
 _SAID = TypeAdapter[Said](Annotated[Said, Field(discriminator="t")])
 
 
@@ -130,19 +134,22 @@ class ConsoleStream:
 
 @asynccontextmanager
 async def open_stream(
-    http: ConsoleHttp, *, takes_alerts: bool = False
+    http: ConsoleHttp, *, takes_alerts: bool = False, line: str = ""
 ) -> AsyncIterator[ConsoleStream]:
     """Open the stream, signed as every request is.
 
     Args:
         http: entered.
         takes_alerts: have orders of alerts pushed as well.
+        line: key of the line for calls; without one none is pushed.
 
     Raises:
         ConsoleFailure: it cannot be opened.
 
     """
-    path = f"{STREAM_PATH}?alerts=1" if takes_alerts else STREAM_PATH
+    asked = [*(["alerts=1"] if takes_alerts else []), *([f"line={line}"] if line else [])]
+    # signed with the request: nobody on the way can put another key in its place
+    path = f"{STREAM_PATH}?{'&'.join(asked)}" if asked else STREAM_PATH
     url = "ws" + http.url.removeprefix("http") + path
     try:
         socket = await _StreamConnect(
@@ -194,6 +201,10 @@ class LinkTimings:
     answer_s: float = TIMEOUT_S
     history_s: float = 5.0
     """At least, between two reports of what has been."""
+    summary_s: float = 15.0
+    """Between two looks at the figures of the terminals; they are told if they have changed."""
+    summary_again_s: float = 60.0
+    """Until they are told though nothing has changed."""
     witness_s: float = 60.0
     """Between two times that the console is told how far the audit trail goes."""
     steady_s: float = 30.0
@@ -233,6 +244,7 @@ class ConsoleLink:
         on_synced: called after each sync.
         pace: of retries and polls.
         alerts: executes the orders of alerts; without it none is taken.
+        calls: carries calls out and tells of terminals; without it neither is done.
 
     """
 
@@ -248,6 +260,7 @@ class ConsoleLink:
         on_synced: Callable[[], None] = lambda: None,
         pace: LinkTimings | None = None,
         alerts: AlertExecutor | None = None,
+        calls: CallExecutor | None = None,
     ) -> None:
         self._http = http
         self._console = console
@@ -264,6 +277,15 @@ class ConsoleLink:
         self._alerts = (
             None if alerts is None else AlertRunner(console, alerts, self.sync, self._say_alert)
         )
+        self._calls = calls
+        self._calling: CallRunner | None = None
+        """Of the stream that is open."""
+        self._knows_lines = False
+        """The console at the other end of the stream takes summaries."""
+        self._turned = asyncio.Event()
+        """The figures of the terminals are to be told at once."""
+        if calls is not None:
+            calls.on_turn(self._turned.set)
         self._acks: dict[int, EventAck] = {}
         self._wake = asyncio.Event()
         self._met = asyncio.Event()
@@ -284,6 +306,8 @@ class ConsoleLink:
                 tasks.create_task(self._keep_synced())
                 tasks.create_task(self._keep_stream())
                 tasks.create_task(self._notice_sleep())
+                if self._calls is not None:
+                    tasks.create_task(self._keep_summaries(self._calls))
         finally:
             if self._alerts is not None:
                 await self._alerts.stop()
@@ -301,11 +325,48 @@ class ConsoleLink:
         if self._stream is not None:
             with suppress(ConsoleFailure):
                 await self._stream.say(Report(t="report", terminals=tuple(self._reports())))
+        self._turned.set()
 
     async def _say_alert(self, end: AlertOutcome) -> None:
         if self._stream is not None:
             with suppress(ConsoleFailure):  # it asks again
                 await self._stream.say(end)
+
+    async def _say(self, message: BaseModel) -> None:
+        if self._stream is not None:
+            with suppress(ConsoleFailure):  # the person who waits is told that nothing came
+                await self._stream.say(message)
+
+    # --- figures of the terminals ------------------------------------------------------------
+
+    async def _keep_summaries(self, calls: CallExecutor) -> None:
+        """Tell of the terminals: a halt at once, the rest at a slow pace."""
+        told: tuple[object, ...] = ()
+        told_s = 0.0
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pace.summary_s):
+                    await self._turned.wait()
+            self._turned.clear()
+            stream = self._stream
+            if stream is None or not self._knows_lines:
+                continue
+            try:
+                found = await calls.summaries()
+                # without the time of the look, which is another each time
+                now = (stream, *(one.model_copy(update={"at": 0}) for one in found))
+                now_s = self._clocks.monotonic_s()
+                if now != told or now_s >= told_s + self._pace.summary_again_s:
+                    for first in range(0, len(found) or 1, MAX_SUMMARIES):
+                        part = tuple(found[first : first + MAX_SUMMARIES])
+                        await self._say(
+                            Summary(t="summary", manages=calls.manages, terminals=part)
+                        )
+                    told, told_s = now, now_s
+            except Exception:  # the next look is soon
+                logger.exception("the figures of the terminals are not told")
+            # who halts and resumes in a tight loop cannot make us ask without a pause
+            await asyncio.sleep(self._pace.gap_s)
 
     # --- sync --------------------------------------------------------------------------------
 
@@ -436,7 +497,9 @@ class ConsoleLink:
             opened_s = self._clocks.monotonic_s()
             try:
                 takes_alerts = self._alerts is not None
-                async with open_stream(self._http, takes_alerts=takes_alerts) as stream:
+                runner, line = self._new_line()
+                async with open_stream(self._http, takes_alerts=takes_alerts, line=line) as stream:
+                    self._calling = runner
                     await self._listen(stream)
             except ConsoleFailure as failure:
                 logger.info("no stream from the console: %s", failure)
@@ -444,6 +507,9 @@ class ConsoleLink:
                 logger.exception("the stream from the console failed")
             finally:
                 was_open, self._stream = self._stream is not None, None
+                calling, self._calling, self._knows_lines = self._calling, None, False
+                if calling is not None:
+                    await calling.stop()
             if was_open:
                 self.wake()  # now only a poll shows what happens
             lived_s = self._clocks.monotonic_s() - opened_s
@@ -452,6 +518,13 @@ class ConsoleLink:
             failed = 0 if was_open and lived_s >= self._pace.steady_s else failed + 1
             longest = ceiling_s(self._pace.reopen_s, self._pace.max_reopen_s, failed)
             await asyncio.sleep(host.uniform(0, longest))
+
+    def _new_line(self) -> tuple[CallRunner | None, str]:
+        """Make a line of its own for each stream: no call outlives the stream it was made for."""
+        if self._calls is None:
+            return None, ""
+        runner = CallRunner(self._console, self._calls, self.sync, self._say)
+        return runner, runner.line.public
 
     async def _listen(self, stream: ConsoleStream) -> None:
         self._stream = stream
@@ -462,12 +535,18 @@ class ConsoleLink:
                 self._beat(message)
             elif isinstance(message, Pushed):
                 await self._told(message)
+            elif isinstance(message, PushedCall):
+                if self._calling is not None:
+                    self._calling.take(message)
             elif self._alerts is not None:
                 self._alerts.take(message)
             else:
                 logger.warning("the console tells an alert, and this gateway takes none")
 
     def _beat(self, heartbeat: Heartbeat) -> None:
+        if heartbeat.line and not self._knows_lines:
+            self._knows_lines = True
+            self._turned.set()
         if heartbeat.seq > self._seq:
             self._missed()
 

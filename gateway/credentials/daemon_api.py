@@ -20,7 +20,9 @@ daemon claims of its terminals is for people to look at.
 
 On the stream the console sends :class:`Pushed` and :class:`Heartbeat`, the daemon
 :class:`Acknowledged` and :class:`Report`; each is one text message. A daemon that opens it with
-``?alerts=1`` is sent :class:`PushedAlert` too, and answers :class:`AlertOutcome`.
+``?alerts=1`` is sent :class:`PushedAlert` too, and answers :class:`AlertOutcome`. One that gives
+the key of a line with ``?line=`` is sent :class:`PushedCall`, answers :class:`CallAnswer`, and
+tells :class:`Summary`.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from .alert import AlertId
+from .console_call import CallId
 from .envelope import MAX_ENVELOPE
 from .event import EventSeq
 from .lease import Tid
@@ -44,6 +47,9 @@ MAX_LINES = 100
 """Of each sort, in one report of what has been."""
 MAX_EARLIER = 64
 """Rows of an audit trail, of so many days, that the console keeps beside the newest."""
+MAX_SUMMARIES = 20
+"""Terminals in one message; more are told in several. So many fit into :data:`MAX_BODY_BYTES`
+though each letter of their texts takes six bytes."""
 MAX_EVENTS = 1000
 """Given in one answer; who missed more starts over from the state."""
 
@@ -311,6 +317,9 @@ class Heartbeat(Body):
     t: Literal["hb"]
     seq: Seq
     time: Seconds
+    line: bool = False
+    """It has the stream's line, and knows :class:`Summary`: an older console would end the
+    stream at such a message."""
 
 
 class Acknowledged(EventAck):
@@ -358,3 +367,53 @@ class AlertOutcome(Body):
     """In lots, as filled or as it would have been sent."""
     price: Annotated[str, Field(max_length=24)] = ""
     """At which it was filled."""
+
+
+class PushedCall(Body):
+    """Console: a call that a person makes; see :mod:`.console_call`."""
+
+    t: Literal["call"]
+    e: Envelope
+
+
+class CallAnswer(Body):
+    """Daemon: the answer to a call, as its REST API would give it."""
+
+    t: Literal["call"] = "call"
+    cid: CallId
+    status: Annotated[int, Field(ge=200, le=599)]
+    """Of HTTP."""
+    body: Annotated[str, Field(max_length=MAX_BODY_BYTES)] = ""
+    """JSON; empty where there is none."""
+
+
+class TerminalSummary(Body):
+    """Figures of a terminal as its daemon sees it: for people to look at, never trusted."""
+
+    tid: Tid
+    at: Seconds
+    """When they were taken, by the daemon's clock."""
+    linked: bool
+    login: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    server: Text = ""
+    currency: Annotated[str, Field(max_length=16)] = ""
+    balance: float | None = None
+    """``None``: the terminal is not linked, or did not say."""
+    equity: float | None = None
+    paper: bool = False
+    """The sums are those of paper trading."""
+    halted_by: Text = ""
+    """``console``, ``cli``, ``drawdown``, or ``token`` and its public id; empty: not halted."""
+    halted_at: Seconds | None = None
+    halt_reason: Annotated[str, Field(max_length=200)] = ""
+
+
+class Summary(Body):
+    """Daemon: the figures of these terminals."""
+
+    t: Literal["summary"]
+    manages: bool
+    """Whether its accounts may be managed from the console."""
+    terminals: Annotated[
+        tuple[TerminalSummary, ...], Field(strict=False, max_length=MAX_SUMMARIES)
+    ]

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-Kind = Literal["keys", "rec", "lease", "evt", "state", "alert", "ckpt"]
+Kind = Literal["keys", "rec", "lease", "evt", "state", "alert", "call", "ckpt"]
 MAX_ENVELOPE = 16_384
 
 _VERSION = "mg1"

@@ -30,6 +30,7 @@ from .record import (
     AUDIENCE,
     MAX_SECONDS,
     NAME,
+    REMOTE_ALONE,
     Platform,
     Record,
     Scope,
@@ -404,9 +405,12 @@ def _platform(text: str | None) -> Platform | None:
 
 def _scopes(names: Collection[str]) -> tuple[Scope, ...]:
     try:
-        return tuple(sorted({Scope(name) for name in names})) or (Scope.TRADE,)
+        scopes = tuple(sorted({Scope(name) for name in names})) or (Scope.TRADE,)
     except ValueError:
         raise IssuerError(f"a scope is one of {', '.join(Scope)}") from None
+    if scopes == (Scope.REMOTE,):
+        raise IssuerError(REMOTE_ALONE)
+    return scopes
 
 
 def _changed(limits: TradeLimits, changes: Mapping[str, object]) -> TradeLimits:

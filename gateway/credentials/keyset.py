@@ -32,7 +32,7 @@ SET_DAYS = 180
 """The most that a set may last."""
 SKEW_S = 60
 """Clocks may differ so much before a beginning is in the future; an end has no such grace."""
-OPERATIONAL: tuple[Kind, ...] = ("rec", "lease", "evt", "state", "alert")
+OPERATIONAL: tuple[Kind, ...] = ("rec", "lease", "evt", "state", "alert", "call")
 """What operational keys sign; sets are signed by the root alone."""
 
 

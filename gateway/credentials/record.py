@@ -15,19 +15,24 @@ from .envelope import EnvelopeError, Kind, open_envelope
 
 
 class Scope(enum.StrEnum):
-    """Use that a token is for: ``trade`` includes ``read``; ``admin`` includes both."""
+    """Use that a token is for: ``trade`` includes ``read``; ``admin`` includes both. ``remote``
+    stands beside one of them, and lets programs of other machines use the token; none includes it.
+    """
 
     READ = "read"
     TRADE = "trade"
     ADMIN = "admin"
+    REMOTE = "remote"
 
 
 IMPLIED: dict[Scope, frozenset[Scope]] = {
     Scope.READ: frozenset({Scope.READ}),
     Scope.TRADE: frozenset({Scope.READ, Scope.TRADE}),
-    Scope.ADMIN: frozenset(Scope),
+    Scope.ADMIN: frozenset({Scope.READ, Scope.TRADE, Scope.ADMIN}),
+    Scope.REMOTE: frozenset({Scope.REMOTE}),
 }
 """What holding a scope amounts to."""
+REMOTE_ALONE: Final = "The scope remote stands beside read, trade or admin."
 
 
 AUDIENCE: Final = "mtgw-daemon"
@@ -61,6 +66,7 @@ _NOUNS: dict[Kind, str] = {
     "evt": "event",
     "state": "state",
     "alert": "alert",
+    "call": "call",
 }
 
 

@@ -44,6 +44,8 @@ QUICK = LinkTimings(
     max_retry_s=0.5,
     gap_s=0.02,
     history_s=0.05,
+    summary_s=0.2,
+    summary_again_s=1.0,
     reopen_s=0.05,
     max_reopen_s=0.3,
 )
@@ -241,6 +243,7 @@ async def linked(
     pace: LinkTimings = QUICK,
     manager: str = "",
     accept_alerts: bool = False,
+    manage_accounts: bool = False,
 ) -> AsyncIterator[Linked]:
     """Run a daemon in a folder that takes its tokens from a console."""
     config = Config.model_validate(
@@ -255,6 +258,7 @@ async def linked(
                 "root": root,
                 "offline_mode": offline_mode,
                 "accept_alerts": accept_alerts,
+                "manage_accounts": manage_accounts,
             },
         }
     )

@@ -230,11 +230,13 @@ class Product:
         machine: EmulatedTerminal,
         *,
         token: str = "",
+        bridge: str = "",
         on_pending: Callable[[Pending], None] | None = None,
     ) -> Running:
-        """EmulatedLink a terminal, and wait until the daemon calls it ready."""
+        """Link a terminal, by another way to the bridge if told so, and wait until the daemon
+        calls it ready."""
         token = token or self.home.issuer.create(name)[0]
-        host, _, port = self.ready.bridge.rpartition(":")
+        host, _, port = (bridge or self.ready.bridge).rpartition(":")
         link = EmulatedLink(machine, host, int(port), token, seed=1, on_pending=on_pending)
         running = asyncio.create_task(link.run())
         self._links.push_async_callback(_stop, link, running)
@@ -336,15 +338,21 @@ async def daemon(
     manager: Mapping[str, Any] | None = None,
     reserve: Reserve | None = None,
     notify: Mapping[str, Any] | None = None,
+    remote: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Product]:
     """Run a daemon on free ports, with nothing linked to it; pages of the origins may call.
 
-    ``limits``, ``trading``, ``manager`` and ``notify`` are what the sections of the configuration
-    say; tests trade faster than people, so that the pace is not bounded unless they say so.
+    ``limits``, ``trading``, ``manager``, ``notify`` and ``remote`` are what the sections of the
+    configuration say; tests trade faster than people, so that the pace is not bounded unless they
+    say so.
     """
     config = Config.model_validate(
         {
-            "api": {"port": 0, "allowed_origins": list(origins)},
+            "api": {
+                "port": 0,
+                "allowed_origins": list(origins),
+                "remote": {"port": 0, **(remote or {})},
+            },
             "bridge": {"port": 0},
             "limits": dict(limits or {}),
             "trading": {"orders_per_second": "none", **(trading or {})},

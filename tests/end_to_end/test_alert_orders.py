@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +17,7 @@ import pytest
 from console_site import Linked, Person, Site, linked, site
 from product import TIMEOUT_S, until
 from sqlalchemy import select
+from test_readme import noted
 
 from ea_bridge.token import parse_token
 from gateway.console.database.model import HookAlert
@@ -111,8 +115,19 @@ async def test_an_alert_becomes_one_order(tmp_path: Path) -> None:
 
         dry = await one.end(await one.hook(HookTemplate(size="0.10", deadline_s=300)))
         assert dry.status == "checked", dry
+        await _by_curl(one)
         await _risk(one)
         await _refusals(one, path)
+
+
+async def _by_curl(one: Desk) -> None:
+    """As docs/tradingview.md shows it."""
+    (shown,) = noted("tests/end_to_end/test_alert_orders.py", "sh")
+    hook = one.site.url + await one.hook(HookTemplate(size="0.10", deadline_s=300), "shown")
+    said = await asyncio.to_thread(
+        subprocess.check_output, ("sh", "-c", shown.code), env={**os.environ, "HOOK": hook}
+    )
+    assert json.loads(said)["status"] == "accepted", said
 
 
 async def _risk(one: Desk) -> None:

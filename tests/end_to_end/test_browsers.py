@@ -139,6 +139,12 @@ async def stage(
     ):
         await product.link("main", build_terminal(speed=20))
         built = Stage(product, browser, port, other_port)
+        # made when it is first read, which takes longer than an attack waits on a busy machine
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"{built.base}/openrpc.json") as answer,
+        ):
+            assert answer.status == 200
         built.before = await built.account()
         yield built
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -80,6 +81,15 @@ async def test_a_push_that_is_swallowed_is_made_up_for_by_a_poll(
     assert (await here.ann.stopped(here.main.token))["stopped_at_ms"]
 
 
+TWINS = {"slow": "one byte a second", "garbled upwards": "garbled", "closed": "reset"}
+"""Faults that are much like another one, for the long form."""
+
+
+def with_twins(faults: Iterable[str]) -> list[Any]:
+    """Return the faults as parameters, those that are like another one marked as long."""
+    return [pytest.param(name, marks=[pytest.mark.long] * (name in TWINS)) for name in faults]
+
+
 STREAM_FAULTS: dict[str, Callable[[FaultProxy], None]] = {
     "slow": lambda proxy: setattr(proxy.paths["stream"], "down", Flow(delay_s=0.5)),
     "one byte a second": lambda proxy: setattr(proxy.paths["stream"], "down", Flow(bytes_per_s=1)),
@@ -96,7 +106,7 @@ def _no_streams(proxy: FaultProxy, *, reset: bool) -> None:
     proxy.cut("stream", reset=reset)
 
 
-@pytest.mark.parametrize("fault", STREAM_FAULTS)
+@pytest.mark.parametrize("fault", with_twins(STREAM_FAULTS))
 async def test_whatever_happens_to_the_stream_a_revocation_arrives(
     proxy: FaultProxy, here: Scene, fault: str
 ) -> None:
@@ -129,7 +139,7 @@ CALL_FAULTS: dict[str, Callable[[FaultProxy], None]] = {
 }
 
 
-@pytest.mark.parametrize("fault", CALL_FAULTS)
+@pytest.mark.parametrize("fault", with_twins(CALL_FAULTS))
 async def test_without_calls_the_push_alone_revokes(
     proxy: FaultProxy, here: Scene, fault: str
 ) -> None:

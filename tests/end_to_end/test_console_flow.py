@@ -33,7 +33,7 @@ UNAUTHENTICATED, TOKEN_REVOKED = -32001, 4506
 NOT_YET = {(UNAUTHENTICATED, "unknown"), (UNAUTHENTICATED, "device_pending")}
 """A machine that waits learns of the token a moment after the console has met it."""
 IN_STEP = "in step with the console again"
-NEW_DEVICE = "A new device asks"
+NEW_DEVICE = "A new machine asks"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -133,7 +133,7 @@ async def test_from_the_first_link_to_the_first_tick(
     await ann.sees("Live")
     await expect(ann.page.get_by_text("A machine asks for your approval")).to_be_hidden()
     await ann.picture("overview live")
-    await place.post.mail("A device was approved")
+    await place.post.mail("A machine was approved")
     assert len(place.post.about(NEW_DEVICE)) == 1
     assert all(place.post.tls)
     await phone.page.context.close()

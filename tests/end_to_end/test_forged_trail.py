@@ -55,7 +55,7 @@ async def test_a_forged_history_is_found_without_its_checkpoint(
         await live(tmp_path)
         is_intact, faults = verdict(tmp_path)
         assert not is_intact
-        assert any("a daemon found the trail cut or replaced" in one for one in faults)
+        assert any("a gateway found the trail cut or replaced" in one for one in faults)
     with closing(open_ledger_store(tmp_path)) as store:
         noted = store.all("SELECT entry FROM audit WHERE instr(entry, ?)", MISMATCH)
     assert len(noted) == 1
@@ -82,7 +82,7 @@ async def test_a_signature_of_another_key_counts_for_nothing(tmp_path: Path) -> 
 
     forge(tmp_path / "mine", swap)
     _, faults = verdict(tmp_path / "mine")
-    assert any("was signed by another device" in one for one in faults)
+    assert any("was signed by another machine" in one for one in faults)
 
 
 async def test_a_checkpoint_that_is_gone_is_a_finding(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from axe import Axe
 from chromium import chromium
 from playwright.async_api import Browser, BrowserContext, Page, Route, expect
 from product import Product, daemon
@@ -30,6 +31,7 @@ pytestmark = [
 
 WITHIN_MS = 30_000
 """For what takes less than a second on a machine that is not busy."""
+VIEWS = ("Chart", "Blotter", "Account", "Latency", "Streams")
 LIVE = ".status.good"
 BUY, SELL = ".ticket button.buy", ".ticket button.sell"
 POLICY = """
@@ -200,12 +202,36 @@ async def test_an_order_asks_first_and_is_sent_once(stage: Stage, visitor: Visit
         await expect(buy).to_be_focused()
     assert await stage.tickets() == before
     await page.keyboard.press("Enter")
+    await expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
     await expect(dialog).to_contain_text(re.compile(r"Buy 0\.10 EURUSD\?.*\d\.\d{5}"))
     await page.keyboard.press("Tab")
+    await expect(dialog.get_by_role("button", name="Buy")).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.locator(".note.good")).to_contain_text("filled at", timeout=WITHIN_MS)
     (ticket,) = await stage.tickets() - before
     await expect(page.locator(f"tr[data-key='{ticket}']")).to_be_visible(timeout=WITHIN_MS)
+
+
+async def test_an_answer_belongs_to_its_question(stage: Stage, visitor: Visitor) -> None:
+    """A question asked in the moment another one closes stays open until it is answered itself."""
+    await visitor.sign_in(stage.link())
+    answers = await visitor.page.evaluate("""async () => {
+        const { ask } = await import("/ui/ask.mjs");
+        const button = (name) => [...document.querySelectorAll("dialog[open] button")]
+            .find((one) => one.textContent === name);
+        const question = (title) => ask({ title, yes: "Send" });
+        const closed = () => new Promise((resolve) => document.querySelector("dialog")
+            .addEventListener("close", resolve, { once: true }));
+        const first = question("First?");
+        const event = closed();
+        button("Send").click();
+        const second = question("Second?");
+        await event;
+        const isOpen = document.querySelector("dialog").open;
+        button("Cancel").click();
+        return [await first, isOpen, await second];
+    }""")
+    assert answers == [True, True, False]
 
 
 async def test_a_row_keeps_the_focus_while_prices_come(stage: Stage, visitor: Visitor) -> None:
@@ -314,7 +340,7 @@ async def test_names_are_text_and_every_view_fits_a_phone(stage: Stage, visitor:
     page = visitor.page
     await page.set_viewport_size({"width": 375, "height": 812})
     await visitor.sign_in(stage.link())
-    for name in ("Chart", "Blotter", "Account", "Latency", "Streams"):
+    for name in VIEWS:
         await page.get_by_role("link", name=name).click()
         await expect(page.get_by_role("region", name=name, exact=True)).to_be_visible()
         assert await page.evaluate("document.documentElement.scrollWidth") <= 375, name
@@ -323,6 +349,38 @@ async def test_names_are_text_and_every_view_fits_a_phone(stage: Stage, visitor:
     await page.get_by_role("tab", name="Fills").click()
     await expect(page.get_by_text("<b>x</b>").first).to_be_visible(timeout=WITHIN_MS)
     assert await page.locator("td b").count() == 0
+    assert await visitor.is_content()
+
+
+async def test_axe_finds_nothing_in_any_view(
+    stage: Stage, visitor: Visitor, node_modules: Path
+) -> None:
+    """Light and dark; the start page, the sign-in, each view and tab, a question, on a phone."""
+    client, page, axe = await stage.product.http(), visitor.page, Axe(node_modules)
+    await client.call("place_order", symbol="EURUSD", side="buy", type="market", volume=0.1)
+    found = dict[str, list[str]]()
+    for path in ("/", "/ui"):
+        await page.goto(stage.base + path)
+        found[path] = await axe.violations(page)
+    await page.goto("about:blank")  # a link that differs in its fragment alone loads nothing
+    await visitor.sign_in(stage.link())
+    for name in VIEWS:
+        await page.get_by_role("link", name=name).click()
+        region = page.get_by_role("region", name=name, exact=True)
+        await expect(region).to_be_visible()
+        found[name] = await axe.violations(page)
+        for tab in await region.get_by_role("tab").all():
+            await tab.click()
+            found[f"{name}, {await tab.inner_text()}"] = await axe.violations(page, dark=False)
+    await page.get_by_role("link", name="Chart").click()
+    await expect(page.locator(BUY)).to_be_enabled(timeout=WITHIN_MS)
+    await page.locator(BUY).click()
+    await expect(page.get_by_role("dialog")).to_be_visible()
+    found["a question"] = await axe.violations(page)
+    await page.keyboard.press("Escape")
+    await page.set_viewport_size({"width": 375, "height": 812})
+    found["on a phone"] = await axe.violations(page)
+    assert {where: problems for where, problems in found.items() if problems} == {}
     assert await visitor.is_content()
 
 
@@ -521,3 +579,40 @@ async def test_a_new_session_finds_nothing_of_the_one_before(
     await page.keyboard.press("Enter")
     await expect(page.locator(LIVE)).to_have_text("Live", timeout=WITHIN_MS)
     assert await page.evaluate("window.isOld") is None
+
+
+MESSAGES = 60_000
+"""Twenty minutes at fifty a second."""
+READ_EVERY = 1_500
+GROWTH_BYTES = 1_500_000
+"""Between the least of the first readings and that of the last: 25 bytes a message."""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+async def test_the_page_stays_small_for_twenty_minutes(stage: Stage, visitor: Visitor) -> None:
+    """Under its strict policy, at fifty messages a second: its heap does not grow."""
+    fast = await stage.product.link("fast", build_terminal(seed=5, speed=5.0))
+    heard, more = 0, asyncio.Event()
+
+    def count(_: str | bytes) -> None:
+        nonlocal heard
+        heard += 1
+        if heard % READ_EVERY == 0:
+            more.set()
+
+    visitor.page.on("websocket", lambda socket: socket.on("framereceived", count))
+    await visitor.sign_in(stage.product.gateway.sign_in_link(fast.token, 600))
+    devtools = await visitor.context.new_cdp_session(visitor.page)
+    sizes, begin_s = list[int](), asyncio.get_running_loop().time()
+    while heard < MESSAGES:
+        await more.wait()
+        more.clear()
+        # garbage of a message on its way is no growth
+        await devtools.send("HeapProfiler.collectGarbage")
+        sizes.append((await devtools.send("Runtime.getHeapUsage"))["usedSize"])
+    took_s = asyncio.get_running_loop().time() - begin_s
+    print(f"{heard} messages in {took_s:.0f} s; heap {[size // 1000 for size in sizes]} KB")
+    assert min(sizes[-10:]) - min(sizes[2:12]) < GROWTH_BYTES, sizes
+    await expect(visitor.page.locator(LIVE)).to_have_text("Live", timeout=WITHIN_MS)
+    assert await visitor.is_content()

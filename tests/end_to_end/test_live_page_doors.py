@@ -287,7 +287,7 @@ async def test_a_call_whose_session_ends_while_it_comes_gets_no_ticket(
             assert answer.status == 204
         return await read_body(request, most)
 
-    monkeypatch.setattr("gateway.rpc.server.read_body", sign_out_first)
+    monkeypatch.setattr("gateway.rpc.requests.read_body", sign_out_first)
     ask = PING | {"method": "get_ws_ticket"}
     async with doors.ask("POST", "/ui/rpc", session, ask) as answer:
         assert answer.status == 401

@@ -1,4 +1,4 @@
-"""An hour's worth of ticks takes no more memory than twenty minutes' worth."""
+"""An hour of ticks takes no more memory than the forty minutes before it."""
 
 from __future__ import annotations
 
@@ -66,8 +66,11 @@ def resident(pid: int) -> int:
 
 
 async def grown(tmp_path: Path, speed: str) -> tuple[int, int]:
-    """Run an hour of the market; return by how much the daemon and its emulator have grown since
-    the twentieth minute, and how many events there were meanwhile."""
+    """Run the market for a hundred minutes; return by how much the daemon and its emulator have
+    grown since the fortieth, and how many events there were meanwhile.
+
+    By then all has been used once, what is told to a console every 15 seconds included.
+    """
     home = str(tmp_path / "home")
     options = (
         "--port",
@@ -84,9 +87,9 @@ async def grown(tmp_path: Path, speed: str) -> tuple[int, int]:
     with running(tmp_path / "log.txt", "demo", *options, kind=subprocess.Popen) as demo:
         client = await open_ws(demo.ready["ws"], demo.ready["auth_token"])
         hour = await listen(client)
-        await hour.minute(20)
+        await hour.minute(40)
         before, early = resident(demo.process.pid), hour.events
-        await hour.minute(60)
+        await hour.minute(100)
         growth = resident(demo.process.pid) - before
         await client.close()
     assert "Traceback" not in demo.log.read_text()
@@ -96,7 +99,7 @@ async def grown(tmp_path: Path, speed: str) -> tuple[int, int]:
 @pytest.mark.timeout(600)
 @needs_proc
 async def test_an_hour_of_ticks(tmp_path: Path, record_testsuite_property: Record) -> None:
-    """Between the twentieth and the sixtieth minute nothing grows: not in the gateway, not in the
+    """Between the fortieth and the hundredth minute nothing grows: not in the gateway, not in the
     emulator, with a listener that hears every tick of every symbol."""
     growth, events = await grown(tmp_path, "400")
     record_testsuite_property("growth of memory in an hour of ticks", f"{growth} bytes")
@@ -105,7 +108,7 @@ async def test_an_hour_of_ticks(tmp_path: Path, record_testsuite_property: Recor
 
 
 @pytest.mark.long
-@pytest.mark.timeout(4000)
+@pytest.mark.timeout(7200)
 @needs_proc
 async def test_an_hour_of_ticks_in_an_hour(tmp_path: Path) -> None:
     """The same in real time."""

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 import pytest_asyncio
-from product import Json, Product, Refused, WsClient, product, sawtooth, until
+from product import Json, Product, Refused, WsClient, open_ws, product, sawtooth, until
 
 from ea_bridge.emulator.factory import build_terminal
 
@@ -366,3 +366,30 @@ async def test_a_terminal_that_restarts(running: Product, listener: WsClient) ->
     second.link.stop()
     await until(lambda: running.gateway.registry.get("main") is None)
     await running.link("main", first.machine, token=first.token)
+
+
+@pytest.mark.parametrize(
+    "times", [60, pytest.param(10_000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])]
+)
+async def test_who_comes_back_again_and_again_misses_nothing(
+    running: Product, listener: WsClient, times: int
+) -> None:
+    """Each tick once and in order, by frames of their own and by arrays, as long as somebody hears
+    the channel."""
+    await listener.call("subscribe", channels=[LOSSLESS])
+    listener.on_event = lambda _: None
+    since: Json = {}
+    heard: list[int] = []
+    for time in range(times):
+        client = await open_ws(running.ready.ws or "", running.main.token)
+        if time % 2:
+            told = await client.call("hello", features=["coalesce"])
+            assert told["features"] == ["coalesce"]
+        wanted = {"channel": LOSSLESS} | ({"since": since} if since else {})
+        [entry] = (await client.call("subscribe", channels=[wanted]))["subscribed"]
+        assert not since or entry["recovered"]
+        events = [await client.event(LOSSLESS), *client.events]
+        await client.close()
+        heard += [event["seq"] for event in events if is_update(event)]
+        since = {"epoch": events[-1]["epoch"], "seq": events[-1]["seq"]}
+    assert heard == list(range(heard[0], heard[0] + len(heard)))

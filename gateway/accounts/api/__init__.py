@@ -93,6 +93,31 @@ class AccountsApi:
         """Return what a path takes; nothing if it is none of ours."""
         return routes_at(OPERATIONS, path)
 
+    async def call(
+        self, caller: Caller, name: str, account_id: int | None, body: bytes
+    ) -> tuple[int, bytes]:
+        """Answer a call that came by another way than HTTP: a status of HTTP, and JSON.
+
+        Args:
+            caller: let in by the gate.
+            name: of one of :data:`OPERATIONS`.
+            account_id: where its path has one.
+            body: JSON, or empty.
+
+        Raises:
+            Unauthorized: the caller's rights ended meanwhile.
+
+        """
+        operation = next(one for one in OPERATIONS if one.name == name)
+        target = operation.path.replace("{account_id}", str(account_id))
+        try:
+            if Scope.ADMIN not in caller.scopes:
+                raise self._lacks_scope(operation, caller)
+            content = await _carry_out(operation, self._services, caller, target, body)
+        except Problem as problem:
+            return problem.status, problem.body
+        return operation.status, content
+
     async def answer(
         self,
         request: web.BaseRequest,

@@ -330,7 +330,7 @@ class KillSwitchResponse(ResponseModel):
     reason: str | None
     activated_at: Time | None
     activated_by: str | None
-    """``cli``, ``drawdown``, or ``token`` and the public id of one."""
+    """``cli``, ``console``, ``drawdown``, or ``token`` and the public id of one."""
 
 
 class KillSwitchActivate(RequestModel):
@@ -346,5 +346,5 @@ class KillSwitchLine(ResponseModel):
     action: Literal["activated", "deactivated"]
     reason: str | None
     triggered_by: str
-    """``cli``, ``drawdown``, or ``token`` and the public id of one."""
+    """``cli``, ``console``, ``drawdown``, or ``token`` and the public id of one."""
     created_at: Time

@@ -43,12 +43,12 @@ async def _invite(call: ConsoleCall) -> ResponseModel:
 async def _disable(call: ConsoleCall) -> ResponseModel:
     if call.path["id"] == call.user_id:
         raise Invalid("You cannot disable your own account.")
-    await call.console.users.disable(call.path["id"])
+    await call.console.users.disable(call.path["id"], by=call.user_id)
     return DoneResponse()
 
 
 async def _enable(call: ConsoleCall) -> ResponseModel:
-    await call.console.users.enable(call.path["id"])
+    await call.console.users.enable(call.path["id"], by=call.user_id)
     return DoneResponse()
 
 
@@ -190,7 +190,8 @@ OPERATIONS = (
         "POST",
         "/api/v1/session",
         "Sign in. The answer sets the cookie; whatever was wrong, the refusal is the same. 403 "
-        "`code_needed`: the account has a second factor, send its code as well.",
+        "`code_needed`: the account has a second factor, send a code of its app or a recovery "
+        "code as well; a passkey works on the pages alone.",
         _sign_in,
         Me,
         request_model=SignIn,

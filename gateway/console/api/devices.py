@@ -60,7 +60,7 @@ async def _approvals(call: ConsoleCall) -> ResponseModel:
 async def _one_approval(call: ConsoleCall) -> ResponseModel:
     view = await call.console.approvals.by_rid(call.user_id, call.path["rid"])
     if view is None:
-        raise NotFound("There is no such question to you.")
+        raise NotFound("There is no such request to you.")
     return _approval(view)
 
 
@@ -123,7 +123,7 @@ OPERATIONS = (
         "get_approval",
         "GET",
         _ONE_APPROVAL,
-        "One question, in whatever state.",
+        "One request, in whatever state.",
         _one_approval,
         Approval,
     ),

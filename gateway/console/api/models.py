@@ -49,7 +49,7 @@ class SignIn(RequestModel):
     email: Annotated[str, Field(max_length=254)]
     password: Password
     code: Annotated[str, Field(max_length=40)] = ""
-    """Of the second factor, where the account has one; or a recovery code."""
+    """Of the app, where the account has a second factor; or a recovery code."""
 
 
 class StepUp(RequestModel):
@@ -178,7 +178,7 @@ class NewToken(RequestModel):
     name: Name
     platform: Platform | None = None
     scopes: list[Annotated[Scope, Field(strict=False)]] = Field(
-        [Scope.TRADE], min_length=1, max_length=3
+        [Scope.TRADE], min_length=1, max_length=4
     )
     lifetime_s: Annotated[int, Field(ge=MIN_LIFETIME_S, le=MAX_LIFETIME_S)] | None = 7_776_000
     """Null for a token that never ends by itself."""
@@ -299,7 +299,7 @@ class UserCode(RequestModel):
 
 
 class Approval(ResponseModel):
-    """A question to a person."""
+    """A request for a person's approval."""
 
     rid: str
     status: Literal["pending", "approved", "refused", "expired", "dead"]
@@ -323,7 +323,7 @@ class Approval(ResponseModel):
 
 
 class ApprovalList(ResponseModel):
-    """All open questions."""
+    """All open requests."""
 
     approvals: list[Approval]
 

@@ -158,7 +158,7 @@ class DeviceAuthenticator:
             raise CallRefused(
                 404,
                 "unknown_device",
-                "This console has never met this device: plug in a terminal with a token first.",
+                "This console has never met this machine: plug in a terminal with a token first.",
             )
         return await self._checked(request, key, await read_body(request))
 
@@ -197,7 +197,7 @@ class DeviceAuthenticator:
         except (BadRequestSignature, EnvelopeError):
             self.count_unsigned(request)
             raise CallRefused(
-                401, "bad_signature", "The request is not signed by this device's key."
+                401, "bad_signature", "The request is not signed by this machine's key."
             ) from None
         # counted after the signature: nobody else can use up what a device may ask
         if not self._devices.allows(proof.did):

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from gateway.console.service import Console
 from gateway.console.trails import BadTrail
 from gateway.console.web.request_context import read_body
+from gateway.credentials.console_call import is_line_key
 from gateway.credentials.daemon_api import (
     Confirm,
     Contact,
@@ -165,7 +166,7 @@ class _Routes:
             return _json(await self._console.trails.witness(caller.did, told))
         except BadTrail:
             raise CallRefused(
-                400, "bad_trail", "The trail's head is not signed by this device."
+                400, "bad_trail", "The trail's head is not signed by this machine."
             ) from None
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
@@ -176,11 +177,15 @@ class _Routes:
         since = request.query.get("since")
         if since is not None and not _SEQ.fullmatch(since):
             raise CallRefused(400, "bad_since", "Give the number of the last event that you have.")
+        line = request.query.get("line", "")
+        if line and not is_line_key(line):
+            raise CallRefused(400, "bad_line", "Give the public key of a line, X25519, base64url.")
         return await self._streams.serve(
             request,
             caller,
             None if since is None else int(since),
             takes_alerts=request.query.get("alerts") == "1",
+            line=line,
         )
 
     async def _root(self) -> str:

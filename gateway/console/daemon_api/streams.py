@@ -3,7 +3,8 @@
 ``GET /v1/daemon/stream`` begins with a heartbeat, which names the device's last event: a daemon
 that has an older one calls ``sync``. From then on events are sent as soon as they are on disk.
 With ``?since=<seq>`` those after that number come first. With ``?alerts=1`` orders of alerts are
-pushed as well, those that the daemon has not answered with each heartbeat anew.
+pushed as well, those that the daemon has not answered with each heartbeat anew. With ``?line=``
+and the key of a line calls are pushed that people make; see :mod:`gateway.console.daemon_calls`.
 
 One task writes. It keeps no queue: it knows the last event that it sent, and reads the next ones
 from the database. A daemon that takes nothing for :data:`SEND_S`, or says nothing for
@@ -18,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Annotated
 
 from aiohttp import WSMsgType, web
@@ -27,6 +28,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from ea_bridge import host
+from gateway.console.daemon_calls import CallLine
 from gateway.console.database.model import DeviceEvent
 from gateway.console.service import Console
 from gateway.credentials.daemon_api import (
@@ -34,10 +36,13 @@ from gateway.credentials.daemon_api import (
     MAX_EVENTS,
     Acknowledged,
     AlertOutcome,
+    CallAnswer,
     Heartbeat,
     Pushed,
     PushedAlert,
+    PushedCall,
     Report,
+    Summary,
 )
 from gateway.http.rate_limit import RateLimiter
 
@@ -61,9 +66,8 @@ RETELL_S = 900
 RETELL_AT_START_S = 86_400
 """The same, when a stream begins."""
 
-Said = TypeAdapter[Acknowledged | Report | AlertOutcome](
-    Annotated[Acknowledged | Report | AlertOutcome, Field(discriminator="t")]
-)
+_Words = Acknowledged | Report | AlertOutcome | CallAnswer | Summary
+Said = TypeAdapter[_Words](Annotated[_Words, Field(discriminator="t")])
 log = logging.getLogger(__name__)
 
 
@@ -88,6 +92,7 @@ class DaemonStreams:
         since: int | None,
         *,
         takes_alerts: bool = False,
+        line: str = "",
     ) -> web.WebSocketResponse:
         """Serve a stream until it ends.
 
@@ -101,7 +106,7 @@ class DaemonStreams:
             raise CallRefused(
                 503, "too_many_streams", "Close a stream before you open another one."
             )
-        stream = Stream(self._console, caller, takes_alerts=takes_alerts)
+        stream = Stream(self._console, caller, takes_alerts=takes_alerts, line=line)
         # a daemon that has lost its stream opens a new one before we notice: only who answers on
         # both is copied
         for other in others:
@@ -141,9 +146,16 @@ class Stream:
     """One stream; see the module's docstring."""
 
     def __init__(
-        self, console: Console, caller: AuthenticatedDevice, *, takes_alerts: bool = False
+        self,
+        console: Console,
+        caller: AuthenticatedDevice,
+        *,
+        takes_alerts: bool = False,
+        line: str = "",
     ) -> None:
         self.caller = caller
+        self._line_key = line
+        self._line: CallLine | None = None
         self._takes_alerts = takes_alerts
         self._console = console
         self._beat_s = console.settings.heartbeat_s
@@ -166,11 +178,16 @@ class Stream:
         self._opened.set()
         # before the first look into the table: what comes in between sets the event
         end = self._console.events.subscribe(self.caller.did, self._news.set)
+        lines = ExitStack()
+        if self._line_key:
+            opened = self._console.calls.line(self.caller.did, self._line_key, self._news.set)
+            self._line = lines.enter_context(opened)
         writer = asyncio.create_task(self._write(since))
         try:
             await self._read(writer)
         finally:
             end()
+            lines.close()
             writer.cancel()
             with suppress(asyncio.CancelledError):
                 await writer
@@ -213,6 +230,7 @@ class Stream:
                 await self._wait(beat_at + self._beat_s - loop.time())
                 await self._answer_pings()
                 sent = await self._push(sent)
+                await self._push_calls()
                 await self._push_alerts()
                 if loop.time() >= beat_at + self._beat_s:
                     beat_at = loop.time()
@@ -265,8 +283,13 @@ class Stream:
             for alert in await self._console.hooks.pending(self.caller.did, retell_s=retell_s):
                 await self._send(PushedAlert(t="alert", e=alert.envelope, again=alert.again))
 
+    async def _push_calls(self) -> None:
+        while self._line is not None and self._line.waiting:
+            await self._send(PushedCall(t="call", e=self._line.waiting.popleft()))
+
     async def _beat(self, seq: int) -> None:
-        await self._send(Heartbeat(t="hb", seq=seq, time=self._console.now_s()))
+        now_s, has_line = self._console.now_s(), self._line is not None
+        await self._send(Heartbeat(t="hb", seq=seq, time=now_s, line=has_line))
         async with asyncio.timeout(SEND_S):
             # a pong is a sign of life too: a daemon with nothing to say need not speak
             await self._socket.ping()
@@ -323,6 +346,11 @@ class Stream:
             await self._console.events.acknowledge(did, [said])
         elif isinstance(said, AlertOutcome):
             await self._console.hooks.settle(did, said)
+        elif isinstance(said, CallAnswer):
+            if self._line is not None:
+                self._console.calls.answered(self._line, said)
+        elif isinstance(said, Summary):
+            self._console.calls.told(did, said)
         else:
             await self._console.devices.heard(did, self.caller.ip)
             await self._console.reports.report(did, said.terminals)

@@ -101,7 +101,7 @@ class SecondFactor(Base):
 
 
 class RecoveryCode(Base):
-    """A code that stands in for the app once."""
+    """A code that stands in for the app or a passkey once."""
 
     __tablename__ = "recovery_codes"
 
@@ -109,6 +109,25 @@ class RecoveryCode(Base):
         ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
     )
     code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class Passkey(Base):
+    """Passkey of a user; the key that could sign never leaves the person's device."""
+
+    __tablename__ = "passkeys"
+
+    id: Mapped[str] = mapped_column(String(24), primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    credential_id: Mapped[str] = mapped_column(String(1400), unique=True)
+    """In base64url, as browsers name it."""
+    rp_id: Mapped[str] = mapped_column(String(253))
+    """Host name of the console under which it was made, and works."""
+    name: Mapped[str] = mapped_column(String(64))
+    public_key: Mapped[bytes]
+    sign_count: Mapped[int]
+    """Of its last use; 0 for one that does not count."""
+    created_at: Mapped[int]
+    used_at: Mapped[int | None]
 
 
 class OneTimeLink(Base):
@@ -157,6 +176,21 @@ class Activity(Base):
     ip: Mapped[str] = mapped_column(String(64))
     agent: Mapped[str] = mapped_column(String(256))
     detail: Mapped[str] = mapped_column(String(500))
+
+
+class NoticeChoice(Base):
+    """Events of which a user is told by mail; see :mod:`gateway.console.notices`."""
+
+    __tablename__ = "notice_choices"
+
+    user_id: Mapped[str] = mapped_column(
+        ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    events: Mapped[str]
+    """JSON list."""
+    away_s: Mapped[int]
+    since: Mapped[int]
+    """When it was chosen."""
 
 
 # --- tokens, machines, and messages between them and the console -------------------------------

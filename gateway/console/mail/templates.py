@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -73,10 +74,15 @@ class Letter:
         yield from (textwrap.fill(line, WIDTH) for line in self.closing)
 
 
-def said(text: str) -> str:
+def said(text: str, most: int = MAX_SAID) -> str:
     """Return what a program says of itself, fit to be shown: short, one line, no link.
 
     Characters that control, hide or turn text around are dropped.
+
+    Args:
+        text: of any length.
+        most: characters that are kept.
+
     """
     kept = "".join(
         # C and Z: controls, line ends, and what turns the direction of the text around
@@ -85,12 +91,12 @@ def said(text: str) -> str:
     )
     # mail programs make links of what looks like an address: without these signs none does
     words = kept.translate(_ODD_IN_A_NAME).split()
-    short = " ".join(words)[:MAX_SAID]
+    short = " ".join(words)[:most]
     return short or "(nothing said)"
 
 
 _NOT_ASKED = "mt-gateway never asks for your password or your token by mail."
-_WAS_NOT_YOU = "If that was not you, change your password now and look through your devices."
+_WAS_NOT_YOU = "If that was not you, change your password now and look through your machines."
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ class DeviceFacts:
         """Return name and value of each."""
         terminal = f"{self.platform.upper()}, account {self.login} at {said(self.server)}"
         return (
-            ("Device", f"{said(self.name)} ({said(self.os)})"),
+            ("Machine", f"{said(self.name)} ({said(self.os)})"),
             ("Words", self.words),
             ("From", self.place),
             ("When", when(at_s)),
@@ -128,10 +134,10 @@ def new_device(
     """Ask whether a machine is the person's own."""
     return Letter(
         kind="new-device",
-        subject="A new device asks to use your terminal's token",
-        title="Is this your device?",
+        subject="A new machine asks to use your terminal's token",
+        title="Is this your machine?",
         lines=(
-            "A device that you have not approved wants to use one of your tokens. Somebody has "
+            "A machine that you have not approved wants to use one of your tokens. Somebody has "
             "put that token into a terminal there. Approve it only if that was you.",
         ),
         facts=device.lines(at_s),
@@ -140,10 +146,10 @@ def new_device(
             Button("This was not me", not_me, is_main=False),
         ),
         code=f"mt-gateway verify {code}",
-        code_hint="Or, on that device itself, run this command:",
+        code_hint="Or, on that machine itself, run this command:",
         closing=(
             f"The request ends {minutes} minutes after it was made. Opening a link decides "
-            "nothing yet. Compare the words above with those that the device shows.",
+            "nothing yet. Compare the words above with those that the machine shows.",
             _NOT_ASKED,
         ),
     )
@@ -153,12 +159,12 @@ def device_approved(device: DeviceFacts, *, at_s: int, devices: str, not_me: str
     """Tell that a machine was approved."""
     return Letter(
         kind="device-approved",
-        subject="A device was approved",
-        title="A device was approved",
-        lines=("From now on this device may use your token.",),
+        subject="A machine was approved",
+        title="A machine was approved",
+        lines=("From now on this machine may use your token.",),
         facts=device.lines(at_s),
         buttons=(
-            Button("See your devices", devices),
+            Button("See your machines", devices),
             Button("This was not me", not_me, is_main=False),
         ),
         closing=(_WAS_NOT_YOU, _NOT_ASKED),
@@ -169,11 +175,11 @@ def terminal_moved(device: DeviceFacts, *, at_s: int, devices: str) -> Letter:
     """Tell that a token is now used on a machine that was approved before."""
     return Letter(
         kind="terminal-moved",
-        subject="A token is now used on one of your devices",
-        title="A token is now used on one of your devices",
-        lines=("You have approved this device before, so nothing was asked.",),
+        subject="A token is now used on one of your machines",
+        title="A token is now used on one of your machines",
+        lines=("You have approved this machine before, so nothing was asked.",),
         facts=device.lines(at_s),
-        buttons=(Button("See your devices", devices),),
+        buttons=(Button("See your machines", devices),),
         closing=(_WAS_NOT_YOU, _NOT_ASKED),
     )
 
@@ -183,7 +189,7 @@ def token_suspended(token_name: str, token_hint: str, *, reset: str) -> Letter:
     return Letter(
         kind="token-suspended",
         subject="A token was suspended",
-        title="The device was refused and the token suspended",
+        title="The machine was refused and the token suspended",
         lines=(
             "You told us that a request was not yours. Whoever made it has your token: it works "
             "nowhere now. Replace it with a new one, and change your password.",
@@ -195,23 +201,23 @@ def token_suspended(token_name: str, token_hint: str, *, reset: str) -> Letter:
 
 
 def device_copied(name: str, words: str, *, places: tuple[str, str], devices: str) -> Letter:
-    """Warn that one device's key is used from two machines at once."""
+    """Warn that one machine's key is used from two places at once."""
     return Letter(
         kind="device-copied",
-        subject="One of your devices answers from two places",
-        title="One of your devices answers from two places at once",
+        subject="One of your machines answers from two places",
+        title="One of your machines answers from two places at once",
         lines=(
-            "Two programs hold the key of this device. Its folder was copied, by you or by a "
+            "Two programs hold the key of this machine. Its folder was copied, by you or by a "
             "thief. We renew nothing for it until you decide: what it may do now ends within "
-            "a quarter of an hour. Revoke the device if you do not know why this happens.",
+            "a quarter of an hour. Revoke the machine if you do not know why this happens.",
         ),
         facts=(
-            ("Device", said(name)),
+            ("Machine", said(name)),
             ("Words", words),
             ("From", places[0]),
             ("And from", places[1]),
         ),
-        buttons=(Button("See your devices", devices),),
+        buttons=(Button("See your machines", devices),),
         closing=(_NOT_ASKED,),
     )
 
@@ -305,31 +311,84 @@ def password_changed(*, at_s: int, forgot: str) -> Letter:
         buttons=(Button("Choose a new password", forgot),),
         closing=(
             "If it was you, do nothing. Else choose a new password now, and look through your "
-            "devices and tokens.",
+            "machines and tokens.",
             _NOT_ASKED,
         ),
     )
 
 
 _SECOND_FACTOR = {
-    "second_factor.on": ("is on", "From now on a sign-in needs a code of your app."),
+    "second_factor.on": ("is on", "From now on a sign-in needs a code of your app, too."),
     "second_factor.off": ("is off", "From now on the password alone signs in."),
+    "second_factor.app_off": ("has lost its app", "Codes of the app sign in no more."),
     "second_factor.recovery": ("was replaced once", "One of your recovery codes was used."),
+    "passkey.added": (
+        "has a new passkey",
+        "Beside your password a sign-in needs it, or another second factor.",
+    ),
+    "passkey.removed": ("has lost a passkey", "It does not sign in any more."),
+    "passkey.copied": (
+        "refused a passkey",
+        "Your password was right, and the passkey's count had not grown: two devices may hold "
+        "copies of it. Remove that passkey, and choose a new password.",
+    ),
+}
+Remover = Literal["administrator", "command"]
+"""Who switches the second factor of somebody else off."""
+_REMOVERS: dict[Remover, str] = {
+    "administrator": "An administrator of the console",
+    "command": "Somebody at the console's own machine, by a command",
 }
 
 
-def second_factor(event: str, *, at_s: int, account: str) -> Letter:
-    """Tell that an account's second factor is on or off, or that a recovery code was used."""
+def second_factor(
+    event: str, by: Remover | None, passkey: str, *, at_s: int, account: str
+) -> Letter:
+    """Tell that an account's second factor has changed, or that a recovery code was used."""
     what, line = _SECOND_FACTOR[event]
     return Letter(
         kind="second-factor",
         subject="The second factor of your account",
         title=f"Your second factor {what}",
         lines=(line,),
-        facts=(("When", when(at_s)),),
+        facts=(
+            *((("Passkey", said(passkey)),) if passkey else ()),
+            ("When", when(at_s)),
+            *((("By", _REMOVERS[by]),) if by else ()),
+        ),
         buttons=(Button("See your account", account),),
         closing=(_WAS_NOT_YOU, _NOT_ASKED),
     )
+
+
+NOTICE: Final = "notice-"
+"""What the kinds of mails about terminals begin with."""
+
+
+def notice(
+    kind: str, title: str, line: str, facts: Sequence[tuple[str, str]], *, url: str
+) -> Letter:
+    """Tell what somebody has asked to be told of terminals."""
+    return Letter(
+        kind=NOTICE + kind,
+        subject=_NOTICES[kind],
+        title=title,
+        lines=(line,) if line else (),
+        facts=tuple(facts),
+        buttons=(Button("Open the console", url),),
+        closing=("You have asked for these mails on the page Account, and can end them there.",),
+    )
+
+
+_NOTICES: Final = {
+    "away": "A terminal is away",
+    "away-over": "A terminal is back",
+    "halt": "Trading of a terminal is halted",
+    "halt-over": "A terminal may trade again",
+    "alert": "An alert became no order",
+    "test": "A test of your notices",
+}
+"""Subjects: constants, as of all mails."""
 
 
 def when(at_s: int) -> str:

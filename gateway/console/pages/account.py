@@ -19,11 +19,14 @@ from gateway.console.errors import (
     ConsoleProblem,
     Gone,
     Invalid,
+    PasskeyRefused,
     SignInRefused,
     Taken,
     WeakPassword,
 )
 from gateway.console.links import INVITATION, RESET, RESET_S, SETUP
+from gateway.console.notices import EVENTS, NoticeEvent
+from gateway.console.passkeys import PasskeyAnswer, RelyingParty, is_installed
 from gateway.console.second_factor import Setup
 from gateway.console.sessions import SessionInfo
 from gateway.console.user_info import UserInfo, checked_email, checked_name
@@ -39,6 +42,14 @@ _SIGN_IN_SAID: Final = {
     "late": "That took too long, or the password was changed meanwhile. Sign in again.",
 }
 _DIFFERENT: Final = "The two are not the same."
+
+
+def given(visitor: RequestContext) -> str | PasskeyAnswer:
+    """Return the second factor that a form brings: a passkey's answer, or a code."""
+    answer = visitor.form.get("answer", "")
+    if answer:
+        return PasskeyAnswer(answer, RelyingParty.of(visitor.origin))
+    return visitor.form.get("code", "")
 
 
 class SignInPages:
@@ -90,8 +101,8 @@ class SignInPages:
             )
             secret = await self._begin(visitor, user)
         except CodeNeeded:
-            values = {"next": path, "pending": await self._console.second_factors.ask(user)}
-            return await self._context.page(request, "sign_in_code", values)
+            pending = await self._console.second_factors.ask(user)
+            return await self._ask_code(request, user, pending, path)
         except SignInRefused as error:
             values = {"next": path, "email": email, "refused": str(error)}
             return await self._context.page(request, "sign_in", values, status=error.status)
@@ -101,17 +112,35 @@ class SignInPages:
         """Take the second factor's code of a sign-in whose password was right."""
         visitor, form = request[VISITOR], request[VISITOR].form
         path, pending = safe_path(form.get("next", "/")), form.get("pending", "")
+        factors = self._console.second_factors
         try:
-            user = await self._console.second_factors.finish(
-                pending, form.get("code", ""), visitor.address, visitor.agent
-            )
+            user = await factors.waiting(pending)
+            user = await factors.finish(pending, given(visitor), visitor.address, visitor.agent)
         except Gone:
             return go("/sign-in", done="late")
         except CodeRefused as error:
-            values = {"next": path, "pending": pending, "refused": str(error)}
-            return await self._context.page(request, "sign_in_code", values, status=error.status)
+            return await self._ask_code(request, user, pending, path, error)
         secret = await self._begin(visitor, user, with_code=True)
         return await self._go_on(visitor, user, secret, path)
+
+    async def _ask_code(
+        self,
+        request: web.Request,
+        user: UserInfo,
+        pending: str,
+        path: str,
+        refused: CodeRefused | None = None,
+    ) -> web.StreamResponse:
+        """Show the question for the second factor, whose passkeys are those of this name."""
+        party, factors = RelyingParty.of(request[VISITOR].origin), self._console.second_factors
+        values = {
+            "next": path,
+            "question": await factors.question(user.id, pending, party),
+            "factor": await factors.info(user.id),
+            "refused": str(refused) if refused else "",
+        }
+        status = refused.status if refused else 200
+        return await self._context.page(request, "sign_in_code", values, status=status)
 
     async def _go_on(
         self, visitor: RequestContext, user: UserInfo, secret: str, path: str
@@ -348,31 +377,37 @@ class UserPages:
     async def link(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Show a fresh link of an invitation, this once."""
         user = await self._users.get(request.match_info["id"])
-        values = {"user": user, "link": await self._context.console.invitations.link(user.id)}
+        values = {
+            "user": user,
+            "link": await self._context.console.invitations.link(user.id, by=me.user),
+        }
         return await self._context.page(request, "invitation_link", values, here="/users")
 
     async def set_role(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Make somebody an administrator, or no more; not oneself."""
         _demand_other(request, me)
         is_admin = request[VISITOR].form.get("admin") == "yes"
-        await self._users.set_admin(request.match_info["id"], admin=is_admin)
+        await self._users.set_admin(request.match_info["id"], admin=is_admin, by=me.user.id)
         return go("/users", done="role")
 
     async def end_factor(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Switch off the second factor of somebody who has lost it; not one's own."""
         _demand_other(request, me)
-        await self._context.console.second_factors.take_off(request.match_info["id"])
+        await self._context.console.second_factors.take_off(
+            request.match_info["id"], by="administrator", actor=me.user.id
+        )
         return go("/users", done="factor")
 
     async def ask_delete(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Say what will be gone."""
         user = await self._users.get(request.match_info["id"])
-        return await self._context.page(request, "user_delete", {"user": user}, here="/users")
+        values = {"user": user, "has_tokens": await self._users.has_tokens(user.id)}
+        return await self._context.page(request, "user_delete", values, here="/users")
 
     async def delete(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Delete an account that has made nothing; not one's own."""
         _demand_other(request, me)
-        await self._users.delete(request.match_info["id"])
+        await self._users.delete(request.match_info["id"], by=me.user.id)
         return go("/users", done="deleted")
 
     async def ask_disable(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
@@ -383,12 +418,12 @@ class UserPages:
     async def disable(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Disable an account, not one's own."""
         _demand_other(request, me)
-        await self._users.disable(request.match_info["id"])
+        await self._users.disable(request.match_info["id"], by=me.user.id)
         return go("/users", done="disabled")
 
     async def enable(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Enable it again."""
-        await self._users.enable(request.match_info["id"])
+        await self._users.enable(request.match_info["id"], by=me.user.id)
         return go("/users", done="enabled")
 
     async def _show(
@@ -412,10 +447,20 @@ def _demand_other(request: web.Request, me: SessionInfo) -> None:
 
 LOG_LINES: Final = 50
 HERE: Final = "/account"
+PASSKEYS: Final = "/account/passkeys"
 _SAID: Final = {
     "password": "Your password is changed. You are signed out everywhere else.",
     "ended": "That browser is signed out.",
-    "off": "Your second factor is off.",
+    "off": "The authenticator app is off.",
+    "passkey": "The passkey is yours now: use it at the next sign-in.",
+    "notices": "Kept: from now on you are told of these.",
+    "test": "A test is on its way to your address.",
+    "removed": "The passkey is removed. Delete it on your device as well.",
+}
+_NOTICE_WORDS: Final[Mapping[NoticeEvent, tuple[str, str]]] = {
+    "away": ("A terminal is away", "Its link, its gateway or its machine; and when it is back."),
+    "halt": ("Trading is halted", "Of a terminal, by whomever; and when the halt is lifted."),
+    "alert": ("An alert became no order", "One of TradingView that was refused, late or unknown."),
 }
 _MUST: Final = "Please choose a new password now: somebody else may know the old one."
 
@@ -430,14 +475,20 @@ class AccountPages:
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
         signed_in, stepped_up = self._context.signed_in, self._context.stepped_up
-        factor = "/account/second-factor"
+        factor, passkey = "/account/second-factor", PASSKEYS + "/{id:[A-Za-z0-9_-]{8,32}}"
         return [
             web.get("/account", signed_in(self.show)),
             web.post(f"{factor}/begin", signed_in(stepped_up("factor", self.begin_factor))),
             web.post(factor, signed_in(stepped_up("factor", self.confirm_factor))),
             web.post(f"{factor}/codes", signed_in(stepped_up("factor", self.new_codes))),
             web.post(f"{factor}/off", signed_in(stepped_up("factor", self.end_factor))),
+            web.get(f"{PASSKEYS}/new", signed_in(stepped_up("factor", self.ask_passkey))),
+            web.post(PASSKEYS, signed_in(stepped_up("factor", self.add_passkey))),
+            web.get(f"{passkey}/remove", signed_in(stepped_up("factor", self.ask_removal))),
+            web.post(f"{passkey}/remove", signed_in(stepped_up("factor", self.remove_passkey))),
             web.post("/account/password", signed_in(self.change_password)),
+            web.post("/account/notices", signed_in(stepped_up("notices", self.choose_notices))),
+            web.post("/account/notices/test", signed_in(self.test_notices)),
             web.post(
                 "/account/sessions/{sid:[A-Za-z0-9_-]{8,32}}/end", signed_in(self.end_session)
             ),
@@ -496,6 +547,77 @@ class AccountPages:
             return await self._show(request, me, {"code": str(error)})
         return go("/account", done="off")
 
+    async def ask_passkey(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Show the form that has the browser make a passkey."""
+        return await self._ask_passkey(request, me)
+
+    async def add_passkey(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Keep a passkey; the first second factor brings the recovery codes, shown this once."""
+        visitor, form = request[VISITOR], request[VISITOR].form
+        answer = PasskeyAnswer(form.get("answer", ""), RelyingParty.of(visitor.origin))
+        try:
+            codes = await self._console.second_factors.add_passkey(
+                me.user, me.sid, form.get("name", ""), form.get("pending", ""), answer
+            )
+        except (Invalid, PasskeyRefused, Taken, Gone) as error:
+            # the question is used up or wrong: the page asks anew
+            return await self._ask_passkey(request, me, error)
+        if not codes:
+            return go("/account", done="passkey")
+        return await self._context.page(request, "recovery_codes", {"codes": codes}, here=HERE)
+
+    async def _ask_passkey(
+        self, request: web.Request, me: SessionInfo, problem: ConsoleError | None = None
+    ) -> web.StreamResponse:
+        visitor = request[VISITOR]
+        party = RelyingParty.of(visitor.origin)
+        if party is None or not is_installed():
+            return go("/account")
+        factors = self._console.second_factors
+        values = {
+            "question": await factors.begin_passkey(me.user, me.sid, party),
+            "party": party,
+            "is_first": await factors.info(me.user.id) is None,
+            "form": visitor.form,
+            "refused": str(problem) if problem else "",
+        }
+        status = 422 if problem else 200
+        return await self._context.page(request, "passkey_new", values, status=status, here=HERE)
+
+    async def ask_removal(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Say what removing a passkey means, and ask for a second factor."""
+        return await self._ask_removal(request, me)
+
+    async def remove_passkey(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Forget a passkey."""
+        visitor = request[VISITOR]
+        try:
+            await self._console.second_factors.remove_passkey(
+                me.user,
+                request.match_info["id"],
+                given(visitor),
+                sid=me.sid,
+                pending=visitor.form.get("pending", ""),
+            )
+        except (CodeRefused, Gone) as error:
+            return await self._ask_removal(request, me, error)
+        return go("/account", done="removed")
+
+    async def _ask_removal(
+        self, request: web.Request, me: SessionInfo, problem: ConsoleError | None = None
+    ) -> web.StreamResponse:
+        factors, party = self._console.second_factors, RelyingParty.of(request[VISITOR].origin)
+        values = {
+            "passkey": await factors.passkey(me.user.id, request.match_info["id"]),
+            "factor": await factors.info(me.user.id),
+            "question": await factors.ask_in_session(me.user, me.sid, party),
+            "refused": str(problem) if problem else "",
+        }
+        status = 422 if problem else 200
+        return await self._context.page(
+            request, "passkey_remove", values, status=status, here=HERE
+        )
+
     async def _ask_code(
         self, request: web.Request, setup: Setup, problem: str = ""
     ) -> web.Response:
@@ -503,6 +625,25 @@ class AccountPages:
         values = {"secret": setup.secret, "picture": picture, "problem": problem}
         status = 422 if problem else 200
         return await self._context.page(request, "second_factor", values, status=status, here=HERE)
+
+    async def choose_notices(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Set of what this person is told by mail."""
+        form = request[VISITOR].form
+        minutes = form.get("away_minutes", "").strip()
+        is_number = minutes.isascii() and minutes.isdecimal() and len(minutes) < 6
+        events = [event for event in EVENTS if form.get(f"notice_{event}") == "yes"]
+        try:
+            await self._console.notices.choose(
+                me.user, events, int(minutes) * 60 if is_number else 0
+            )
+        except Invalid as error:
+            return await self._show(request, me, {"away_minutes": str(error)})
+        return go("/account", done="notices")
+
+    async def test_notices(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
+        """Send a mail that tells of nothing."""
+        await self._console.notices.test(me.user)
+        return go("/account", done="test")
 
     async def end_session(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Sign another browser out."""
@@ -513,13 +654,24 @@ class AccountPages:
         self, request: web.Request, me: SessionInfo, problems: Mapping[str, str] | None = None
     ) -> web.Response:
         sessions = await self._console.sessions.list(me.user.id)
-        log = await self._console.activity.list(me.user.id, limit=LOG_LINES)
+        before = request.query.get("before", "")
+        older_than = (
+            int(before) if before.isascii() and before.isdigit() and len(before) < 16 else None
+        )
+        log = await self._console.activity.list(me.user.id, limit=LOG_LINES, before=older_than)
+        names = await self._context.names(me.user.id)
         values = {
             "problems": problems or {},
             "factor": await self._console.second_factors.info(me.user.id),
+            "notices": await self._console.notices.choice(me.user.id),
+            "notice_words": _NOTICE_WORDS,
+            "passkeys_here": RelyingParty.of(request[VISITOR].origin) is not None,
+            "passkeys_installed": is_installed(),
+            "localhost": self._context.localhost,
             "refused": _MUST if me.user.must_change_password and not problems else "",
             "sessions": [session_view(session, me.sid) for session in sessions],
-            "activity": [entry_view(entry) for entry in log],
+            "activity": [entry_view(entry, names) for entry in log],
+            "older": log[-1].id if len(log) == LOG_LINES else None,
             "said": said(request, _SAID),
         }
         status = 422 if problems else 200

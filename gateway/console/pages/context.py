@@ -114,20 +114,28 @@ def utc(at: float, exact: bool = False) -> str:
 
 FormCheck = Callable[[web.Request, SessionInfo], Awaitable[web.StreamResponse | None]]
 PASSWORD_FIELD: Final = "step_up_password"  # noqa: S105  # the name of a field
-NOT_CARRIED: Final = frozenset({"csrf", PASSWORD_FIELD})
+COPIED: Final = (
+    "This machine's key is used in two places, and which of them answers nobody can tell: decide "
+    "on the page Machines first."
+)
+NOT_CARRIED: Final = frozenset({"csrf", PASSWORD_FIELD, "broker_password"})
 PURPOSES: Final = {
     "create": "create a token",
     "approve": "approve a machine",
     "limits": "change limits",
     "hook": "change a hook",
+    "resume": "let trading go on",
+    "accounts": "change a trading account",
     "factor": "change your second factor",
+    "notices": "change what you are told",
     "users": "change somebody's account",
 }
 """What a person is about to do that needs the password once more."""
 _NAV: Final = (
     ("/", "Terminals"),
     ("/tokens", "Tokens"),
-    ("/devices", "Devices"),
+    ("/accounts", "Accounts"),
+    ("/devices", "Machines"),
     ("/approve", "Approvals"),
     ("/history", "History"),
 )
@@ -150,6 +158,11 @@ class PageContext:
         self.terminals = console.terminals
         self._names = names
         self._templates = templates
+
+    @property
+    def localhost(self) -> str:
+        """Where browsers allow passkeys, if not at the console's own URL."""
+        return "" if self._names.https else self._names.localhost
 
     async def page(
         self,
@@ -186,6 +199,12 @@ class PageContext:
             frame["nav"] = _ADMIN_NAV if visitor.user.is_admin else _NAV
             frame["waiting"] = await self.waiting(visitor.user)
         return self._templates.render(f"{template}.html", {**frame, **(values or {})}, status)
+
+    async def names(self, user_id: str) -> Mapping[str, str]:
+        """Return what a user's tokens and machines are called, by their ids."""
+        tokens = await self.console.tokens.list(user_id)
+        devices = await self.console.devices.list(user_id)
+        return {one.tid: one.name for one in tokens} | {one.did: one.hostname for one in devices}
 
     async def waiting(self, user: UserInfo) -> int:
         """Return how many machines ask for the user's approval."""
@@ -230,7 +249,8 @@ class PageContext:
         async def answer(request: web.Request) -> web.StreamResponse:
             me = session_of(request)
             # nothing else is done before: whoever knows the old password could do it too
-            if me.user.must_change_password and not request.path.startswith("/account"):
+            # with the slash: /accounts are the trading accounts
+            if me.user.must_change_password and not f"{request.path}/".startswith("/account/"):
                 return go("/account")
             return await handler(request, me)
 

@@ -103,18 +103,18 @@ _DECIDED: Final = {
     ),
     "expired": (
         "Too late",
-        "The question of {device} was open for ten minutes. Start again at the terminal: attach "
-        "the EA anew, and a new question comes.",
+        "The request of {device} was open for ten minutes. Start again at the terminal: attach "
+        "the EA anew, and a new request comes.",
     ),
     "dead": (
-        "This question is closed",
-        "There were too many wrong codes for {device}, or a newer question has taken its place. "
+        "This request is closed",
+        "There were too many wrong codes for {device}, or a newer request has taken its place. "
         "Look under Approvals, or start again at the terminal.",
     ),
 }
 _GONE: Final = (
     "This link is over",
-    "The question was answered already, or its ten minutes have passed. Look under Approvals.",
+    "The request was answered already, or its ten minutes have passed. Look under Approvals.",
 )
 _FOREIGN: Final = (
     "Another account",

@@ -26,10 +26,10 @@ from .views import (
     Sentence,
     View,
     device_view,
+    followed_view,
     login_view,
     run_view,
     summary,
-    terminal_view,
     version_of,
 )
 
@@ -122,7 +122,7 @@ class OverviewPages:
         used = await self._context.console.logins.last_used(me.user.id)
         values = {
             "terminals": [
-                {**_line(terminal, requests), "used_at": used.get(terminal.tid)}
+                {**self._line(terminal, requests), "used_at": used.get(terminal.tid)}
                 for terminal in sorted(terminals, key=_is_over)
             ],
             "requests": requests,
@@ -134,7 +134,8 @@ class OverviewPages:
         """Tell an open page what it should show now; see ``console.js``.
 
         ``facts`` has a chip ``{tone, text}`` or a sentence, a list of ``{text}`` and ``{at,
-        exact}``, for each name in an attribute ``data-live``.
+        exact}``, for each name in an attribute ``data-live``; figures are a sentence with
+        whether it is ``stale``, ``{stale, parts}``.
         """
         user = session_of(request).user
         # as the pages do: what an open page asks by itself must not tell more than they
@@ -145,9 +146,12 @@ class OverviewPages:
     async def _live(self, user: UserInfo) -> Mapping[str, Any]:
         terminals = await self._context.terminals.list(user.id)
         requests = await self._context.approvals.open_requests(user.id)
+        now_s = self._context.console.now_s()
         facts: dict[str, Any] = {}
         for terminal in terminals:
-            _put(facts, terminal.key, terminal_view(terminal))
+            view = followed_view(terminal, self._context.console.calls, now_s)
+            _put(facts, terminal.key, view)
+            _put_figures(facts, terminal.key, view)
         for tid in {terminal.tid for terminal in terminals}:
             same = [terminal for terminal in terminals if terminal.tid == tid]
             now = summary(same, requests)
@@ -158,10 +162,10 @@ class OverviewPages:
         version = version_of(terminals, requests)
         return {"facts": facts, "version": version, "waiting": len(requests)}
 
-
-def _line(terminal: TerminalStatus, requests: Sequence[RequestView]) -> View:
-    view = terminal_view(terminal)
-    return {**view, **summary([terminal], requests)} if terminal.state == "unused" else view
+    def _line(self, terminal: TerminalStatus, requests: Sequence[RequestView]) -> View:
+        console = self._context.console
+        view = followed_view(terminal, console.calls, console.now_s())
+        return {**view, **summary([terminal], requests)} if terminal.state == "unused" else view
 
 
 def _is_over(terminal: TerminalStatus) -> bool:
@@ -173,6 +177,12 @@ def _put(facts: dict[str, Any], name: str, view: View) -> None:
     chip: Chip = view["chip"]
     facts[f"{name}.chip"] = {"tone": chip.tone, "text": chip.text}
     facts[f"{name}.facts"] = _parts(view["facts"])
+
+
+def _put_figures(facts: dict[str, Any], name: str, view: View) -> None:
+    halt: Chip = view["halt_chip"]
+    facts[f"{name}.halt.chip"] = {"tone": halt.tone, "text": halt.text}
+    facts[f"{name}.money"] = {"stale": view["stale"], "parts": _parts(view["money"])}
 
 
 def _parts(sentence: Sentence) -> list[dict[str, Any]]:

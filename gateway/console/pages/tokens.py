@@ -5,7 +5,7 @@ What is missing or wrong in the form is said at its field, in plain words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -14,12 +14,14 @@ from aiohttp import web
 from gateway.console.errors import ConsoleError, Invalid, Taken, TooMany
 from gateway.console.reports import LoginInfo, RunInfo
 from gateway.console.sessions import SessionInfo
+from gateway.console.terminals import TerminalStatus
 from gateway.console.tokens import AS_BEFORE, MAX_LIFETIME_S, TokenInfo, sentence
 from gateway.console.web.request_context import VISITOR
 from gateway.credentials.keyset import DAY_S, root_text
 from gateway.credentials.record import (
     NAME,
     LimitsError,
+    Scope,
     TradeLimits,
     read_count,
     read_number,
@@ -34,12 +36,13 @@ from .views import (
     SAME,
     SCOPES,
     UNITS,
+    View,
     entry_view,
+    followed_view,
     login_view,
     run_view,
     succession,
     summary,
-    terminal_view,
     token_view,
     version_of,
 )
@@ -74,6 +77,7 @@ class TokenForm:
     name: str = ""
     platform: str | None = None
     scope: str = ""
+    remote: bool = False
     lifetime_s: int | None = None
     limits: TradeLimits = field(default_factory=TradeLimits)
     strict_terminal: bool = True
@@ -97,6 +101,7 @@ def read_token(form: Mapping[str, str]) -> TokenForm:
     read.scope = form.get("scope", "")
     if read.scope not in {scope.value for scope in SCOPES}:
         read.problems["scope"] = "Choose what the token may do."
+    read.remote = form.get("remote") == "yes"
     return read
 
 
@@ -200,12 +205,25 @@ class TokenPages:
         tokens = await self._tokens.list(me.user.id)
         works = [token for token in tokens if token.is_live or token.status == "disabled"]
         used = await self._context.console.logins.last_used(me.user.id)
-        views = {token.tid: token_view(token, used.get(token.tid)) for token in tokens}
+        lines = await self._context.terminals.list(me.user.id)
+        views = {
+            token.tid: {
+                **token_view(token, used.get(token.tid)),
+                "terminals": self._followed(line for line in lines if line.tid == token.tid),
+            }
+            for token in tokens
+        }
         values = {
             "live": [views[token.tid] for token in works],
             "ended": [views[token.tid] for token in tokens if token not in works],
+            "version": version_of(lines, await self._context.approvals.open_requests(me.user.id)),
         }
         return await self._context.page(request, "tokens", values, here="/tokens")
+
+    def _followed(self, lines: Iterable[TerminalStatus]) -> Sequence[View]:
+        console = self._context.console
+        views = (followed_view(line, console.calls, console.now_s()) for line in lines)
+        return [view for view in views if view["may_halt"]]
 
     async def new(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Show the form."""
@@ -223,7 +241,7 @@ class TokenPages:
                 me.user.id,
                 read.name,
                 platform=read.platform,
-                scopes=[read.scope],
+                scopes=[read.scope, *([Scope.REMOTE] if read.remote else [])],
                 lifetime_s=read.lifetime_s,
                 limits=read.limits,
                 strict_terminal=read.strict_terminal,
@@ -247,7 +265,7 @@ class TokenPages:
 
     async def show(self, request: web.Request, me: SessionInfo) -> web.StreamResponse:
         """Show one token."""
-        token = await self._mine(request, me)
+        token, console = await self._mine(request, me), self._context.console
         terminals = await self._context.terminals.lines_of(token)
         listed = await self._context.terminals.list(me.user.id)
         requests = await self._context.approvals.open_requests(me.user.id)
@@ -256,9 +274,13 @@ class TokenPages:
         names = {terminal.did: terminal.device for terminal in terminals if terminal.did}
         values = {
             "token": token_view(token, used.get(token.tid)),
-            "terminals": [terminal_view(terminal) for terminal in terminals],
+            "terminals": [
+                followed_view(terminal, console.calls, console.now_s()) for terminal in terminals
+            ],
             "devices": [{"did": did, "name": name} for did, name in names.items()],
-            "activity": [entry_view(entry) for entry in log if entry.tid == token.tid][:LOG_LINES],
+            "activity": [entry_view(one, names) for one in log if one.tid == token.tid][
+                :LOG_LINES
+            ],
             "runs": [run_view(run) for run in await self._runs(token)],
             "logins": [login_view(login) for login in await self._logins(token)],
             "of_one": True,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from gateway.console.activity import ActivityEntry, place_of
+from gateway.console.activity import BY_ADMINISTRATOR, ActivityEntry, place_of
 from gateway.console.approvals import RequestView
+from gateway.console.daemon_calls import FRESH_S, DaemonCalls, Figures
 from gateway.console.devices import DeviceInfo
 from gateway.console.reports import DAEMON_GONE, REPLACED, LoginInfo, RunInfo
 from gateway.console.sessions import SessionInfo
@@ -96,22 +98,29 @@ _TOKEN_CHIPS: Final = {
 }
 _EVENTS: Final = {
     "login": "Signed in",
-    "login.password": "Password right, code asked for",
+    "login.password": "Password was right, code asked for",
     "login.code": "Code of the second factor",
     "second_factor.on": "Second factor on",
     "second_factor.off": "Second factor off",
+    "second_factor.app_off": "Authenticator app off",
     "second_factor.codes": "New recovery codes",
     "second_factor.recovery": "Recovery code used",
+    "notices.changed": "Mails about terminals chosen",
+    "passkey.added": "Passkey added",
+    "passkey.removed": "Passkey removed",
+    "passkey.copied": "Passkey refused: it may have been copied",
     "password.given": "Gave the password again",
     "password.changed": "Password changed",
     "password.chosen": "Password chosen",
-    "password.doubted": "Password has to be changed",
+    "password.doubted": "A new password is needed: somebody else may know the old one",
     "user.created": "Account created",
     "user.disabled": "Account disabled",
     "user.enabled": "Account enabled",
     "user.admin": "Became administrator",
     "user.no_admin": "Administrator no more",
     "user.deleted": "Account deleted",
+    "user.invited": "Invitation sent",
+    "user.link": "Link of an invitation copied",
     "token.created": "Token created",
     "token.replaced": "Token replaced",
     "token.revoked": "Token revoked",
@@ -123,13 +132,18 @@ _EVENTS: Final = {
     "hook.on": "Hook switched on",
     "hook.off": "Hook switched off",
     "hook.deleted": "Hook deleted",
+    "terminal.halted": "Trading halted",
+    "terminal.resumed": "Trading goes on",
+    "account.registered": "Trading account registered",
+    "account.changed": "Trading account changed",
+    "account.deleted": "Trading account deleted",
     "device.approved": "Machine approved",
     "device.revoked": "Machine revoked",
     "device.forgotten": "Machine may ask again",
     "device.asked": "Machine asked for approval",
     "device.refused": "Machine refused",
-    "device.not_me": "“This was not me”",
-    "device.wrong_code": "Wrong code",
+    "device.not_me": "You said “This was not me”: machine refused, token suspended",
+    "device.wrong_code": "Wrong code for an approval",
     "device.copied": "Machine's key used in two places",
     "device.resumed": "Machine trusted again",
     "password.reset_asked": "New password asked for",
@@ -168,7 +182,7 @@ def terminal_facts(terminal: TerminalStatus) -> Sentence:
         case "online":
             return _said(where, since, "since", seen, "last heard of")
         case "silent":
-            return (f"{where}, its daemon was last heard of ", Moment(seen or 0))
+            return (f"{where}, its gateway was last heard of ", Moment(seen or 0))
         case "offline" | "pending":
             return _said(where, since, "since", seen, "machine last heard of")
         case "stopping":
@@ -222,6 +236,13 @@ def rights(token: TokenInfo) -> ScopeWords:
     return next(words for words in SCOPES if words.value == widest)
 
 
+def rights_words(token: TokenInfo) -> str:
+    """Return all that a token may do."""
+    widest = rights(token)
+    elsewhere = " From other machines as well." if Scope.REMOTE in token.scopes else ""
+    return f"{widest.title}. {widest.words}{elsewhere}"
+
+
 def limits_words(limits: TradeLimits) -> str:
     """Return the limits as one sentence."""
     parts = []
@@ -240,18 +261,27 @@ def limits_words(limits: TradeLimits) -> str:
     return "; ".join(parts) or "none"
 
 
-_DETAILS: Final = {
-    "link": "on its page",
-    "code": "with the mail's code",
-    "known": "known already",
+_BY: Final = {
+    BY_ADMINISTRATOR: "by an administrator",
+    "command": "by a command on the console's machine",
 }
+_HOW: Final = {"link": "on its page", "code": "with the mail's code", "known": "known already"}
 
 
-def entry_detail(entry: ActivityEntry) -> str:
-    """Return what more there is to say of a line of the log."""
+def entry_detail(entry: ActivityEntry, names: Mapping[str, str]) -> str:
+    """Return what more there is to say of a line of the log: what it is about, and how."""
+    text = entry.detail
     if entry.event == "token.limits":
-        return _limits_noted(entry.detail)
-    return _DETAILS.get(entry.detail, entry.detail)
+        text = _limits_noted(text)
+    elif entry.event == "device.approved":
+        text = _HOW.get(text, text)
+    # only there: somebody may call a token so
+    elif entry.event.startswith(("user.", "second_factor.")):
+        text = _BY.get(text, text)
+    about = (names.get(one or "", "") for one in (entry.tid, entry.did))
+    return ", ".join(
+        [*(name for name in about if name and name not in text), *filter(None, [text])]
+    )
 
 
 def _limits_noted(text: str) -> str:
@@ -306,6 +336,7 @@ _REASONS: Final = {
     "device_revoked": "the machine is revoked",
     "lease_expired": "the console could not be reached for too long",
     "rights_changed": "the token's rights changed",
+    "not_remote": "from another machine, which the token is not for",
     "busy": "the gateway could not check it just then",
     "proto": "the EA is of another version, or plays another part",
 }
@@ -337,6 +368,16 @@ def run_view(run: RunInfo) -> Mapping[str, Any]:
     }
 
 
+def _program(agent: str) -> str:
+    """Return what used a token; behind the address, where another machine called."""
+    address, _, rest = agent.partition(", ")
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return browser_of(agent)
+    return ", ".join(filter(None, [address, browser_of(rest)]))
+
+
 def login_view(login: LoginInfo) -> Mapping[str, Any]:
     """Uses of a token by one program."""
     is_in = login.outcome == "ok"
@@ -347,7 +388,7 @@ def login_view(login: LoginInfo) -> Mapping[str, Any]:
         "chip": Chip("good", "Let in") if is_in else Chip("bad", "Refused"),
         "why": "" if is_in else _REASONS.get(login.reason, login.reason),
         "way": _WAYS.get(login.way, login.way),
-        "agent": browser_of(login.agent),
+        "agent": _program(login.agent),
         "first_at": login.first_at,
         "last_at": login.last_at,
         "count": login.count,
@@ -389,7 +430,7 @@ def token_view(token: TokenInfo, used_at: int | None = None) -> View:
         "is_live": token.is_live,
         "chip": token_chip(token),
         "rights": rights(token).title,
-        "rights_words": f"{rights(token).title}. {rights(token).words}",
+        "rights_words": rights_words(token),
         "created_at": token.created_at,
         "until": token_until(token),
         "limits_words": limits_words(token.limits),
@@ -484,12 +525,12 @@ def session_view(session: SessionInfo, current: str) -> View:
     }
 
 
-def entry_view(entry: ActivityEntry) -> View:
-    """A line of the log."""
+def entry_view(entry: ActivityEntry, names: Mapping[str, str]) -> View:
+    """A line of the log; the names are those of tokens and machines, by their ids."""
     return {
         "at": entry.at,
         "words": entry_words(entry),
-        "detail": entry_detail(entry),
+        "detail": entry_detail(entry, names),
         "place": from_where(entry.ip),
         "browser": browser_of(entry.agent),
     }
@@ -512,3 +553,72 @@ def summary(terminals: Sequence[TerminalStatus], requests: Sequence[RequestView]
     rank = {state: number for number, state in enumerate(order)}
     first = min(terminals, key=lambda terminal: rank.get(terminal.state, len(order)))
     return {"chip": terminal_chip(first), "facts": terminal_facts(first)}
+
+
+# --- figures of terminals -------------------------------------------------------------------
+
+KNOWN_STATES: Final[frozenset[State]] = frozenset({"online", "silent", "offline"})
+"""Of terminals whose machine may tell of them."""
+NO_CHIP: Final = Chip("none", "")
+
+
+def age_words(age_s: float) -> str:
+    """Return how long ago something was."""
+    seconds = max(0, int(age_s))
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60), ("second", 1)):
+        if seconds >= size:
+            count = seconds // size
+            return f"{count} {unit}{'' if count == 1 else 's'} ago"
+    return "just now"
+
+
+def money_words(balance: float, equity: float, currency: str) -> str:
+    """Return balance and equity of an account."""
+    return f"Balance {balance:,.2f}, equity {equity:,.2f} {currency}".rstrip()
+
+
+def halt_words(by: str) -> str:
+    """Return who halted trading, as a person may read it."""
+    known = {
+        "console": "on this console",
+        "cli": "at the machine",
+        "drawdown": "by the limit of drawdown",
+    }
+    return known.get(by, f"by {by}")
+
+
+def followed_view(terminal: TerminalStatus, calls: DaemonCalls, now_s: int) -> View:
+    """A terminal on a machine, with its figures; what is old is never shown as what is."""
+    figures = None
+    if terminal.did is not None and terminal.state in KNOWN_STATES:
+        figures = calls.figures(terminal.did, terminal.tid)
+    is_there = terminal.state == "online" and calls.is_there(terminal.did or "")
+    money, stale = _money(figures, now_s, is_there=is_there)
+    return {
+        **terminal_view(terminal),
+        "did": terminal.did,
+        "money": money,
+        "stale": stale,
+        "halt_chip": _halt_chip(figures, now_s),
+        "may_halt": terminal.did is not None and terminal.state in KNOWN_STATES,
+    }
+
+
+def _money(figures: Figures | None, now_s: int, *, is_there: bool) -> tuple[Sentence, bool]:
+    if figures is None or figures.money is None:
+        return (), False
+    told, at = figures.money, figures.money_at
+    words = money_words(told.balance or 0.0, told.equity or 0.0, told.currency)
+    words += ", on paper" if told.paper else ""
+    age_s = now_s - at
+    if is_there and figures.told.linked and age_s <= FRESH_S:
+        return (f"{words} ({age_words(age_s)})",), False
+    return (f"Not live, from {age_words(age_s)} (", Moment(at), f"): {words}"), True
+
+
+def _halt_chip(figures: Figures | None, now_s: int) -> Chip:
+    if figures is None or not figures.told.halted_by:
+        return NO_CHIP
+    if now_s - figures.heard_at > FRESH_S:
+        return Chip("idle", "Halted when last heard of")
+    return Chip("bad", "Halted")

@@ -19,7 +19,14 @@ from gateway.console.database.model import (
 from gateway.console.errors import Invalid, Taken, TooMany
 from gateway.console.records import is_live
 from gateway.credentials.keyset import DAY_S
-from gateway.credentials.record import NAME, LimitsError, Offline, Scope, TradeLimits
+from gateway.credentials.record import (
+    NAME,
+    REMOTE_ALONE,
+    LimitsError,
+    Offline,
+    Scope,
+    TradeLimits,
+)
 from gateway.credentials.record import checked_limits as carried
 
 MIN_LIFETIME_S = 60
@@ -55,6 +62,8 @@ def checked_scopes(names: Collection[str]) -> list[str]:
         raise Invalid(f"A scope is one of {', '.join(Scope)}.") from None
     if not scopes:
         raise Invalid("Choose a scope.")
+    if scopes == [Scope.REMOTE]:
+        raise Invalid(REMOTE_ALONE)
     return scopes
 
 

@@ -80,6 +80,8 @@ class OwnNames:
         }
         self.url = f"http://127.0.0.1:{port}"
         """Without a slash at its end."""
+        self.localhost = f"http://localhost:{port}"
+        """Of this machine by a name, which browsers allow passkeys without https."""
         self.https = public_url.startswith("https://")
         self._trusts_proxy = trusted_proxy
         self._public_hosts: set[str] = set()
@@ -157,7 +159,6 @@ _NO_FEATURES = (
     "microphone",
     "midi",
     "payment",
-    "publickey-credentials-get",
     "screen-wake-lock",
     "serial",
     "usb",
@@ -169,7 +170,7 @@ ALWAYS: Final = {
     "X-Frame-Options": "DENY",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # clipboard-write is left to our own pages: a button copies the new token
+    # clipboard-write is left to our own pages, whose button copies a new token; and passkeys are
     "Permissions-Policy": ", ".join(f"{feature}=()" for feature in _NO_FEATURES),
 }
 DEFAULTS: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}

@@ -95,7 +95,7 @@ class KeyFile:
             # before the rename: else a power cut leaves an empty file under the name
             file.flush()
             os.fsync(file.fileno())
-        fresh.replace(self.path)
+        host.replace_file(fresh, self.path)
         # the rename itself is on the disk with its folder alone, and this is the only key
         if os.name == "posix":  # elsewhere a folder cannot be opened
             folder = os.open(self.path.parent, os.O_RDONLY)

@@ -98,7 +98,7 @@ def read_passphrase(
     variables = variables or ((NEW_PASSPHRASE_FILE,) * new + (PASSPHRASE_FILE,))
     named = next(filter(None, map(os.environ.get, variables)), None)
     if named:
-        return _from_file(Path(named))
+        return _from_file(Path(named), sys.platform)
     if not sys.stdin.isatty():
         raise SecretsError(
             f"there is no terminal to ask for the passphrase; name its file in {variables[-1]}"
@@ -123,7 +123,9 @@ def _ask(prompt: str) -> str:
         raise SecretsError("no passphrase was given") from None
 
 
-def _from_file(path: Path) -> str:
+def _from_file(path: Path, platform: str) -> str:
+    if platform == "win32" and path.as_posix().startswith("/dev/"):
+        raise SecretsError(f"{path} is not on Windows, which names no descriptors; name a file")
     try:
         with path.open("rb") as file:
             # of the opened file: between a look and the opening it could be exchanged

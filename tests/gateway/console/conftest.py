@@ -1,4 +1,8 @@
-"""An open console on SQLite and on PostgreSQL: every test that asks for it runs on both."""
+"""An open console on SQLite and on PostgreSQL: every test that asks for it runs on both.
+
+A test that is marked ``alike`` asks PostgreSQL nothing that others do not, and has nothing happen
+at once: there it runs with ``--long`` alone.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +33,13 @@ from gateway.console.settings import ConsoleSettings
 
 DIALECTS = (SQLiteDialect_aiosqlite, PGDialect_asyncpg)
 DATABASES = ("sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgresql")))
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Leave what is marked ``alike`` to the long form where it would run on PostgreSQL."""
+    callspec = getattr(item, "callspec", None)
+    if callspec and "postgresql" in callspec.params.values() and item.get_closest_marker("alike"):
+        item.add_marker(pytest.mark.long)
 
 
 EMPTY = "; ".join(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from approval_fixtures import posts
 from console_fixtures import Machine, approve, person
 
 from gateway.console.service import Console
+
+pytestmark = pytest.mark.alike
 
 
 async def test_nobody_decides_for_another(console: Console):

@@ -13,6 +13,8 @@ from gateway.console.sign_ins import PER_MINUTE
 from gateway.console.user_info import UserInfo
 from gateway.credentials.passwords import FREE_TRIES, MAX_FAILURES
 
+pytestmark = pytest.mark.alike
+
 ELSEWHERE, NEW = "198.51.100.7", "203.0.113.9"
 
 

@@ -12,6 +12,7 @@ from gateway.console.user_info import locked_user
 from gateway.credentials.device import device_words
 
 
+@pytest.mark.alike
 async def test_an_approved_machine_is_in_the_record(console: Console):
     """With its key, and a version that grows; the machine is told."""
     ann, machine = await person(console), Machine()
@@ -27,6 +28,7 @@ async def test_an_approved_machine_is_in_the_record(console: Console):
     assert shown.tids == (token.tid,)
 
 
+@pytest.mark.alike
 async def test_a_revoked_machine_gets_no_lease_for_any_token(console: Console):
     """The user's other machines go on, and learn the new records."""
     ann, bad, good = await person(console), Machine("bad"), Machine("good")
@@ -53,6 +55,7 @@ async def test_a_revoked_machine_gets_no_lease_for_any_token(console: Console):
     assert [event.type for event in (await events(console, good))[told:]] == ["token.updated"] * 2
 
 
+@pytest.mark.alike
 async def test_each_user_decides_for_himself(console: Console):
     """A machine that one has revoked goes on with the tokens of another."""
     ann, bob, machine = await person(console), await person(console, "bob"), Machine()
@@ -68,6 +71,7 @@ async def test_each_user_decides_for_himself(console: Console):
     assert [device.status for device in await console.devices.list(bob.id)] == ["approved"]
 
 
+@pytest.mark.alike
 async def test_another_users_machine_is_not_there(console: Console):
     """To nobody who has not approved it; nothing changes."""
     ann, bob, machine = await person(console), await person(console, "bob"), Machine()
@@ -83,6 +87,7 @@ async def test_another_users_machine_is_not_there(console: Console):
     assert (await offer(console, machine)).lease(token.tid) is not None
 
 
+@pytest.mark.alike
 async def test_a_forgotten_machine_is_asked_about_again(console: Console):
     """Until then a revoked one stays revoked; once approved its version has grown."""
     ann, machine = await person(console), Machine()
@@ -119,6 +124,7 @@ async def test_approving_one_token_approves_no_other(console: Console):
         assert await console.leases.make(session, other.tid, machine.did) is None
 
 
+@pytest.mark.alike
 async def test_a_machine_that_speaks_is_online(console: Console, clock: Clock):
     """For a minute; what it says of itself is cut and made printable."""
     ann, machine = await person(console), Machine("x" * 300 + "\n\x00")

@@ -71,6 +71,7 @@ async def test_who_waits_is_woken_after_the_commit(console: Console):
     assert told == []
 
 
+@pytest.mark.alike
 async def test_events_are_given_in_order_and_in_pieces(console: Console):
     """After any that is known; nothing after the last."""
     machine = Machine()
@@ -83,6 +84,7 @@ async def test_events_are_given_in_order_and_in_pieces(console: Console):
     assert await console.events.since(machine.did, 5) == []
 
 
+@pytest.mark.alike
 async def test_a_stop_is_confirmed_by_the_device(console: Console, clock: Clock):
     """By its first word on the event; the second, and those on other events, do not count."""
     ann, machine, other = await person(console), Machine(), Machine("other")
@@ -108,6 +110,7 @@ async def test_a_stop_is_confirmed_by_the_device(console: Console, clock: Clock)
     assert lines[other.did].stopped_at_ms is lines[other.did].acked_at is None
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(("said_ms", "shown_ms"), [(2**53, 2_999), (0, 0)])
 async def test_a_stop_lies_between_question_and_answer(
     console: Console, clock: Clock, said_ms: int, shown_ms: int
@@ -133,6 +136,7 @@ def test_what_a_device_has_closed_is_a_count_that_a_database_can_hold(member: st
         EventAck.model_validate({"seq": 1, "at_ms": 1, member: 2**63})
 
 
+@pytest.mark.alike
 async def test_another_user_sees_no_confirmation(console: Console):
     """Neither by token nor by device."""
     ann, bob, machine = await person(console), await person(console, "bob"), Machine()
@@ -175,6 +179,7 @@ async def test_the_news_of_a_new_key_is_signed_with_the_old_one(console: Console
     assert second.split(".")[2] == kid
 
 
+@pytest.mark.alike
 async def test_old_events_are_forgotten_once_they_are_obeyed(console: Console, clock: Clock):
     """Not before; counting goes on."""
     machine = Machine()

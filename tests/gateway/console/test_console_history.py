@@ -6,6 +6,7 @@ import pytest
 from console_fixtures import FINGERPRINT, IP, Clock, Machine, approve, person
 
 from gateway.console import reports
+from gateway.console.pages.views import login_view
 from gateway.console.service import Console
 from gateway.console.tokens import TokenInfo
 from gateway.credentials.daemon_api import (
@@ -58,6 +59,7 @@ def use(token: TokenInfo, line: str, at: int, *, reason: str = "", count: int = 
     )
 
 
+@pytest.mark.alike
 async def test_sessions_are_told_for_good(console: Console, machine: Machine, clock: Clock):
     """Begin, end, why and version; told again nothing is added. What was missed while the console
     was away is all there, in its order."""
@@ -102,6 +104,7 @@ async def test_a_terminal_is_live_since_its_session_began(
     ]
 
 
+@pytest.mark.alike
 async def test_what_a_daemon_left_open_is_over_when_it_starts_anew(
     console: Console, machine: Machine, clock: Clock
 ):
@@ -115,6 +118,7 @@ async def test_what_a_daemon_left_open_is_over_when_it_starts_anew(
     assert (one.ended_at, one.reason) == (began, reports.DAEMON_GONE)
 
 
+@pytest.mark.alike
 async def test_a_late_state_does_not_revive_a_session(
     console: Console, machine: Machine, clock: Clock
 ):
@@ -146,6 +150,7 @@ async def test_uses_are_counted_once(console: Console, machine: Machine, clock: 
     assert not await console.logins.last_used("nobody")
 
 
+@pytest.mark.alike
 async def test_a_machine_tells_of_its_own_users_alone(
     console: Console, machine: Machine, clock: Clock
 ):
@@ -252,6 +257,7 @@ async def test_a_machine_that_is_not_approved_may_wait(
     assert await console.reports.list(token.user_id) == []
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     "waiting", [FACTS, FACTS.model_copy(update={"fp": "cd" * 32, "login": 7})]
 )
@@ -276,3 +282,27 @@ async def test_a_late_report_of_waiting_hides_no_session(
     await console.reports.report(machine.did, [gone])
     [listed] = await console.reports.list(token.user_id)
     assert (listed.state, listed.ended_at, listed.reason) == ("offline", now + 60, "revoked")
+
+
+@pytest.mark.parametrize(
+    ("agent", "shown"),
+    [
+        ("bot/1", "bot/1"),
+        ("192.168.1.20", "192.168.1.20"),
+        ("192.168.1.20, bot/1", "192.168.1.20, bot/1"),
+        ("fd00::14, Mozilla/5.0 (X11; Linux x86_64) Firefox/133.0", "fd00::14, Firefox on Linux"),
+        ("KHTML, like Gecko", "KHTML, like Gecko"),
+    ],
+)
+async def test_a_use_from_another_machine_is_shown_with_its_address(
+    console: Console, machine: Machine, agent: str, shown: str
+) -> None:
+    token = await token_on(console, machine)
+    report = LoginReport(
+        line="b.1", tid=token.tid, way="http", reason="", agent=agent, first=1, last=2
+    )
+    await console.logins.note(machine.did, [report])
+    user = await console.users.by_email("ann@example.com")
+    assert user is not None
+    [login] = await console.logins.list(user.id)
+    assert login_view(login)["agent"] == shown

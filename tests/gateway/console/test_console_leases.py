@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from console_fixtures import Clock, Machine, approve, events, offer, person
 
 from gateway.console.service import Console
@@ -11,6 +12,7 @@ from gateway.credentials.event import open_state
 from gateway.credentials.lease import LEASE_S
 
 
+@pytest.mark.alike
 async def test_a_lease_names_all_on_which_it_stands(console: Console, clock: Clock):
     """Token, device, and the versions of the record that comes along."""
     ann, machine = await person(console), Machine()
@@ -25,6 +27,7 @@ async def test_a_lease_names_all_on_which_it_stands(console: Console, clock: Clo
     assert (lease.iat, lease.exp) == (clock.now, clock.now + LEASE_S)
 
 
+@pytest.mark.alike
 async def test_a_lease_ends_with_its_token(console: Console, clock: Clock):
     """Not a second later; an expired token gets none, and its record says why."""
     ann, machine = await person(console), Machine()
@@ -41,6 +44,7 @@ async def test_a_lease_ends_with_its_token(console: Console, clock: Clock):
     assert over.record(token.tid).state(clock.now) == "expired"
 
 
+@pytest.mark.alike
 async def test_a_disabled_user_has_no_lease(console: Console):
     """On no machine; enabled again, all goes on with a higher epoch."""
     await person(console, "root", admin=True)
@@ -66,6 +70,7 @@ async def test_a_disabled_user_has_no_lease(console: Console):
     ]
 
 
+@pytest.mark.alike
 async def test_the_end_of_the_last_lease_is_known_when_it_is_revoked(
     console: Console, clock: Clock
 ):
@@ -111,6 +116,7 @@ async def test_no_lease_outlives_the_user_unseen(console: Console):
         assert lease is None or (line.ends_by == lease.exp and lease.epoch == 1)
 
 
+@pytest.mark.alike
 async def test_the_state_lists_what_a_machine_may_know(console: Console):
     """Revoked tokens too, and the number of the last event."""
     ann, machine = await person(console), Machine()
@@ -128,6 +134,7 @@ async def test_the_state_lists_what_a_machine_may_know(console: Console):
     assert (state.did, state.seq, set(state.tids)) == (machine.did, 3, set(tids))
 
 
+@pytest.mark.alike
 async def test_a_machine_that_nobody_knows_is_offered_nothing(console: Console):
     """But the keys, and an empty state."""
     told = await offer(console, Machine())

@@ -26,6 +26,7 @@ async def test_a_link_is_taken_once(console: Console):
     assert sorted(type(result).__name__ for result in done) == ["Gone"] * 9 + ["LinkInfo"]
 
 
+@pytest.mark.alike
 async def test_looking_at_a_link_changes_nothing(console: Console):
     """Mail scanners open links."""
     ann = await person(console)
@@ -38,6 +39,7 @@ async def test_looking_at_a_link_changes_nothing(console: Console):
         await console.links.peek(secret, RESET)
 
 
+@pytest.mark.alike
 async def test_a_link_is_for_one_purpose_and_for_its_time(console: Console, clock: Clock):
     """Also when the clock is set back."""
     ann = await person(console)
@@ -53,6 +55,7 @@ async def test_a_link_is_for_one_purpose_and_for_its_time(console: Console, cloc
         await console.links.take(secret, RESET)
 
 
+@pytest.mark.alike
 async def test_a_new_link_ends_the_old_one(console: Console):
     """Of the same user and purpose."""
     ann, bob = await person(console), await person(console, "bob")
@@ -66,6 +69,7 @@ async def test_a_new_link_ends_the_old_one(console: Console):
     assert (await console.links.peek(his, RESET)).user_id == bob.id
 
 
+@pytest.mark.alike
 async def test_only_hashes_of_links_are_kept(console: Console, tmp_path: Path):
     """Who reads the database has no link."""
     secret = await console.links.make(SETUP, None, 600)
@@ -95,6 +99,7 @@ async def test_a_reset_link_is_mailed_once_in_a_while(console: Console, clock: C
     assert [(mail.kind, mail.address) for mail in mails] == [("password-reset", ann.email)] * 2
 
 
+@pytest.mark.alike
 async def test_a_disabled_account_gets_no_link(console: Console):
     """It could open nothing with it."""
     await person(console, "root", admin=True)

@@ -32,6 +32,7 @@ async def test_a_session_is_found_by_its_secret_alone(console: Console):
         assert await console.sessions.get(other) is None
 
 
+@pytest.mark.alike
 async def test_an_idle_session_ends(console: Console, clock: Clock):
     """After half an hour; use makes it longer, a page that asks by itself does not."""
     ann = await person(console)
@@ -46,6 +47,7 @@ async def test_an_idle_session_ends(console: Console, clock: Clock):
     assert await console.sessions.get(used) is None
 
 
+@pytest.mark.alike
 async def test_a_session_ends_after_twelve_hours(console: Console, clock: Clock):
     """However much it is used, rotated or stepped up."""
     ann = await person(console)
@@ -61,6 +63,7 @@ async def test_a_session_ends_after_twelve_hours(console: Console, clock: Clock)
         await console.sessions.rotate(secret)
 
 
+@pytest.mark.alike
 async def test_a_clock_that_is_set_back_makes_no_session_longer(console: Console, clock: Clock):
     """It ends."""
     ann = await person(console)
@@ -70,6 +73,7 @@ async def test_a_clock_that_is_set_back_makes_no_session_longer(console: Console
     assert await console.sessions.get(secret) is None
 
 
+@pytest.mark.alike
 async def test_a_rotated_session_has_another_secret(console: Console):
     """The old one opens nothing; name and beginning stay."""
     ann = await person(console)
@@ -189,6 +193,7 @@ async def test_sessions_of_a_user_are_bounded(console: Console, clock: Clock):
     assert len(await console.sessions.list(ann.id)) == MAX_SESSIONS
 
 
+@pytest.mark.alike
 async def test_sessions_that_are_over_are_forgotten(console: Console, clock: Clock):
     """And others are not."""
     ann = await person(console)

@@ -10,6 +10,8 @@ from gateway.console.errors import SignInRefused
 from gateway.console.links import RESET
 from gateway.console.service import Console
 
+pytestmark = pytest.mark.alike
+
 DAY_S = 86_400
 NEW = "another fine sentence"
 HOME, ELSEWHERE = "203.0.113.7", "198.51.100.9"

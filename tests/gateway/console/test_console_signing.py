@@ -22,6 +22,7 @@ async def published(console: Console) -> KeySet:
     return open_keyset(await console.signing.key_set(), await console.signing.root())
 
 
+@pytest.mark.alike
 async def test_what_is_signed_verifies_against_the_pinned_root(console: Console, clock: Clock):
     """For kinds that operational keys sign; the set is signed by the root alone."""
     keys = await published(console)
@@ -33,6 +34,7 @@ async def test_what_is_signed_verifies_against_the_pinned_root(console: Console,
         open_keyset(await console.signing.key_set(), Ed25519PrivateKey.generate().public_key())
 
 
+@pytest.mark.alike
 async def test_a_key_is_renewed_before_it_ends(console: Console, clock: Clock):
     """A fortnight before; the old one stays in the set until its end, the root stays."""
     root = await console.signing.root()
@@ -66,6 +68,7 @@ async def test_a_rotated_key_signs_at_once(console: Console, clock: Clock):
     assert open_envelope(after, "state", keys) == {"v": 2}
 
 
+@pytest.mark.alike
 async def test_a_removed_key_counts_no_more(console: Console, clock: Clock):
     """It may be stolen: what it signed, or signs, is refused; so does a set without it say."""
     ann, machine = await person(console), Machine()
@@ -112,6 +115,7 @@ async def test_no_second_root_is_made(console: Console, clock: Clock):
         await console.signing.root()
 
 
+@pytest.mark.alike
 async def test_keys_open_with_their_box_and_in_their_place_alone(console: Console, clock: Clock):
     """Neither with another key nor in another's row."""
     async with console.db.session() as session:

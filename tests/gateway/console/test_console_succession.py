@@ -11,6 +11,7 @@ from gateway.console.service import Console
 HOUR_S = 3600
 
 
+@pytest.mark.alike
 async def test_a_new_token_takes_over_the_machines_of_the_one_before(console: Console):
     """Those that are approved, with their terminal, and at once; not one that was revoked."""
     ann, desk, lost = await person(console), Machine(), Machine("lost")

@@ -25,6 +25,7 @@ def test_the_waits_grow_to_a_quarter_of_an_hour():
     assert delay_s(10**12) == 900
 
 
+@pytest.mark.alike
 async def test_each_failure_makes_the_next_try_wait(console: Console, clock: Clock):
     """Until the wait is over; a try that comes too early is not counted."""
     for failures in range(1, 20):
@@ -50,6 +51,7 @@ async def test_a_hundred_tries_at_once_are_counted_exactly(console: Console, clo
     assert await console.throttle.failures(ANN) == 6
 
 
+@pytest.mark.alike
 async def test_after_a_hundred_failures_only_a_reset_helps(console: Console, clock: Clock):
     """However long one waits, and though old counts are forgotten otherwise."""
     for _ in range(100):
@@ -67,6 +69,7 @@ async def test_after_a_hundred_failures_only_a_reset_helps(console: Console, clo
     await console.throttle.count(ANN, IP)
 
 
+@pytest.mark.alike
 async def test_success_forgets_the_failures(console: Console, clock: Clock):
     """Of that account."""
     for _ in range(4):
@@ -79,6 +82,7 @@ async def test_success_forgets_the_failures(console: Console, clock: Clock):
     await console.throttle.count(ANN, IP)
 
 
+@pytest.mark.alike
 async def test_an_address_has_twenty_tries_a_minute(console: Console, clock: Clock):
     """For whatever accounts; an IPv6 customer's whole network is one address."""
     for number in range(PER_MINUTE):
@@ -92,6 +96,7 @@ async def test_an_address_has_twenty_tries_a_minute(console: Console, clock: Clo
     await console.throttle.count(ANN, "2001:db8::ffff")
 
 
+@pytest.mark.alike
 async def test_a_clock_that_is_set_back_locks_nobody_out(console: Console, clock: Clock):
     """For longer than the wait itself."""
     for _ in range(5):
@@ -116,6 +121,7 @@ async def test_what_was_typed_as_an_account_is_not_kept(console: Console):
     assert "my secret passphrase" not in repr(keys)
 
 
+@pytest.mark.alike
 async def test_old_counts_are_forgotten(console: Console, clock: Clock):
     """After a day."""
     await console.throttle.count(ANN, IP)

@@ -19,6 +19,7 @@ from gateway.credentials.record import TradeLimits, open_record
 HOUR_S = 3600
 
 
+@pytest.mark.alike
 async def test_a_token_is_known_by_its_derived_keys_alone(console: Console):
     """Its record checks a holder; the offer to an approved device has the server key."""
     ann = await person(console)
@@ -35,6 +36,7 @@ async def test_a_token_is_known_by_its_derived_keys_alone(console: Console):
     assert (record.label, record.platform, record.status) == ("MT5-Live", "mt5", "active")
 
 
+@pytest.mark.alike
 async def test_a_name_has_one_live_token(console: Console, clock: Clock):
     """Of one user; a revoked or expired one makes room, another user's does not matter."""
     ann, bob = await person(console), await person(console, "bob")
@@ -92,6 +94,7 @@ async def test_replacing_at_once_revokes_the_old_token(console: Console):
     assert sorted(told[4:]) == sorted(("token.revoked", ended.tid) for ended in (first, second))
 
 
+@pytest.mark.alike
 async def test_an_overlap_is_a_day_at_most(console: Console):
     """And not negative."""
     ann = await person(console)
@@ -102,6 +105,7 @@ async def test_an_overlap_is_a_day_at_most(console: Console):
             await console.tokens.replace(ann.id, token.tid, overlap_s=overlap_s)
 
 
+@pytest.mark.alike
 async def test_what_has_ended_is_not_replaced(console: Console):
     """A revoked token would come back to life."""
     ann = await person(console)
@@ -112,6 +116,7 @@ async def test_what_has_ended_is_not_replaced(console: Console):
         await console.tokens.replace(ann.id, token.tid)
 
 
+@pytest.mark.alike
 async def test_revoking_counts_version_and_epoch_on_and_tells_the_devices(console: Console):
     """All in one; revoking again changes nothing."""
     ann, here, there = await person(console), Machine("here"), Machine("there")
@@ -159,6 +164,7 @@ async def test_limits_reach_the_record(console: Console):
     assert lease.epoch == old.epoch
 
 
+@pytest.mark.alike
 async def test_limits_bind_the_token_before_too(console: Console):
     """While it works beside the new one; it alone can be bounded more, and not the new one."""
     ann, machine = await person(console), Machine()
@@ -180,6 +186,7 @@ async def test_limits_bind_the_token_before_too(console: Console):
     assert (known[new.tid], known[other.tid]) == (tight, TradeLimits())
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     "limits",
     [
@@ -203,6 +210,7 @@ async def test_limits_that_no_record_can_carry_are_refused(console: Console, lim
     assert await console.tokens.list(ann.id) == []
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -228,6 +236,7 @@ async def test_a_token_with_a_wrong_argument_is_refused(console: Console, wrong:
         await console.tokens.create(ann.id, **arguments)
 
 
+@pytest.mark.alike
 async def test_the_largest_record_fits_into_an_envelope(console: Console):
     """All limits and symbols that are allowed, and more devices than are told."""
     ann = await person(console)
@@ -246,6 +255,7 @@ async def test_the_largest_record_fits_into_an_envelope(console: Console):
     assert record.limits.allowed_symbols == symbols
 
 
+@pytest.mark.alike
 async def test_another_users_token_is_not_there(console: Console):
     """For no act, in the same words as one that never was; and nothing changes."""
     ann, bob = await person(console), await person(console, "bob")
@@ -313,6 +323,7 @@ async def test_users_who_share_machines_revoke_at_once(console: Console):
         assert len([line for line in told if line.type == "token.revoked"]) == 8
 
 
+@pytest.mark.alike
 async def test_a_disabled_user_makes_no_tokens(console: Console):
     """Even with a page that was open."""
     await person(console, "root", admin=True)
@@ -323,6 +334,7 @@ async def test_a_disabled_user_makes_no_tokens(console: Console):
         await console.tokens.create(ann.id, "A")
 
 
+@pytest.mark.alike
 async def test_live_tokens_are_bounded(console: Console, monkeypatch: pytest.MonkeyPatch):
     """A user has no more than the bound."""
     monkeypatch.setattr("gateway.console.tokens.rights.MAX_LIVE", 2)
@@ -334,6 +346,7 @@ async def test_live_tokens_are_bounded(console: Console, monkeypatch: pytest.Mon
         await console.tokens.create(ann.id, "C")
 
 
+@pytest.mark.alike
 async def test_old_tokens_make_room(console: Console, monkeypatch: pytest.MonkeyPatch):
     """Revoked ones that were used nowhere are forgotten; others a device may still ask for."""
     monkeypatch.setattr("gateway.console.tokens.rights.MAX_KEPT", 2)

@@ -65,6 +65,7 @@ async def test_within_a_day_only_the_newest_is_kept(console: Console, clock: Clo
     assert await console.trails.of(device.did) == TrailTold(newest=row(device, 8))
 
 
+@pytest.mark.alike
 async def test_one_that_stands_on_nothing_changes_nothing(console: Console) -> None:
     """It may be another history: the device has to say what became of the row that is known."""
     device = await met(console)
@@ -90,6 +91,7 @@ async def test_a_contradiction_is_kept_for_good(console: Console, kind: str) -> 
         assert found.contradicted_at == console.now_s()
 
 
+@pytest.mark.alike
 async def test_only_the_device_itself_is_believed(console: Console) -> None:
     device, other = await met(console), await met(console)
     for newest in (row(other, 3), "mg1.ckpt.x.y.z", ""):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 from console_fixtures import IP, PASSWORD, Clock, Machine, approve, events, person
@@ -16,6 +17,7 @@ from gateway.credentials.passwords import FREE_TRIES, Passwords, Verified
 NEW = "another stable rattling charger"
 
 
+@pytest.mark.alike
 async def test_the_right_password_logs_in(console: Console, clock: Clock):
     """However the address is written."""
     ann = await person(console)
@@ -25,6 +27,7 @@ async def test_the_right_password_logs_in(console: Console, clock: Clock):
     assert (found.id, found.last_login_at) == (ann.id, clock.now)
 
 
+@pytest.mark.alike
 async def test_every_refusal_reads_the_same(console: Console):
     """Wrong password, no such account, disabled account, too many tries."""
     await person(console, "root", admin=True)
@@ -49,6 +52,7 @@ async def test_every_refusal_reads_the_same(console: Console):
     assert len(said) == 1
 
 
+@pytest.mark.alike
 async def test_an_unknown_account_costs_a_hash_too(
     console: Console, monkeypatch: pytest.MonkeyPatch
 ):
@@ -84,6 +88,7 @@ async def test_an_address_has_one_account(console: Console):
     assert len(await console.users.list()) == 1
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     "email",
     [
@@ -112,6 +117,7 @@ async def test_what_is_no_address_makes_no_account(console: Console, email: str)
     assert await console.users.is_empty()
 
 
+@pytest.mark.alike
 async def test_a_weak_password_makes_no_account(console: Console):
     """Nor does one that is the address."""
     for password in ("short", "ann@example.com", "Password12345", "a" * 257):
@@ -120,6 +126,7 @@ async def test_a_weak_password_makes_no_account(console: Console):
     assert await console.users.is_empty()
 
 
+@pytest.mark.alike
 async def test_the_first_administrator_comes_with_a_link(console: Console):
     """That works once; a mistake in the form does not use it up."""
     secret = await console.setup_link()
@@ -134,6 +141,7 @@ async def test_the_first_administrator_comes_with_a_link(console: Console):
         await console.users.set_up(secret, "eve@example.com", "Eve", PASSWORD)
 
 
+@pytest.mark.alike
 async def test_a_setup_link_is_worthless_once_there_is_an_account(console: Console):
     """However the account came."""
     secret = await console.links.make(SETUP, None, 3600)
@@ -157,6 +165,7 @@ async def test_two_set_ups_at_once_make_one_administrator(console: Console):
     assert sorted(type(result).__name__ for result in made) == ["Gone", "Gone", "UserInfo"]
 
 
+@pytest.mark.alike
 async def test_a_changed_password_ends_the_other_sessions(console: Console):
     """The one that asked goes on."""
     ann = await person(console)
@@ -221,6 +230,7 @@ async def test_a_sign_in_that_is_overtaken_by_a_disabled_account_begins_no_sessi
     assert await console.sessions.list(known.id) == []
 
 
+@pytest.mark.alike
 async def test_a_reset_opens_an_account_that_was_shut(console: Console, clock: Clock):
     """After too many failures; the link works once, and a weak password does not use it up."""
     ann = await person(console)
@@ -287,6 +297,7 @@ async def test_the_last_administrator_stays(console: Console):
     assert sorted(type(result).__name__ for result in done) == ["Invalid", "NoneType"]
 
 
+@pytest.mark.alike
 async def test_strangers_keep_nobody_from_giving_the_password_again(console: Console):
     """Neither by tries for the account nor by those from the same address, which many share."""
     ann = await person(console)
@@ -299,6 +310,7 @@ async def test_strangers_keep_nobody_from_giving_the_password_again(console: Con
     await console.users.authenticate(ann.email, PASSWORD, IP, event="password.given")
 
 
+@pytest.mark.alike
 async def test_who_has_a_session_guesses_no_faster(console: Console):
     """The password given again is counted like that of a login."""
     ann = await person(console)
@@ -351,9 +363,10 @@ async def test_an_outdated_hash_is_made_anew_at_login(
     assert (await console.users.authenticate(ann.email, PASSWORD, IP)).id == ann.id
 
 
+@pytest.mark.alike
 async def test_nobody_knows_a_user_that_never_was(console: Console):
     """In every act."""
-    acts = [
+    acts: list[Callable[[str], Awaitable[object]]] = [
         console.users.get,
         console.users.disable,
         console.users.enable,
@@ -369,6 +382,7 @@ async def test_nobody_knows_a_user_that_never_was(console: Console):
     assert await console.users.by_email("nobody@example.com") is None
 
 
+@pytest.mark.alike
 async def test_logins_are_in_the_log(console: Console):
     """Refused ones too, with where they came from; no password, ever."""
     ann = await person(console)
@@ -382,6 +396,7 @@ async def test_logins_are_in_the_log(console: Console):
     assert "a wrong secret" not in repr(await console.activity.list(ann.id))
 
 
+@pytest.mark.alike
 async def test_a_name_is_one_line(console: Console):
     """It stands in mails."""
     with pytest.raises(Invalid):

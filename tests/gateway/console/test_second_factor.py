@@ -50,6 +50,7 @@ async def takes(console: Console, pending: str, code: str) -> bool:
     return bool(await console.sessions.create(user, IP, "", with_code=True))
 
 
+@pytest.mark.alike
 async def test_the_password_alone_opens_no_session(console: Console, clock: Clock) -> None:
     """With the app's code it does; a sign-in counts as one when it is complete."""
     _, app, _ = await switched_on(console, clock)
@@ -87,6 +88,7 @@ async def test_codes_of_the_neighbouring_steps_fit_and_none_goes_back(
             await console.throttle.discard_all(session, "login.code ann@example.com")
 
 
+@pytest.mark.alike
 async def test_codes_are_not_guessed(console: Console, clock: Clock) -> None:
     """Tries wait ever longer, and end at a hundred: then only a new password helps."""
     ann, app, _ = await switched_on(console, clock)
@@ -143,7 +145,7 @@ async def test_it_is_switched_off_by_a_code_or_by_who_administers(
     clock.forward(STEP_S)
     await console.second_factors.confirm(ann, pyotp.TOTP(setup.secret).at(clock()))
     clock.forward(1)
-    await console.second_factors.take_off(ann.id)
+    await console.second_factors.take_off(ann.id, by="administrator")
     assert await console.second_factors.info(ann.id) is None
     assert not await console.sessions.list(ann.id)
     async with console.db.session() as session:

@@ -9,6 +9,7 @@ from gateway.console.errors import Taken
 from gateway.console.service import Console
 
 
+@pytest.mark.alike
 async def test_a_suspended_token_opens_nothing_until_it_is_resumed(console: Console):
     """Its leases are worth nothing any more."""
     ann, machine = await person(console), Machine()
@@ -29,6 +30,7 @@ async def test_a_suspended_token_opens_nothing_until_it_is_resumed(console: Cons
     assert again.epoch > given.epoch
 
 
+@pytest.mark.alike
 async def test_a_resumed_token_needs_its_name(console: Console):
     """Another one may have it by now."""
     ann = await person(console)

@@ -69,6 +69,7 @@ async def test_another_terminal_is_another_run(console: Console, machine: Machin
     assert len(await console.reports.list(token.user_id)) == 2
 
 
+@pytest.mark.alike
 async def test_a_silent_daemon_is_not_known_to_work(
     console: Console, machine: Machine, clock: Clock
 ):
@@ -80,6 +81,7 @@ async def test_a_silent_daemon_is_not_known_to_work(
     assert [run.state for run in await console.reports.active(token.user_id)] == ["unknown"]
 
 
+@pytest.mark.alike
 async def test_a_machine_reports_its_own_tokens_alone(
     console: Console, machine: Machine, clock: Clock
 ):
@@ -96,6 +98,7 @@ async def test_a_machine_reports_its_own_tokens_alone(
     assert run.since == clock.now
 
 
+@pytest.mark.alike
 async def test_nobody_sees_the_runs_of_another(console: Console, machine: Machine, clock: Clock):
     """Even on a machine that both use."""
     hers = await token_on(console, machine)

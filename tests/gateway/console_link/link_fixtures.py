@@ -12,7 +12,13 @@ from scripted_console import ScriptedConsole
 
 from ea_bridge.registry import TerminalRegistry
 from gateway.auth.gate import Gate
-from gateway.console_link import AlertExecutor, LinkTimings, StoppedCounts, Uplink
+from gateway.console_link import (
+    AlertExecutor,
+    CallExecutor,
+    LinkTimings,
+    StoppedCounts,
+    Uplink,
+)
 from gateway.errors import Unauthorized
 from gateway.home.home import Home
 
@@ -51,6 +57,7 @@ class House:
         pace: LinkTimings = FAST,
         tls: ssl.SSLContext | None = None,
         alerts: AlertExecutor | None = None,
+        calls: CallExecutor | None = None,
     ) -> Uplink:
         return Uplink(
             url or self.script.url,
@@ -63,6 +70,7 @@ class House:
             pace=pace,
             tls=tls,
             alerts=alerts,
+            calls=calls,
         )
 
     def _count(self, tids: frozenset[str]) -> StoppedCounts:
@@ -76,8 +84,9 @@ class House:
         pace: LinkTimings = FAST,
         tls: ssl.SSLContext | None = None,
         alerts: AlertExecutor | None = None,
+        calls: CallExecutor | None = None,
     ) -> AsyncIterator[Uplink]:
-        uplink = self.uplink(url, pace, tls, alerts)
+        uplink = self.uplink(url, pace, tls, alerts, calls)
         task = asyncio.create_task(uplink.run())
         try:
             yield uplink

@@ -103,7 +103,7 @@ async def test_alerts_are_taken_only_where_the_setting_says_so(
             while (said := await console.said.get())["t"] != "ack":
                 assert said["t"] == "report"
     with pytest.raises(Unauthorized):
-        house.gate.admit_alert(tid)
+        house.gate.admit_signed(tid)
 
 
 async def test_an_alert_is_executed_once_however_often_it_is_told(
@@ -115,7 +115,7 @@ async def test_an_alert_is_executed_once_however_often_it_is_told(
     first, second = signed(console, tid), signed(console, tid, 1)
     async with house.running(alerts=executor) as uplink:
         await let_in(house, token, uplink)
-        assert house.gate.admit_alert(tid).tid == tid
+        assert house.gate.admit_signed(tid).tid == tid
         assert asks_for_alerts(console)
         for _ in range(3):
             await push(console, first, again=True)

@@ -121,10 +121,12 @@ def test_a_replaced_token_works_until_its_end() -> None:
 
 
 def test_scopes_imply_lesser_ones() -> None:
-    """``trade`` includes ``read``; ``admin`` includes both; ``read`` nothing else."""
+    """``trade`` includes ``read``; ``admin`` includes both; ``read`` and ``remote`` nothing
+    else, and nothing includes ``remote``."""
     assert IMPLIED[Scope.READ] == {Scope.READ}
     assert IMPLIED[Scope.TRADE] == {Scope.READ, Scope.TRADE}
-    assert IMPLIED[Scope.ADMIN] == set(Scope)
+    assert IMPLIED[Scope.ADMIN] == {Scope.READ, Scope.TRADE, Scope.ADMIN}
+    assert IMPLIED[Scope.REMOTE] == {Scope.REMOTE}
 
 
 def test_a_record_does_not_show_its_keys() -> None:

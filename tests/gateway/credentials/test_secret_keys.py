@@ -185,7 +185,8 @@ def test_a_row_that_does_not_open_stops_the_exchange(folder: Path) -> None:
     kek = only_key(folder)
     with closing(sqlite3.connect(folder / DATABASE)) as db, db:
         (tid, text) = db.execute("SELECT tid, server_key FROM records").fetchone()
-        db.execute("UPDATE records SET server_key = ? WHERE tid = ?", (text[:-2] + "AA", tid))
+        altered = text[:-8] + ("A" if text[-8] != "A" else "B") + text[-7:]
+        db.execute("UPDATE records SET server_key = ? WHERE tid = ?", (altered, tid))
     with HomeKey(folder, FILE, alone=True) as key, pytest.raises(SecretsError, match="records"):
         key.exchange(key.open())
     assert kids(folder) == {"k1"}

@@ -1,7 +1,7 @@
 "use strict";
 
-/* What the pages do beyond plain HTML: copy a token, show times in the reader's zone, follow the
-   state of terminals. Everything works without; nothing here moves the focus. */
+/* What the pages do beyond plain HTML: copy a token, show times in the reader's zone, use passkeys,
+   follow the state of terminals. Everything works without; nothing here moves the focus. */
 
 (function () {
   const LIVE_EVERY_MS = 2500;
@@ -54,6 +54,10 @@
       if (element.className !== className) element.className = className;
       if (element.textContent !== fact.text) element.textContent = fact.text;
       return;
+    }
+    if (fact.parts) {
+      element.classList.toggle("stale", fact.stale);
+      fact = fact.parts;
     }
     const wanted = JSON.stringify(fact);
     if (element.dataset.shown === wanted) return;
@@ -111,6 +115,43 @@
     timer = setTimeout(ask, LIVE_EVERY_MS);
   }
 
+  /* --- passkeys: the browser makes or uses one, the form carries its answer ---------------- */
+
+  function offerPasskey(button) {
+    const form = button.form;
+    const said = form.querySelector("[data-passkey-said]");
+    const isNew = button.dataset.passkey === "create";
+    const read = window.PublicKeyCredential && (isNew
+      ? PublicKeyCredential.parseCreationOptionsFromJSON
+      : PublicKeyCredential.parseRequestOptionsFromJSON);
+    if (!read) {
+      said.textContent = "This browser is too old for passkeys.";
+      said.hidden = !isNew;
+      return;
+    }
+    button.hidden = false;
+    button.addEventListener("click", async (event) => {
+      event.preventDefault();
+      if (isNew && !form.reportValidity()) return;
+      said.hidden = true;
+      button.disabled = true;
+      try {
+        const publicKey = read.call(PublicKeyCredential, JSON.parse(button.dataset.options));
+        const key = await navigator.credentials[button.dataset.passkey]({ publicKey });
+        form.elements.answer.value = JSON.stringify(key);
+        form.submit();
+      } catch (error) {
+        said.textContent = error.name === "InvalidStateError"
+          ? "This device has a passkey for your account already."
+          : "Nothing came of it: it was cancelled, took too long, or there is no passkey here. "
+            + "Try again.";
+        said.hidden = false;
+        button.disabled = false;
+      }
+    });
+  }
+
+  eachOf(document, "[data-passkey]", offerPasskey);
   eachOf(document, "time[datetime]", localTime);
   eachOf(document, "[data-copy]", offerCopy);
   eachOf(document, "[data-live-url]", follow);

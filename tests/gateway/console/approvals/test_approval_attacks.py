@@ -98,6 +98,7 @@ async def test_a_code_counts_once(console: Console):
     assert (await console.devices.get(ann.id, terminal.machine.did)).status == "revoked"
 
 
+@pytest.mark.alike
 async def test_another_users_request_is_not_there(console: Console):
     """Not to be seen, refused or approved, even with the right code; no try is lost."""
     ann, _, _, verdict = await _asked(console)
@@ -114,6 +115,7 @@ async def test_another_users_request_is_not_there(console: Console):
     assert (view.status, view.tries_left) == ("pending", 5)
 
 
+@pytest.mark.alike
 async def test_codes_of_another_request_are_worth_nothing(console: Console):
     """Each code is bound to its request, each kind to its way."""
     ann, _, terminal, verdict = await _asked(console)
@@ -148,6 +150,7 @@ async def test_ten_minutes(console: Console, clock: Clock):
     assert view.status == "expired"
 
 
+@pytest.mark.alike
 async def test_not_me_works_for_a_day(console: Console, clock: Clock):
     """Who reads the mail late still takes the token out of a thief's hands."""
     ann, token, _, _ = await _asked(console)
@@ -157,6 +160,7 @@ async def test_not_me_works_for_a_day(console: Console, clock: Clock):
     assert (await console.tokens.get(ann.id, token.tid)).status == "disabled"
 
 
+@pytest.mark.alike
 async def test_not_me_is_over_after_a_day(console: Console, clock: Clock):
     """An old mail must not suspend tokens for ever."""
     ann, token, _, _ = await _asked(console)
@@ -167,6 +171,7 @@ async def test_not_me_is_over_after_a_day(console: Console, clock: Clock):
     assert (await console.tokens.get(ann.id, token.tid)).is_live
 
 
+@pytest.mark.alike
 async def test_a_new_request_ends_the_old_one(console: Console):
     """Of the same token and machine; its codes are worth nothing any more."""
     ann, _, terminal, first = await _asked(console)
@@ -186,6 +191,7 @@ async def test_a_new_request_ends_the_old_one(console: Console):
     ]
 
 
+@pytest.mark.alike
 async def test_three_mails_an_hour_for_a_token(console: Console, clock: Clock):
     """However often it is tried, from whatever machines; then again an hour later."""
     ann = await person(console)
@@ -202,6 +208,7 @@ async def test_three_mails_an_hour_for_a_token(console: Console, clock: Clock):
     assert (await Terminal(text, Machine()).dial(console)).status == "pending"
 
 
+@pytest.mark.alike
 async def test_ten_mails_a_day_for_a_user(console: Console, clock: Clock):
     """Whatever the tokens; another user is not concerned."""
     ann, bob = await person(console), await person(console, "bob")
@@ -217,6 +224,7 @@ async def test_ten_mails_a_day_for_a_user(console: Console, clock: Clock):
     assert (await Terminal(texts[11]).dial(console)).status == "pending"
 
 
+@pytest.mark.alike
 async def test_three_open_requests_of_a_user(console: Console):
     """A fourth is busy; one that was decided makes room, one that takes its own place too."""
     ann = await person(console)
@@ -263,6 +271,7 @@ async def test_one_terminal_at_once_has_one_open_request(console: Console):
     assert len(await console.approvals.open_requests(ann.id)) == 1
 
 
+@pytest.mark.alike
 async def test_a_squatter_that_relays_is_shown_as_another_machine(console: Console):
     """A program on the daemon's port enrols its own key: the words and the place are its own."""
     ann = await person(console)
@@ -281,6 +290,7 @@ async def test_a_squatter_that_relays_is_shown_as_another_machine(console: Conso
     assert view.place == "address 198.51.100.9"
 
 
+@pytest.mark.alike
 async def test_a_proof_fits_no_other_device(console: Console):
     """The device's id is in both proofs: what one device got opens nothing for another."""
     ann = await person(console)
@@ -294,6 +304,7 @@ async def test_a_proof_fits_no_other_device(console: Console):
     assert (verdict.status, verdict.code) == ("denied", "unknown")
 
 
+@pytest.mark.alike
 async def test_an_approval_that_comes_too_late(console: Console):
     """The token was revoked meanwhile: the right code approves nothing."""
     ann, token, _, verdict = await _asked(console)
@@ -317,6 +328,7 @@ async def test_codes_are_kept_as_hashes(console: Console):
         assert secret not in kept
 
 
+@pytest.mark.alike
 async def test_an_unknown_token_costs_the_same_work(
     console: Console, monkeypatch: pytest.MonkeyPatch
 ):

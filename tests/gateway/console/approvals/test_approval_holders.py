@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from approval_fixtures import Post, Terminal, last_post, posts
 from console_fixtures import IP, Clock, Machine, person
 from sqlalchemy import func, select
@@ -29,6 +30,7 @@ async def test_who_gets_nothing_leaves_nothing(console: Console):
     assert await _devices(console) == 0
 
 
+@pytest.mark.alike
 async def test_an_ended_token_uses_up_nobodys_mails(console: Console, clock: Clock):
     """Its mails count while it lives; its owner can then approve machines for the next one."""
     ann = await person(console)
@@ -43,6 +45,7 @@ async def test_an_ended_token_uses_up_nobodys_mails(console: Console, clock: Clo
     assert (await Terminal(fresh).dial(console)).status == "pending"
 
 
+@pytest.mark.alike
 async def test_an_ended_token_keeps_no_question_open(console: Console):
     """Three of it would be in the way of the next token for ten minutes."""
     ann = await person(console)
@@ -55,6 +58,7 @@ async def test_an_ended_token_keeps_no_question_open(console: Console):
     assert (await Terminal(fresh).dial(console)).status == "pending"
 
 
+@pytest.mark.alike
 async def test_not_me_finds_the_machine_that_a_newer_question_let_in(
     console: Console, clock: Clock
 ):
@@ -93,6 +97,7 @@ async def test_not_me_and_approve_at_once_leave_no_approved_machine(console: Con
     assert left == []
 
 
+@pytest.mark.alike
 async def test_a_terminals_words_cannot_turn_those_around_them(console: Console):
     """Marks that reverse the direction of text would make a page say something else."""
     ann = await person(console)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from approval_fixtures import Terminal, posts
 from console_fixtures import Clock, Machine, approve, offer, person
 
@@ -40,6 +41,7 @@ async def _status(console: Console, waiting: Waiting) -> str:
     return (await console.approvals.verdict(terminal.machine.did, verdict.rid)).status
 
 
+@pytest.mark.alike
 async def test_those_that_wait_too_are_let_in(console: Console) -> None:
     """With a lease each, and a notice by mail instead of a question."""
     ann, machine = await person(console), Machine()
@@ -56,6 +58,7 @@ async def test_those_that_wait_too_are_let_in(console: Console) -> None:
     assert len(await posts(console, "terminal-moved")) == 2
 
 
+@pytest.mark.alike
 async def test_the_code_of_the_mail_does_it_too(console: Console) -> None:
     """At the device."""
     ann, machine = await person(console), Machine()
@@ -66,6 +69,7 @@ async def test_the_code_of_the_mail_does_it_too(console: Console) -> None:
     assert await _status(console, second) == "approved"
 
 
+@pytest.mark.alike
 async def test_a_token_that_lives_elsewhere_goes_on_asking(console: Console) -> None:
     """It may have been stolen."""
     ann, machine = await person(console), Machine()
@@ -76,6 +80,7 @@ async def test_a_token_that_lives_elsewhere_goes_on_asking(console: Console) -> 
     assert await _status(console, second) == "pending"
 
 
+@pytest.mark.alike
 async def test_another_terminal_of_a_strict_token_goes_on_asking(console: Console) -> None:
     """That the machine is known says nothing of it."""
     ann, machine = await person(console), Machine()
@@ -99,6 +104,7 @@ async def _dial_known(
     return terminal, token, await terminal.dial(console)
 
 
+@pytest.mark.alike
 async def test_others_and_other_machines_go_on_asking(console: Console, clock: Clock) -> None:
     """And what has run out, or is revoked, stays so."""
     ann, bob, machine = await person(console), await person(console, "bob"), Machine()

@@ -11,6 +11,8 @@ from gateway.console.approvals import RequestGone, WrongCode
 from gateway.console.service import Console
 from gateway.credentials.device import device_words
 
+pytestmark = pytest.mark.alike
+
 
 async def _asked(console: Console, name: str = "ann", machine: Machine | None = None):
     user = await person(console, name)

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import aiohttp
+import pytest
 from console_fixtures import Clock, approve, person
 from daemon_fixtures import Daemon
 
@@ -15,6 +16,8 @@ from gateway.console.pages.context import iso
 from gateway.console.service import Console
 from gateway.credentials.daemon_api import AlertOutcome, TerminalFacts, TerminalReport
 from gateway.credentials.record import TradeLimits
+
+pytestmark = pytest.mark.alike
 
 FACTS = TerminalFacts(platform="mt5", login=5_012_345, server="Demo", company="B", fp="ab" * 32)
 

@@ -61,6 +61,7 @@ async def _alarms(console: Console) -> int:
     return len(await posts(console, "device-copied"))
 
 
+@pytest.mark.alike
 async def test_a_copy_that_only_polls_is_noticed(
     console: Console, daemon: Daemon, clock: Clock
 ) -> None:
@@ -87,6 +88,7 @@ async def test_a_copy_that_only_polls_is_noticed(
     assert await _alarms(console) == 1
 
 
+@pytest.mark.alike
 async def test_a_third_home_is_news(console: Console, daemon: Daemon, clock: Clock) -> None:
     """Also after "both are mine"."""
     ann, home = await _approved(console, daemon)
@@ -100,6 +102,7 @@ async def test_a_third_home_is_news(console: Console, daemon: Daemon, clock: Clo
     assert await _alarms(console) == 2
 
 
+@pytest.mark.alike
 async def test_a_question_that_arrives_late_gets_nothing_and_alarms_nobody(
     console: Console, daemon: Daemon
 ) -> None:
@@ -115,6 +118,7 @@ async def test_a_question_that_arrives_late_gets_nothing_and_alarms_nobody(
     assert await _alarms(console) == 0
 
 
+@pytest.mark.alike
 async def test_a_lost_answer_alarms_nobody(console: Console, daemon: Daemon) -> None:
     """Nor do forty."""
     _, home = await _approved(console, daemon)
@@ -149,6 +153,7 @@ async def test_a_console_restored_from_a_backup_alarms_nobody(
     assert await _alarms(console) == 1
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("after", ["\0", "x", "mg1.state.op1.e30.AAAA", "mg1.state.\0.a.a"])
 async def test_what_we_have_not_signed_is_an_alarm(
     console: Console, daemon: Daemon, after: str
@@ -161,6 +166,7 @@ async def test_what_we_have_not_signed_is_an_alarm(
     assert await _alarms(console) == 1
 
 
+@pytest.mark.alike
 async def test_the_answer_of_another_device_is_an_alarm(console: Console, daemon: Daemon) -> None:
     """Though we have signed it."""
     _, home = await _approved(console, daemon)
@@ -172,6 +178,7 @@ async def test_the_answer_of_another_device_is_an_alarm(console: Console, daemon
     assert await home.leases() == 0
 
 
+@pytest.mark.alike
 async def test_a_fork_before_anybody_has_approved_is_told_once_somebody_has(
     console: Console, daemon: Daemon
 ) -> None:

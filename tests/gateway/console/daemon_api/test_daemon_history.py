@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from console_fixtures import FINGERPRINT, Clock, approve, person
 from daemon_fixtures import Daemon
 
@@ -16,6 +17,8 @@ from gateway.credentials.daemon_api import (
     RunReport,
     TerminalFacts,
 )
+
+pytestmark = pytest.mark.alike
 
 PATH = "/v1/daemon/history"
 LONG = "\N{GREEK CAPITAL LETTER OMEGA}" * 128

@@ -39,6 +39,7 @@ async def _approved(console: Console, daemon: Daemon):
     return ann, token, terminal
 
 
+@pytest.mark.alike
 async def test_from_first_contact_to_a_lease(console: Console, daemon: Daemon):
     """Contact, proof, mail, code; then record, server key and lease, all signed."""
     _, token, terminal = await _approved(console, daemon)
@@ -59,6 +60,7 @@ async def test_from_first_contact_to_a_lease(console: Console, daemon: Daemon):
     assert events[-1].type == "device.approved"
 
 
+@pytest.mark.alike
 async def test_a_sync_may_be_asked_again(console: Console, daemon: Daemon):
     """It changes nothing that counts: same records, same events, same versions."""
     await _approved(console, daemon)
@@ -69,6 +71,7 @@ async def test_a_sync_may_be_asked_again(console: Console, daemon: Daemon):
     assert (await daemon.sync(since=last)).events == ()
 
 
+@pytest.mark.alike
 async def test_a_revoked_token_is_told_without_lease(console: Console, daemon: Daemon):
     """The record says why; the server key is not handed out any more."""
     ann, token, _ = await _approved(console, daemon)
@@ -80,6 +83,7 @@ async def test_a_revoked_token_is_told_without_lease(console: Console, daemon: D
     assert (one.lease, one.server_key) == (None, None)
 
 
+@pytest.mark.alike
 async def test_nobody_elses_tokens_are_told(console: Console, daemon: Daemon):
     """A device that waits gets none; another user's token stays unknown to it."""
     await _approved(console, daemon)
@@ -93,6 +97,7 @@ async def test_nobody_elses_tokens_are_told(console: Console, daemon: Daemon):
     assert open_state(told.state, keys.keys_for("state", told.server_time)).tids == ()
 
 
+@pytest.mark.alike
 async def test_the_state_is_signed_for_its_question(console: Console, daemon: Daemon):
     """So that nobody can give the answer a second time."""
     await _approved(console, daemon)
@@ -101,12 +106,14 @@ async def test_the_state_is_signed_for_its_question(console: Console, daemon: Da
     assert open_state(told.state, keys).nonce == "once"
 
 
+@pytest.mark.alike
 async def test_a_device_that_was_never_met(daemon: Daemon):
     """404, so that the daemon knows to begin with a contact."""
     answer = await daemon.call("POST", "/v1/daemon/sync", Sync(since=0))
     assert (answer.status, answer.body["error"]) == (404, "unknown_device")
 
 
+@pytest.mark.alike
 async def test_keys_are_public(console: Console, daemon: Daemon):
     """Who pins the root can read the set without any signature."""
     answer = await daemon.call("GET", "/v1/keys", headers={})
@@ -114,6 +121,7 @@ async def test_keys_are_public(console: Console, daemon: Daemon):
     open_keyset(answer.body["keys"], parse_root(answer.body["root"]))
 
 
+@pytest.mark.alike
 async def test_reports_and_acknowledgements(console: Console, daemon: Daemon):
     """What the terminals do is shown to their owner; a stop is confirmed."""
     ann, token, terminal = await _approved(console, daemon)
@@ -134,6 +142,7 @@ async def test_reports_and_acknowledgements(console: Console, daemon: Daemon):
     assert (stopped.stopped_at_ms, stopped.closed_ws) == (1_800_000_000_123, 2)
 
 
+@pytest.mark.alike
 async def test_the_verdict_can_be_asked_for(console: Console, daemon: Daemon):
     """Pending, then approved; without the codes, and to this device alone."""
     ann = await person(console)
@@ -152,6 +161,7 @@ async def test_the_verdict_can_be_asked_for(console: Console, daemon: Daemon):
     assert (await daemon.call("GET", "/v1/daemon/requests/" + "A" * 24)).status == 410
 
 
+@pytest.mark.alike
 async def test_a_wrong_code_says_how_many_tries_are_left(console: Console, daemon: Daemon):
     """Then the request is gone."""
     ann = await person(console)
@@ -171,6 +181,7 @@ async def test_a_wrong_code_says_how_many_tries_are_left(console: Console, daemo
 # --- signatures --------------------------------------------------------------------------------
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("path", "body"),
     [
@@ -217,6 +228,7 @@ async def test_a_call_counts_once(console: Console, daemon: Daemon, clock: Clock
     assert answer.body["error"] == "clock_skewed"
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize("off_s", [-3600, -61, 61, 86_400])
 async def test_a_wrong_clock_is_told_the_time(console: Console, daemon: Daemon, off_s: int):
     """So that the daemon can say that its machine's clock is wrong."""
@@ -229,6 +241,7 @@ async def test_a_wrong_clock_is_told_the_time(console: Console, daemon: Daemon, 
     assert answer.body["server_time"] == daemon.clock()
 
 
+@pytest.mark.alike
 async def test_a_contact_is_signed_by_the_key_that_it_names(console: Console, daemon: Daemon):
     """A relay cannot enrol another machine's key."""
     ann = await person(console)
@@ -241,6 +254,7 @@ async def test_a_contact_is_signed_by_the_key_that_it_names(console: Console, da
 # --- bad input ---------------------------------------------------------------------------------
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     "body",
     [
@@ -265,6 +279,7 @@ async def test_bad_bodies(console: Console, daemon: Daemon, body: bytes):
     assert set(answer.body) == {"error", "message"}
 
 
+@pytest.mark.alike
 async def test_large_bodies(console: Console, daemon: Daemon):
     """413 beyond 64 KiB."""
     await daemon.machine.seen_by(console)
@@ -279,6 +294,7 @@ def unfilled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(authentication, "PER_S_OF_DEVICE", 0.0)
 
 
+@pytest.mark.alike
 @pytest.mark.usefixtures("unfilled")
 async def test_strangers_of_the_same_address_stop_no_device(console: Console, daemon: Daemon):
     """Behind a proxy or on one machine all have the same; only what nobody signed is counted."""
@@ -294,6 +310,7 @@ async def test_strangers_of_the_same_address_stop_no_device(console: Console, da
         assert (await daemon.call("GET", "/v1/daemon/requests")).status == 200
 
 
+@pytest.mark.alike
 @pytest.mark.usefixtures("unfilled")
 async def test_too_many_calls_of_one_device(console: Console, daemon: Daemon):
     """429; another device is not concerned."""
@@ -310,6 +327,7 @@ async def test_too_many_calls_of_one_device(console: Console, daemon: Daemon):
 # --- nobody learns who exists ------------------------------------------------------------------
 
 
+@pytest.mark.alike
 async def test_an_unknown_token_looks_like_a_known_one(console: Console, daemon: Daemon):
     """Same shape of answer, proofs that stay the same when asked again, the same refusal."""
     ann = await person(console)

@@ -54,15 +54,17 @@ async def _event(console: Console, envelope: str):
     return open_event(envelope, keys.keys_for("evt", console.now_s()))
 
 
+@pytest.mark.alike
 async def test_it_begins_with_the_number_of_the_last_event(console: Console, daemon: Daemon):
     """A daemon that has an older one knows that it missed something."""
     await _approved(console, daemon)
     async with daemon.stream() as socket:
         first = await socket.receive_json(timeout=10)
     last = await console.events.last(daemon.machine.did)
-    assert first == {"t": "hb", "seq": last, "time": daemon.clock()}
+    assert first == {"t": "hb", "seq": last, "time": daemon.clock(), "line": False}
 
 
+@pytest.mark.alike
 async def test_a_revocation_is_pushed(console: Console, daemon: Daemon):
     """Signed, next in number; the acknowledgement is shown to the owner."""
     ann, token, _ = await _approved(console, daemon)
@@ -84,6 +86,7 @@ async def test_a_revocation_is_pushed(console: Console, daemon: Daemon):
     assert (stop.stopped_at_ms, stop.closed_ws) == (1_800_000_000_321, 3)
 
 
+@pytest.mark.alike
 async def test_events_that_were_missed_come_first(console: Console, daemon: Daemon):
     """With ``since``: all later ones, once each, in their order."""
     ann, token, _ = await _approved(console, daemon)
@@ -110,6 +113,7 @@ async def test_many_events_at_once_come_without_gap(console: Console, daemon: Da
     assert seqs == list(range(first + 1, first + 21))
 
 
+@pytest.mark.alike
 async def test_a_report_is_noted(console: Console, daemon: Daemon):
     """The owner sees the terminal at work."""
     ann, token, terminal = await _approved(console, daemon)
@@ -122,6 +126,7 @@ async def test_a_report_is_noted(console: Console, daemon: Daemon):
     assert (runs[0].state, runs[0].tid) == ("online", token.tid)
 
 
+@pytest.mark.alike
 async def test_only_a_device_that_was_met_may_listen(console: Console, daemon: Daemon):
     """And it has to sign; a plain GET is no stream."""
     with pytest.raises(aiohttp.WSServerHandshakeError) as unknown:
@@ -138,6 +143,7 @@ async def test_only_a_device_that_was_met_may_listen(console: Console, daemon: D
     assert (await daemon.call("GET", path + "?since=x", headers=None)).status == 400
 
 
+@pytest.mark.alike
 @pytest.mark.parametrize(
     ("message", "code"),
     [
@@ -166,6 +172,7 @@ async def test_bad_messages_end_the_stream(
     assert (await daemon.sync()).tokens == ()
 
 
+@pytest.mark.alike
 async def test_a_flood_ends_the_stream(console: Console, daemon: Daemon):
     """Pings are messages too."""
     await daemon.machine.seen_by(console)
@@ -231,6 +238,7 @@ async def _is_cut(socket: Socket) -> bool:
     return connection is None or connection.transport is None or connection.transport.is_closing()
 
 
+@pytest.mark.alike
 async def test_too_many_streams_of_one_device(console: Console, daemon: Daemon):
     """A fifth is refused."""
     await daemon.machine.seen_by(console)
@@ -244,6 +252,7 @@ async def test_too_many_streams_of_one_device(console: Console, daemon: Daemon):
         await stream.__aexit__(None, None, None)
 
 
+@pytest.mark.alike
 async def test_another_device_is_not_told(console: Console, daemon: Daemon):
     """What happens to one user's device is no other's business."""
     ann, token, _ = await _approved(console, daemon)
@@ -257,6 +266,7 @@ async def test_another_device_is_not_told(console: Console, daemon: Daemon):
     assert (first.type, first.seq) == ("keys.rotated", 1)
 
 
+@pytest.mark.alike
 async def test_heartbeats_and_silence(console: Console, http: aiohttp.ClientSession, clock: Clock):
     """A daemon that answers stays; one that does not is cut after two and a half heartbeats."""
 

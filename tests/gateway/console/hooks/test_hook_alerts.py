@@ -122,6 +122,7 @@ async def test_an_alert_that_nobody_takes_in_time_is_told_nobody(
     assert states == ["refused", "late"]
 
 
+@pytest.mark.alike
 async def test_a_hook_refuses_what_its_token_may_not(console: Console, clock: Clock) -> None:
     """Ended, without a terminal, or without the scope; a refused alert may be sent again."""
     machine = Machine()

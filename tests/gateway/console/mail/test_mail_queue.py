@@ -96,6 +96,7 @@ async def test_nothing_goes_out_for_what_did_not_happen(console: Console):
     assert (carrier.tries, await posts(console)) == (0, [])
 
 
+@pytest.mark.alike
 async def test_what_a_mail_says(console: Console):
     """Two parts, our subject, an id made of what it is about, no word of the queue's own."""
     carrier = Scripted()
@@ -112,6 +113,7 @@ async def test_what_a_mail_says(console: Console):
     assert "http://127.0.0.1:7402/approve/SECRETSECRET" in mail.as_string()
 
 
+@pytest.mark.alike
 async def test_tries_after_one_five_and_fifteen_minutes(console: Console, clock: Clock):
     """Four in all; each has the same Message-ID."""
     carrier = Scripted(*(TryLater("later") for _ in range(3)))
@@ -124,6 +126,7 @@ async def test_tries_after_one_five_and_fifteen_minutes(console: Console, clock:
     assert await _statuses(console) == ["sent"]
 
 
+@pytest.mark.alike
 async def test_the_fourth_failure_is_the_last(console: Console, clock: Clock):
     """It is kept as failed, without what it said."""
     carrier = Scripted(*(TryLater("later") for _ in range(9)))
@@ -152,6 +155,7 @@ async def test_no_mail_outlives_its_codes(console: Console, clock: Clock):
     assert (carrier.tries, await _statuses(console)) == (2, ["expired", "expired"])
 
 
+@pytest.mark.alike
 async def test_what_is_never_taken_is_not_tried_again(console: Console, clock: Clock):
     """5xx ends it."""
     carrier = Scripted(Undeliverable("no"))
@@ -254,6 +258,7 @@ async def test_a_contact_does_not_wait_for_the_mail_server(
         assert secret not in caplog.text
 
 
+@pytest.mark.alike
 async def test_through_a_real_server_once(console: Console, tmp_path: Path, clock: Clock):
     """It says 451 first: one mail arrives, a minute later, readable."""
     made, box = certificate(tmp_path), Mailbox(data=["451 later"])

@@ -150,6 +150,21 @@ def new_client(server: ConsoleServer, http: aiohttp.ClientSession) -> PageClient
     return PageClient(server.url, http)
 
 
+def at_localhost(client: PageClient) -> PageClient:
+    """Return the same browser at a name of the console; passkeys need one."""
+    url = client.url.replace("127.0.0.1", "localhost")
+    return PageClient(url, client.http, client.cookies, password=client.password)
+
+
+def question(page: Page) -> tuple[dict[str, str], str]:
+    """Return the hidden field of a page's passkey question, and what the browser is asked for."""
+    pending = re.search(r'name="pending" value="([\w-]{43})"', page.text)
+    options = re.search(r'data-options="([^"]+)"', page.text)
+    assert pending is not None, page.words
+    assert options is not None, page.words
+    return {"pending": pending[1]}, unescape(options[1])
+
+
 async def knock(
     console: Console, token: str, machine: Machine, *, login: int = 5_012_345
 ) -> ApprovalVerdict:

@@ -101,7 +101,7 @@ async def test_five_wrong_codes_close_the_question(ann: PageClient, console: Con
     path = f"/requests/{verdict.rid}"
     for _ in range(5):
         page = await ann.post(path, {"user_code": "BBBB-BBBB"})
-    assert "This question is closed" in (await ann.get(path)).words
+    assert "This request is closed" in (await ann.get(path)).words
     await ann.post(path, {"user_code": verdict.user_code})
     assert not (await console.devices.list((await console.users.list())[0].id))
     assert page.status in (200, 303, 422)

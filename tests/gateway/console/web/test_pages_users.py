@@ -6,9 +6,10 @@ import re
 
 import pyotp
 import pytest
-from console_fixtures import Clock
+from console_fixtures import PASSWORD, Clock
 from page_client import PageClient, mailed_path
 
+from gateway.console.pages.account import LOG_LINES
 from gateway.console.service import Console
 from gateway.console.user_info import UserInfo
 
@@ -18,6 +19,30 @@ NEW = "another horse battery staple"
 
 async def _user(console: Console, name: str) -> UserInfo:
     return next(user for user in await console.users.list() if user.name == name)
+
+
+async def test_what_an_administrator_did_stands_in_both_logs(
+    ann: PageClient, bob: PageClient, console: Console
+) -> None:
+    """In the other's with who did it, in one's own with whom it concerned; older lines follow."""
+    other = await _user(console, "bob")
+    for act in ("disable", "enable"):
+        assert (await ann.post(f"/users/{other.id}/{act}")).status == 303
+    words = (await ann.get("/account")).words
+    assert "Account disabled bob@example.com" in words
+    await bob.sign_in(other.email)
+    assert "Account enabled by an administrator" in (await bob.get("/account")).words
+    assert "Older" not in words
+    ann_id = (await _user(console, "ann")).id
+    async with console.db.begin() as session:
+        for _ in range(LOG_LINES):
+            console.activity.note(session, "second_factor.codes", user_id=ann_id)
+    page = await ann.get("/account")
+    assert "Account disabled" not in page.words
+    [older] = re.findall(r"/account\?before=\d+", page.text)
+    assert "Account disabled bob@example.com" in (await ann.get(older)).words
+    for odd in ("", "x", "\N{SUPERSCRIPT TWO}", "9" * 400):
+        assert (await ann.get(f"/account?before={odd}")).status == 200
 
 
 async def test_an_invitation_is_sent_again_or_copied(
@@ -69,6 +94,9 @@ async def test_an_account_is_deleted_only_while_it_has_made_nothing(
     await ann.post("/users", EVE)
     eve = await _user(console, "Eve")
     assert (await ann.post(f"/users/{eve.id}/delete")).location == "/users?done=deleted"
+    assert "stays" in (await ann.get(f"/users/{other.id}/delete")).words
+    for words in ("Account deleted eve@example.com", "Invitation sent eve@example.com"):
+        assert words in (await ann.get("/account")).words, words
     assert [user.name for user in await console.users.list()] == ["ann", "bob"]
     assert (await console.tokens.get(other.id, token.tid)).is_live
 
@@ -108,3 +136,23 @@ async def test_a_form_is_checked_before_the_password_is_asked_for(
     assert page.status == 422
     assert "give your password again" not in page.words
     assert len(await console.tokens.list(me.id)) == 1
+
+
+async def test_what_a_person_is_told_is_chosen_with_the_password(
+    ann: PageClient, ann_user: UserInfo, console: Console
+) -> None:
+    """A wrong time is said on the page; a second test within a minute is refused."""
+    form = {"notice_away": "yes", "notice_halt": "yes", "away_minutes": "x"}
+    page = await ann.post("/account/notices", form)
+    assert (page.status, "whole numbers" in page.words) == (422, True)
+    ann.password = ""
+    page = await ann.post("/account/notices", {**form, "away_minutes": "10"})
+    assert "give your password again" in page.words
+    assert (await console.notices.choice(ann_user.id)).events == frozenset()
+    ann.password = PASSWORD
+    page = await ann.post("/account/notices", {**form, "away_minutes": "10"})
+    assert page.location == "/account?done=notices"
+    choice = await console.notices.choice(ann_user.id)
+    assert (choice.events, choice.away_s) == ({"away", "halt"}, 600)
+    assert (await ann.post("/account/notices/test")).location == "/account?done=test"
+    assert (await ann.post("/account/notices/test")).status == 429

@@ -59,9 +59,10 @@ async def test_another_users_things_are_not_there(
         "sid": sid,
         "id": thief.id,
         "secret": "a" * 43,
+        "account": "1",
     }
     nobodys = {"tid": "A" * 12, "did": "a" * 52, "rid": "a" * 24, "sid": "a" * 16, "id": thief.id}
-    nobodys["hook"] = "a" * 16
+    nobodys |= {"hook": "a" * 16, "account": "1"}
     bodies = {
         "/api/v1/tokens/{tid}/limits": {"limits": {}},
         "/api/v1/tokens/{tid}/replace": {},
@@ -149,7 +150,7 @@ async def test_without_a_session_nothing_is_shown(
     """Every route for people leads to the sign-in, or is refused."""
     for method, path in _routes(server):
         ids = {"tid": "A" * 12, "did": "a" * 52, "rid": "a" * 24, "sid": "a" * 16, "id": "a" * 16}
-        address = path.format(**ids, hook="a" * 16, secret="a" * 43)
+        address = path.format(**ids, hook="a" * 16, secret="a" * 43, account="1")
         await stranger.get("/sign-in")
         if path.startswith("/api/v1"):
             page = await stranger.api(method, address.removeprefix("/api/v1"))

@@ -305,7 +305,9 @@ async def test_who_must_change_the_password_gets_no_further(
     assert user is not None
     await console.users.demand_password_change(user.id)
     await ann.sign_in()
-    assert (await ann.get("/tokens")).location == "/account"
+    for path in ("/tokens", "/accounts", f"/accounts/{'a' * 52}/new"):
+        assert (await ann.get(path)).location == "/account"
+    assert (await ann.post(f"/accounts/{'a' * 52}/1/delete")).location == "/account"
     assert "choose a new password now" in (await ann.get("/account")).words
     assert "password_change_needed" in (await ann.api("GET", "/tokens")).text
     assert "password_change_needed" in (await ann.get("/live")).text
