@@ -20,7 +20,7 @@ MAX_TOKEN_FILE = 4096
 
 def agent(
     *,
-    bridge: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the daemon listens.")],
+    bridge: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the gateway listens.")],
     auth_token: Annotated[
         str | None,
         typer.Option(

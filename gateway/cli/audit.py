@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json  # not orjson: escapes keep the output ASCII, whatever the encoding of the screen
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ import typer
 
 from ea_bridge.host import wall_ms
 from gateway.cli.home import home_in_use
-from gateway.cli.output import CliError, known_failures, visible
+from gateway.cli.output import CliError, known_failures, utc_minute, visible
 from gateway.cli.token import ConfigFile, HomeOption, Json
 
 if TYPE_CHECKING:
@@ -341,7 +340,7 @@ def _text(facts: dict[str, Any]) -> str:
         lines.append(f"  and {len(faults) - SHOWN} more; --json lists them")
     known = facts["checkpoint"]
     if known is not None:
-        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(known["time_ms"] / 1000))
+        when = utc_minute(known["time_ms"] / 1000)
         lines.append(f"signed up to row {known['row']} on {when}: a cut before it would show")
     else:
         lines.append("there is no checkpoint: that rows at the end are gone might not show")

@@ -117,6 +117,9 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
             "revoke": "token:revoke",
         },
     ),
+    "remote": CliGroup(
+        "What programs of other machines need, where they may call.", {"pin": "remote:pin"}
+    ),
     "manager-user": CliGroup(
         "Who may use the REST API for the manager of an MT4 server.",
         {
@@ -127,6 +130,10 @@ COMMANDS: dict[str, CliCommand | CliGroup] = {
             "role": "manager_user:set_role",
             "sign-out": "manager_user:sign_out",
         },
+    ),
+    "console-user": CliGroup(
+        "Help a user of the console, on the console's own machine.",
+        {"second-factor-off": "console_user:second_factor_off"},
     ),
     "secrets": CliGroup(
         "Look after the key that seals what the database must not show.",

@@ -74,7 +74,7 @@ def _text(ready: ConsoleReady) -> str:
         ]
     lines += [
         "",
-        "A daemon takes its tokens from here with these lines in the config.toml of its home:",
+        "A gateway takes its tokens from here with these lines in the config.toml of its home:",
         "",
         "  [console]",
         f'  url = "{ready.console}"',

@@ -95,7 +95,10 @@ def line(event: Event) -> str:
     """Return an event as one line."""
     kind = kind_of(event)
     told = " | ".join(_pairs(kind, facts) for facts in kind.rows(event)) or "none"
-    return f"{clock(event.ts)} {visible(event.channel)} {event.seq} {event.type} {told}"
+    # a line goes into a file, where nobody knows its day any more
+    at = time.localtime(event.ts / 1000)
+    when = f"{time.strftime('%Y-%m-%d', at)} {clock(event.ts)} {time.strftime('%z', at)}"
+    return f"{when} {visible(event.channel)} {event.seq} {event.type} {told}"
 
 
 def _pairs(kind: Kind, facts: Facts) -> str:

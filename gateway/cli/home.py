@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
+from ea_bridge import host
 from gateway.cli.output import CliError, shell_word
 from gateway.storage.reserve import give_up, is_full
 
@@ -268,7 +269,7 @@ def _replace(path: Path, text: str) -> None:
         with open(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
             file.write(text + "\n")
         # renamed: who reads meanwhile finds all of it, or nothing
-        fresh.replace(path)
+        host.replace_file(fresh, path)
     except OSError:
         fresh.unlink(missing_ok=True)
         raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json  # not orjson: escapes keep the output ASCII, whatever the encoding of the screen
 import sys
-import time
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from getpass import getpass
@@ -16,7 +15,7 @@ import typer
 
 from gateway.cli.audit_notes import note_in
 from gateway.cli.home import default_home
-from gateway.cli.output import CliError, known_failures
+from gateway.cli.output import CliError, known_failures, utc_minute
 from gateway.cli.process import keep_memory_private
 from gateway.cli.token import ConfigFile, HomeOption, Json
 
@@ -176,5 +175,4 @@ def _facts(operator: Operator) -> dict[str, Any]:
 
 
 def _row(operator: Operator) -> tuple[str, str, str]:
-    created = time.strftime("%Y-%m-%d %H:%M", time.localtime(operator.created_at))
-    return (operator.name, operator.role.value, created)
+    return (operator.name, operator.role.value, utc_minute(operator.created_at))

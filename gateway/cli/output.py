@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+import time
 
 _PLAIN_IN_POWERSHELL = re.compile(r"[\w.:\\/=+-]+")
 
@@ -34,6 +35,11 @@ def visible(text: str) -> str:
     )
 
 
+def utc_minute(seconds: float) -> str:
+    """Return a moment with its date, 24 hours and zone."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+
+
 class CliError(Exception):
     """Error of a command, in one line: what is wrong and what to do about it."""
 
@@ -46,6 +52,7 @@ def known_failures() -> tuple[type[Exception], ...]:
     """Return the exceptions whose message is written for the person who runs the gateway."""
     # imported here: most commands succeed, and should start fast
     from ea_bridge.agent.package import PackageMissing
+    from ea_bridge.agent.terminal import ThreadEnded
     from ea_bridge.emulator.book_file import BooksUnreadable
     from ea_bridge.emulator.link import LinkRefused
     from ea_bridge.simulation.faults import UnknownFault
@@ -68,6 +75,7 @@ def known_failures() -> tuple[type[Exception], ...]:
         PackageMissing,
         SecretsError,
         StoreError,
+        ThreadEnded,
         TickFileError,
         UnknownFault,
         WrongHome,

@@ -216,10 +216,9 @@ def _leaves(kind: type[Any]) -> Iterator[type[Any]]:
 
 
 def _settings() -> Iterator[str]:
-    from gateway.config import Config, descriptions, fields, toml
+    from gateway.config import descriptions, fields, sections, toml
 
-    for name, section in Config.model_fields.items():
-        model: Any = section.annotation
+    for name, model in sections():
         yield f"## `[{name}]`"
         yield ""
         yield " ".join((model.__doc__ or "").replace("``", "`").split())
@@ -231,7 +230,7 @@ def _settings() -> Iterator[str]:
             "Meaning",
             rows=(
                 (f"`{key}`", f"`{toml(setting.default)}`", told[key].replace("``", "`"))
-                for key, setting in fields(section).items()
+                for key, setting in fields(model).items()
             ),
         )
 

@@ -193,7 +193,7 @@ def serve(
 
 def emulator(
     *,
-    bridge: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the daemon listens.")],
+    bridge: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the gateway listens.")],
     auth_token: Annotated[
         str,
         typer.Option(
@@ -275,7 +275,7 @@ def emulator(
 
 def manager_emulator(
     *,
-    bridge: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the daemon listens.")],
+    bridge: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the gateway listens.")],
     auth_token: Annotated[
         str,
         typer.Option(
@@ -518,6 +518,7 @@ def _serve_text(ready: Ready) -> str:
         f"  events    {ready.ws}",
         f"  page      {ready.live_page} (mt-gateway ui opens it, signed in)",
         f"  EA        {ready.bridge}",
+        *_remote_lines(ready),
         f"  home      {ready.home}",
         f"  settings  {ready.config or 'the defaults: there is no config.toml in the home'}",
     ]
@@ -529,6 +530,12 @@ def _serve_text(ready: Ready) -> str:
         ]
     lines += _manager_text(ready).splitlines()
     return "\n".join([*lines, "", "Ctrl+C stops it."])
+
+
+def _remote_lines(ready: Ready) -> list[str]:
+    if ready.remote is None:
+        return []
+    return [f"  remote    {ready.remote}", f"            its pin: {ready.remote_pin}"]
 
 
 def say_pending(pending: Pending) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json  # not orjson: escapes keep the output ASCII, whatever the encoding of the screen
 import sqlite3
 import sys
-import time
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
@@ -13,9 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ea_bridge.host import wall_ms
 from gateway.cli.home import home_option
-from gateway.cli.output import CliError, visible
+from gateway.cli.output import CliError, utc_minute, visible
 from gateway.cli.target import TOKEN, AuthToken, Home, Target, Url, find_target, run_async
 
 if TYPE_CHECKING:
@@ -85,11 +83,10 @@ def _of_home(target: Target, home: Path, *, as_json: bool) -> None:
         whole = {"url": target.url, "terminals": terminals, "halts": halts}
         sys.stdout.write(json.dumps(whole, indent=2) + "\n")
     else:
-        now_ms = wall_ms()
         rows = {"gateway": f"at {target.url}, home {home}"}
         rows |= {
             f"terminal {nth}": f"{terminal['terminal']}: {terminal['state']} since "
-            f"{clock_time(terminal['since'], now_ms)}, {terminal['platform']}, "
+            f"{utc_minute(terminal['since'] / 1000)}, {terminal['platform']}, "
             f"{terminal['login']} on {terminal['server']}"
             for nth, terminal in enumerate(terminals, 1)
         }
@@ -168,7 +165,7 @@ def _console(server: ServerInfo) -> dict[str, str]:
         return {}
     return {
         "console": console_link(console, now_ms),
-        "allowed": allowance(console, now_ms),
+        "allowed": allowance(console),
         "machine": f"{console['device_words']} (the console shows the same words)",
     }
 
@@ -206,25 +203,18 @@ def console_link(console: ConsoleInfo, now_ms: int) -> str:
     what = problem.removeprefix(f"{console['url']} ")
     if last_ms is None:
         return f"{console['url']}: not reached since the gateway started: {what}"
-    since = f"{clock_time(last_ms, now_ms)}, {_ago(last_ms, now_ms)}"
+    since = f"{utc_minute(last_ms / 1000)}, {_ago(last_ms, now_ms)}"
     return f"{console['url']}: not in step since {since}: {what}"
 
 
-def allowance(console: ConsoleInfo, now_ms: int) -> str:
+def allowance(console: ConsoleInfo) -> str:
     """Return what the token may do now, until when, and why it is not all."""
     tier, ends_ms, reason = console["tier"], console["tier_ends"], console["tier_reason"]
     told = ALLOWED[tier]
     if tier != "none" and ends_ms is not None:
-        until = clock_time(ends_ms, now_ms)
+        until = utc_minute(ends_ms / 1000)
         told += f" until {until}" if tier != "full" else f"; without the console until {until}"
     return told if reason is None else f"{told}: {REASONS.get(reason, reason)}"
-
-
-def clock_time(at_ms: int, now_ms: int) -> str:
-    """Return a moment in UTC, as the logs have it; with its date if that is another day's."""
-    at, now = time.gmtime(at_ms / 1000), time.gmtime(now_ms / 1000)
-    is_today = (at.tm_year, at.tm_yday) == (now.tm_year, now.tm_yday)
-    return time.strftime("%H:%M:%S UTC" if is_today else "%Y-%m-%d %H:%M UTC", at)
 
 
 def _ago(at_ms: int, now_ms: int) -> str:

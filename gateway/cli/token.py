@@ -14,7 +14,7 @@ import typer
 
 from gateway.cli.audit_notes import note_in
 from gateway.cli.home import default_home
-from gateway.cli.output import CliError, known_failures
+from gateway.cli.output import CliError, known_failures, utc_minute
 from gateway.credentials.record import Scope
 
 if TYPE_CHECKING:
@@ -307,8 +307,8 @@ def _row(record: Record) -> tuple[str, ...]:
         record.tid,
         ",".join(sorted(record.scopes)),
         record.platform or "any",
-        _date(record.created_at),
-        "never" if record.exp is None else _date(record.exp),
+        utc_minute(record.created_at),
+        "never" if record.exp is None else utc_minute(record.exp),
         _state(record),
         limit_words(record.limits),
     )
@@ -318,10 +318,6 @@ def _state(record: Record) -> str:
     if record.status in ("active", "superseded") and not record.is_live(int(time.time())):
         return "expired"
     return record.status
-
-
-def _date(seconds: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
 
 
 # --- limits -----------------------------------------------------------------------------------

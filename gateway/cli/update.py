@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -24,11 +25,14 @@ CONNECT_S = 10
 _FIRST_LINE = re.compile(rf"^{PACKAGE} \((?P<version>[0-9][\w.!+-]*)\)", re.MULTILINE)
 _UNREACHED = re.compile(r"Retrying|Could not fetch URL")
 """What pip writes of a connection; it says of a failed one that no version was found."""
-HOW = f"""\
+HOW = """\
   mt-gateway drain
-  {{python}} -m pip install --upgrade {PACKAGE}
+  {install}
 
 and start it again as before. What is kept in the home goes on with the new version."""
+
+NEW_INSTALLER = f"""\
+run the new installer, or: winget upgrade {PACKAGE}, scoop update {PACKAGE}"""
 
 
 def update(
@@ -42,7 +46,10 @@ def update(
 
     Nothing is installed. Exit code 1: nobody could be asked.
     """
-    how = HOW.format(python=sys.executable)
+    # the installer for Windows puts a Python without pip in place
+    has_pip = find_spec("pip") is not None
+    by_pip = f"{sys.executable} -m pip install --upgrade {PACKAGE}"
+    how = HOW.format(install=by_pip if has_pip else NEW_INSTALLER)
     if not check:
         sys.stdout.write(f"{PACKAGE} {__version__}. To update:\n\n{how}\n")
         return

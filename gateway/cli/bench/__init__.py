@@ -208,8 +208,8 @@ def orders(
 ) -> None:
     """Measure orders with the journal, and beside it the same path without.
 
-    A daemon, an emulated terminal and this program, which plays the bot, run in processes of their
-    own. Nothing real is traded, and what is made in --dir goes at the end.
+    A gateway, an emulated terminal and this program, which plays the bot, run in processes of
+    their own. Nothing real is traded, and what is made in --dir goes at the end.
     """
     place = folder or _beside_home()
     with tempfile.TemporaryDirectory(prefix="mt-gateway-bench-", dir=place) as made:

@@ -21,11 +21,11 @@ ID = b"@"
 """In the text of a request: its number."""
 
 
-class Lost(Exception):
+class ConnectionCut(Exception):
     """The gateway has closed the connection, or does not answer."""
 
 
-class Transport(Protocol):
+class LoadClient(Protocol):
     """Way to send requests and to read answers, in any order."""
 
     def send(self, texts: Sequence[bytes]) -> None:
@@ -52,9 +52,9 @@ class _Socket:
         try:
             data = self.socket.recv(READ_BYTES)
         except TimeoutError as error:
-            raise Lost(f"no answer for {TIMEOUT_S:.0f} s") from error
+            raise ConnectionCut(f"no answer for {TIMEOUT_S:.0f} s") from error
         if not data:
-            raise Lost("the gateway closed the connection")
+            raise ConnectionCut("the gateway closed the connection")
         return self._unread + data
 
 
@@ -72,7 +72,7 @@ class LineTransport(_Socket):
         return len(lines)
 
 
-class WsTransport(_Socket):
+class WsLoadClient(_Socket):
     """Connection to ``/ws``."""
 
     def __init__(self, port: int, token: str) -> None:
@@ -87,7 +87,7 @@ class WsTransport(_Socket):
         head, _, self._unread = data.partition(b"\r\n\r\n")
         if b" 101 " not in head.partition(b"\r\n")[0]:
             self.close()
-            raise Lost(f"no WebSocket: {head[:80].decode('ascii', 'replace')}")
+            raise ConnectionCut(f"no WebSocket: {head[:80].decode('ascii', 'replace')}")
 
     def send(self, texts: Sequence[bytes]) -> None:
         """Send text frames."""
@@ -111,7 +111,7 @@ class WsTransport(_Socket):
         while (end := _frame_end(data, at)) is not None:
             start, stop = end
             if data[at] == CLOSE:
-                raise Lost(f"closed with {int.from_bytes(data[start : start + 2])}")
+                raise ConnectionCut(f"closed with {int.from_bytes(data[start : start + 2])}")
             if data[at] == PING:
                 self.socket.sendall(PONG)
             elif data[at] == 0x81:
@@ -121,7 +121,7 @@ class WsTransport(_Socket):
         return found
 
 
-class HttpTransport:
+class HttpLoadClient:
     """``POST /rpc`` over so many connections: on each one call is under way."""
 
     def __init__(self, port: int, token: str, connections: int) -> None:
@@ -144,7 +144,7 @@ class HttpTransport:
         """Wait for answers."""
         ready = self._selector.select(TIMEOUT_S)
         if not ready:
-            raise Lost(f"no answer for {TIMEOUT_S:.0f} s")
+            raise ConnectionCut(f"no answer for {TIMEOUT_S:.0f} s")
         found = 0
         for key, _ in ready:
             connection: _Socket = key.data
@@ -166,29 +166,29 @@ class HttpTransport:
         self._selector.close()
 
 
-def alone(transport: Transport, text: bytes, calls: int) -> list[float]:
+def alone(client: LoadClient, text: bytes, calls: int) -> list[float]:
     """Make one call after the other; return their milliseconds."""
     taken = []
     for number in range(calls):
         begun_s = time.perf_counter()
-        transport.send([text.replace(ID, str(number).encode())])
-        while not transport.receive():
+        client.send([text.replace(ID, str(number).encode())])
+        while not client.receive():
             pass
         taken.append((time.perf_counter() - begun_s) * 1000)
     return taken
 
 
-def crowded(transport: Transport, text: bytes, calls: int, at_once: int) -> float:
+def crowded(client: LoadClient, text: bytes, calls: int, at_once: int) -> float:
     """Keep so many calls under way; return calls a second."""
     requests = [text.replace(ID, str(number).encode()) for number in range(calls)]
     begun_s = time.perf_counter()
-    transport.send(requests[:at_once])
+    client.send(requests[:at_once])
     sent, answered = min(at_once, calls), 0
     while answered < calls:
-        count = transport.receive()
+        count = client.receive()
         answered += count
         if count and sent < calls:
-            transport.send(requests[sent : sent + count])
+            client.send(requests[sent : sent + count])
             sent += count
     return calls / (time.perf_counter() - begun_s)
 
@@ -212,8 +212,8 @@ SEQ = b'"seq":'
 class _Reader:
     """Reader that only counts events: it is quicker than any sender."""
 
-    def __init__(self, transport: WsTransport) -> None:
-        self.transport = transport
+    def __init__(self, client: WsLoadClient) -> None:
+        self.client = client
         self.first: int | None = None
         self.last = 0
         self.events = 0
@@ -236,17 +236,17 @@ class _Reader:
         return 0 if self.first is None else max(0, self.last - self.first + 1 - self.events)
 
 
-def hear(readers: Sequence[WsTransport], seconds: float) -> Hearing:
+def hear(readers: Sequence[WsLoadClient], seconds: float) -> Hearing:
     """Read events of all connections for a while."""
     hearing = Hearing()
     selector = selectors.DefaultSelector()
-    for transport in readers:
-        selector.register(transport.socket, selectors.EVENT_READ, _Reader(transport))
+    for client in readers:
+        selector.register(client.socket, selectors.EVENT_READ, _Reader(client))
     begun_s = time.perf_counter()
     heard = [key.data for key in selector.get_map().values()]
     while time.perf_counter() - begun_s < seconds and selector.get_map():
         for key, _ in selector.select(0.01):
-            data = key.data.transport.socket.recv(READ_BYTES)
+            data = key.data.client.socket.recv(READ_BYTES)
             if data:
                 key.data.take(data)
             else:

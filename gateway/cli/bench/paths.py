@@ -19,10 +19,10 @@ from typing import Any
 
 from gateway.cli.bench.chart import bars_svg
 from gateway.cli.bench.clients import (
-    HttpTransport,
+    HttpLoadClient,
     LineTransport,
-    Transport,
-    WsTransport,
+    LoadClient,
+    WsLoadClient,
     alone,
     crowded,
     hear,
@@ -67,7 +67,7 @@ class CallPath:
     """A kind of call, and its measurements of each round."""
 
     name: str
-    transport: Transport
+    client: LoadClient
     text: bytes
     pid: int
     p50_ms: list[float]
@@ -77,11 +77,11 @@ class CallPath:
 
     def round(self, calls: int) -> None:
         """Measure one round."""
-        taken = alone(self.transport, self.text, max(50, calls // 10))
+        taken = alone(self.client, self.text, max(50, calls // 10))
         self.p50_ms.append(percentile(taken, 50))
         self.p99_ms.append(percentile(taken, 99))
         before = cpu_s(self.pid)
-        self.per_s.append(crowded(self.transport, self.text, calls, AT_ONCE))
+        self.per_s.append(crowded(self.client, self.text, calls, AT_ONCE))
         after = cpu_s(self.pid)
         if before is not None and after is not None:
             self.cpu_us.append((after - before) * 1e6 / calls)
@@ -104,15 +104,15 @@ def calls(folder: Path, kinds: tuple[str, ...], rounds: int, count: int) -> Fact
         paths = [_path("echo", LineTransport(echo["port"]), PING, echo["pid"])]
         for kind in kinds:
             for name, text in (("ping", PING), ("get_account_info", ACCOUNT)):
-                transport: Transport = (
-                    WsTransport(place.port, place.token)
+                client: LoadClient = (
+                    WsLoadClient(place.port, place.token)
                     if kind == "ws"
-                    else HttpTransport(place.port, place.token, AT_ONCE)
+                    else HttpLoadClient(place.port, place.token, AT_ONCE)
                 )
-                paths.append(_path(f"{kind} {name}", transport, text, place.pid))
+                paths.append(_path(f"{kind} {name}", client, text, place.pid))
         for path in paths:
-            stack.enter_context(closing(path.transport))
-            crowded(path.transport, path.text, WARM_UP, AT_ONCE)
+            stack.enter_context(closing(path.client))
+            crowded(path.client, path.text, WARM_UP, AT_ONCE)
         for number in range(rounds):
             # whoever comes second finds a warmer machine: they take turns at that too
             for path in paths if number % 2 == 0 else paths[::-1]:
@@ -126,15 +126,15 @@ def calls(folder: Path, kinds: tuple[str, ...], rounds: int, count: int) -> Fact
     return facts
 
 
-def _path(name: str, transport: Transport, text: bytes, pid: int) -> CallPath:
-    return CallPath(name, transport, text, pid, [], [], [], [])
+def _path(name: str, client: LoadClient, text: bytes, pid: int) -> CallPath:
+    return CallPath(name, client, text, pid, [], [], [], [])
 
 
 def fanout(folder: Path, rounds: int, seconds: float) -> Facts:
     """Measure readers of all ticks of a flood."""
     with scene(folder / "fanout", "--per-s", str(PER_S)) as place, ExitStack() as stack:
         readers = [
-            stack.enter_context(closing(WsTransport(place.port, place.token)))
+            stack.enter_context(closing(WsLoadClient(place.port, place.token)))
             for _ in range(READERS)
         ]
         for reader in readers:
@@ -163,8 +163,8 @@ def ingest(folder: Path, rounds: int, seconds: float) -> Facts:
     """Measure a terminal that sends as much as is read, and a ping beside it."""
     with (
         scene(folder / "ingest", "--per-s", "0") as place,
-        closing(WsTransport(place.port, place.token)) as asking,
-        closing(WsTransport(place.port, place.token)) as reader,
+        closing(WsLoadClient(place.port, place.token)) as asking,
+        closing(WsLoadClient(place.port, place.token)) as reader,
     ):
         alone(asking, PING, WARM_UP)
         reader.ask((SUBSCRIBE % "tick.100ms:EURUSD").encode())
@@ -186,7 +186,7 @@ def ingest(folder: Path, rounds: int, seconds: float) -> Facts:
     }
 
 
-def _ticks_taken(reader: WsTransport) -> int:
+def _ticks_taken(reader: WsLoadClient) -> int:
     """Return how many ticks the terminal had sent at the newest one that has come."""
     found = 0
     until_s = time.perf_counter() + 0.3  # what has waited is read first
@@ -201,7 +201,7 @@ def history(folder: Path, rounds: int, _: float) -> Facts:
     """Measure a year of M1 bars, page by page."""
     with (
         scene(folder / "history") as place,
-        closing(WsTransport(place.port, place.token)) as asking,
+        closing(WsLoadClient(place.port, place.token)) as asking,
     ):
         seconds, computed_s, count = [], [], 0
         for _round in range(rounds):

@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol, Self
 from urllib.parse import quote
 
+from ea_bridge import host
 from gateway.client.history import (
     BAR_COLUMNS,
     TICK_COLUMNS,
@@ -357,7 +358,7 @@ class _NewFile:
         self.size = self._file.tell()
         os.fsync(self._file.fileno())
         self._file.close()
-        self._draft.replace(self._path)
+        host.replace_file(self._draft, self._path)
 
 
 class _Csv:

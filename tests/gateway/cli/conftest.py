@@ -4,12 +4,30 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from shell import Done
 
 from gateway.cli import main
+from gateway.cli.doctor import key as doctor_key
+from gateway.credentials import recovery_kit
+from gateway.credentials.key_store import passphrase
+
+CHEAP_KIB = 64
+
+
+@pytest.fixture(autouse=True)
+def cheap_kib(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Argon2id of little memory in this process; its figures have tests of their own."""
+    assert doctor_key.Passphrase  # imported before it is replaced
+    cheap = partial(passphrase.Passphrase, memory_kib=CHEAP_KIB)
+    monkeypatch.setattr(passphrase, "Passphrase", cheap)
+    for name in ("make_kit", "open_kit"):
+        function = partial(getattr(recovery_kit, name), memory_kib=CHEAP_KIB)
+        monkeypatch.setattr(recovery_kit, name, function)
+    return CHEAP_KIB
 
 
 @pytest.fixture

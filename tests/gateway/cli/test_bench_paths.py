@@ -17,11 +17,11 @@ from gateway.cli.bench.bench_daemon import CONFIG, TERMINAL, gateway_kind
 from gateway.cli.bench.bench_terminal import LINE_TICKS, run_bench_terminal, run_echo, tick_line
 from gateway.cli.bench.chart import bars_svg
 from gateway.cli.bench.clients import (
-    HttpTransport,
+    ConnectionCut,
+    HttpLoadClient,
     LineTransport,
-    Lost,
-    Transport,
-    WsTransport,
+    LoadClient,
+    WsLoadClient,
     _frame_end,
     alone,
     crowded,
@@ -57,21 +57,21 @@ def test_a_chart_is_well_formed() -> None:
 
 
 def _calls(port: int, token: str, echo: int) -> int:
-    transports: list[Transport] = [
+    clients: list[LoadClient] = [
         LineTransport(echo),
-        WsTransport(port, token),
-        HttpTransport(port, token, 8),
+        WsLoadClient(port, token),
+        HttpLoadClient(port, token, 8),
     ]
-    for transport in transports:
-        with closing(transport):
+    for client in clients:
+        with closing(client):
             for text in (paths.PING, paths.ACCOUNT):
-                assert len(alone(transport, text, 3)) == 3
-                assert crowded(transport, text, 20, 8) > 0
-    return len(transports)
+                assert len(alone(client, text, 3)) == 3
+                assert crowded(client, text, 20, 8) > 0
+    return len(clients)
 
 
 def _heard(port: int, token: str) -> bool:
-    readers = [WsTransport(port, token) for _ in range(2)]
+    readers = [WsLoadClient(port, token) for _ in range(2)]
     for reader in readers:
         told = json.loads(reader.ask((paths.SUBSCRIBE % "tick:EURUSD").encode()))
         assert told["result"]["subscribed"][0]["live"]
@@ -85,7 +85,7 @@ def _heard(port: int, token: str) -> bool:
 def _bars(port: int, token: str) -> int:
     request = {"jsonrpc": "2.0", "id": 1, "method": "get_history_prices"}
     params = paths._span(None) | {"limit": 3000}
-    with closing(WsTransport(port, token)) as asking:
+    with closing(WsLoadClient(port, token)) as asking:
         answer = json.loads(asking.ask(json.dumps(request | {"params": params}).encode()))
     return len(answer["result"]["bars"])
 
@@ -108,8 +108,8 @@ async def test_clients_and_terminal_work_with_a_real_gateway(tmp_path: Path) -> 
             assert await asyncio.to_thread(_calls, port, token, await echoing) == 3
             assert await asyncio.to_thread(_heard, port, token)
             assert await asyncio.to_thread(_bars, port, token) == 3000
-            with pytest.raises(Lost, match="401"):
-                await asyncio.to_thread(WsTransport, port, "mtg_wrong")
+            with pytest.raises(ConnectionCut, match="401"):
+                await asyncio.to_thread(WsLoadClient, port, "mtg_wrong")
             terminal.cancel()
             echo.cancel()
 

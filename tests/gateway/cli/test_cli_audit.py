@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from shell import Done
 
+from ea_bridge.host import Host
 from gateway.audit import head_of, note
 from gateway.audit.checkpoint import FILE, write_checkpoint
 from gateway.home.home import Home
@@ -218,7 +219,7 @@ def archived(run: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     config.write_text('[secrets]\nstore = "file"\n')
     now_ns = time.time_ns() + 3600 * 10**9
     with monkeypatch.context() as patch:
-        patch.setattr(time, "time_ns", lambda: now_ns)
+        patch.setattr(Host, "wall_ns", staticmethod(lambda: now_ns))
         done = run("audit", "archive", "30m", "--home", str(home), "--config", str(config))
     assert (done.code, done.err) == (0, "")
     (file,) = (home / "audit-archive").iterdir()
@@ -287,7 +288,7 @@ def test_what_is_there_is_not_written_over(
     file.parent.mkdir()
     file.write_text("mine")
     now_ns = time.time_ns() + 3600 * 10**9
-    monkeypatch.setattr(time, "time_ns", lambda: now_ns)
+    monkeypatch.setattr(Host, "wall_ns", staticmethod(lambda: now_ns))
     complaint = run("audit", "archive", "30m", "--home", str(home)).complaint
     assert (
         complaint

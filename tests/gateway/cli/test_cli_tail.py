@@ -177,7 +177,7 @@ def test_a_line_tells_the_same() -> None:
     """With names, for who reads it in a file; what is null says nothing."""
     told = line(event("orders", 7, {"op": "add", "order": ORDER}))
     head, _, rest = told.partition(" update ")
-    assert head.endswith(".123 orders 7")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.123 [+-]\d{4} orders 7", head)
     assert rest == (
         "op=add ticket=7001 symbol=EURUSD side=buy_limit volume=0.1 price=1.0912 state=placed "
         "tp=1.1 comment=bot"

@@ -91,6 +91,14 @@ def test_an_index_that_has_none_says_so(run: Run, asks: Callable[[str], None]) -
         assert "the index of pip has no mt-gateway" in run("update", "--check").complaint
 
 
+def test_without_pip_the_installer_is_named(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the installer for Windows has put a Python of its own."""
+    monkeypatch.setattr(update, "find_spec", lambda _: None)
+    told = run("update").out
+    assert "run the new installer" in told
+    assert "-m pip" not in told
+
+
 def test_offline_nobody_knows(run: Run, asks: Callable[[str], None]) -> None:
     """And the address, which may hold a secret, is not repeated."""
     with socket.socket() as closed:

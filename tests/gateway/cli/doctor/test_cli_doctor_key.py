@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,9 +57,11 @@ def passphrase(tmp_path: Path, words: str) -> str:
     return str(file)
 
 
-def test_a_passphrase_is_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_passphrase_is_not_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cheap_kib: int
+) -> None:
     """It is tried where a file has it, and wrong or right is told."""
-    place = home(tmp_path / "home", Passphrase(lambda new: WORDS))
+    place = home(tmp_path / "home", Passphrase(lambda new: WORDS, cheap_kib))
     found = look(place)
     assert (found.verdict, PASSPHRASE_FILE in (found.remedy or "")) == ("skipped", True)
     monkeypatch.setenv(PASSPHRASE_FILE, passphrase(tmp_path, WORDS))
@@ -73,10 +74,10 @@ def test_a_passphrase_is_not_asked_for(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_passphrase_from_a_pipe_is_left_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cheap_kib: int
 ) -> None:
     """It can be read once only, and whoever writes it may not be there yet."""
-    place = home(tmp_path / "home", Passphrase(lambda new: WORDS))
+    place = home(tmp_path / "home", Passphrase(lambda new: WORDS, cheap_kib))
     monkeypatch.setenv(PASSPHRASE_FILE, "/dev/null")
     assert look(place).verdict == "skipped"
 
@@ -171,7 +172,7 @@ def test_a_key_in_the_keyring(keyring: Fail, tmp_path: Path) -> None:
 def test_a_keyring_that_hangs_is_given_up(
     keyring: Fail, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Long before ten seconds."""
+    """While it hangs still."""
     assert key.WAIT_S <= 5
     place = home(tmp_path / "home", Keyring())
     release = threading.Event()
@@ -181,12 +182,10 @@ def test_a_keyring_that_hangs_is_given_up(
         release.wait()
 
     keyring(hang)
-    begun = time.monotonic()
     try:
         found = look(place)
     finally:
         release.set()
-    assert time.monotonic() - begun < 10
     assert "does not answer" in found.found
 
 

@@ -182,3 +182,25 @@ def test_where_no_command_compiles(house: Path, expert: Expert) -> None:
     assert install_ea.compile_command(look(portable, expert), "linux") is None
     (program / data_folder.EDITORS["mt5"]).unlink()
     assert install_ea.compile_command(look(one, expert), "linux") is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there no Wine is asked")
+@pytest.mark.parametrize(
+    ("said", "is_told"),
+    [("wine-8.0 (Debian 8.0~repack-4)", True), ("wine-10.0", False), ("a stranger", False)],
+)
+def test_an_old_wine_is_told_of(
+    run: Run, house: Path, monkeypatch: pytest.MonkeyPatch, said: str, is_told: bool
+) -> None:
+    """The EA is copied all the same; of a terminal that Wine does not run nothing is asked."""
+    program = house / "bin" / "wine"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho '{said}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    put_prefix(house / ".wine")
+    done = run("install-ea", "--wine-prefix", str(house / ".wine"))
+    assert done.code == 0
+    assert ("Wine 8.0 is too old: MetaTrader supports 10" in done.out) is is_told
+    other = put_program(house / "MT5", "mt5")
+    assert "too old" not in run("install-ea", "--terminal", str(other)).out

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import pytest
 from key_home import Run
 
-from gateway.cli.doctor import key as doctor_key
 from gateway.cli.secrets import KIT_PASSPHRASE_FILE
-from gateway.credentials import recovery_kit
-from gateway.credentials.key_store import passphrase
 from gateway.credentials.key_store.passphrase import NEW_PASSPHRASE_FILE, PASSPHRASE_FILE
 from gateway.home.home import Home
-
-CHEAP_KIB = 64
-
-
-@pytest.fixture(autouse=True)
-def _cheap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Argon2id of little memory in this process; its figures have tests of their own."""
-    assert doctor_key.Passphrase  # imported before it is replaced
-    cheap = partial(passphrase.Passphrase, memory_kib=CHEAP_KIB)
-    monkeypatch.setattr(passphrase, "Passphrase", cheap)
-    for name in ("make_kit", "open_kit"):
-        function = partial(getattr(recovery_kit, name), memory_kib=CHEAP_KIB)
-        monkeypatch.setattr(recovery_kit, name, function)
 
 
 @pytest.fixture
