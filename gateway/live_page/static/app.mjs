@@ -82,7 +82,7 @@ const out = el("button.quiet", { type: "button", onclick: () => gateway.signOut(
 const stage = el("main.stage");
 const page = el("div.page", { hidden: true },
   el("header", {},
-    el("div.who", {}, terminalName, kind, terminalWhat), status,
+    el("h1.sr", {}, "Live page"), el("div.who", {}, terminalName, kind, terminalWhat), status,
     el("div.sums", {}, el("span", {}, "Equity ", equity), el("span", {}, "Floating ", floating)),
     el("div.buttons", {}, theme, out)),
   el("nav", { ariaLabel: "Views" }, views.map(({ link }) => link)),

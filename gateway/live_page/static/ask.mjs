@@ -9,14 +9,20 @@ const LOOK_MS = 300;
 let answer = null;
 let looking = 0;
 
-dialog.addEventListener("close", () => {
-  clearInterval(looking);
-  answer?.(dialog.returnValue === "yes");
+/** Close the question that is asked, if one is, and give its answer. */
+function settle(yes) {
+  const settled = answer;
   answer = null;
-  dialog.returnValue = "";
-});
+  clearInterval(looking);
+  if (dialog.open) dialog.close();
+  settled?.(yes);
+}
+
+// Escape closes by itself. The event comes a task later: by then a person may be asked the next question,
+// which is open and must not get the answer of the one before
+dialog.addEventListener("close", () => dialog.open || settle(false));
 // a click beside the dialog is a way out; the focus goes back to where it was, by itself
-dialog.addEventListener("click", (event) => event.target === dialog && dialog.close("no"));
+dialog.addEventListener("click", (event) => event.target === dialog && settle(false));
 
 export const notes = el("div.notes", { role: "status", ariaLive: "polite" });
 
@@ -26,6 +32,7 @@ export const notes = el("div.notes", { role: "status", ariaLive: "polite" });
  */
 export function ask({ title, facts = [], yes, kind = "primary", warning = "" }) {
   if (dialog.open) return Promise.resolve(false);
+  settle(false);
   const changing = [];
   const list = facts.filter(Boolean).flatMap(([name, value]) => {
     const isFunction = typeof value === "function";
@@ -35,9 +42,9 @@ export function ask({ title, facts = [], yes, kind = "primary", warning = "" }) 
     return [el("dt", {}, name), shown];
   });
   looking = setInterval(() => changing.forEach((change) => change()), LOOK_MS);
-  const no = el("button", { type: "button", onclick: () => dialog.close("no") }, "Cancel");
+  const no = el("button", { type: "button", onclick: () => settle(false) }, "Cancel");
   const fields = () => [...dialog.querySelectorAll("input")];
-  const go = el(`button.${kind}`, { type: "button", onclick: () => fields().every((field) => field.reportValidity()) && dialog.close("yes") }, yes);
+  const go = el(`button.${kind}`, { type: "button", onclick: () => fields().every((field) => field.reportValidity()) && settle(true) }, yes);
   dialog.replaceChildren(
     el("h2", { id: "ask-title" }, title), el("dl", {}, list), warning ? el("p.warning", {}, warning) : "",
     el("div.actions", {}, no, go),

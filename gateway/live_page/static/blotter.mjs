@@ -9,7 +9,7 @@ const num = (name, text) => ({ name, kind: "num", text });
 
 function button(word, label, act, enabled) {
   return {
-    name: "", kind: "act",
+    name: "", spoken: word, kind: "act",
     fill: (cell, item) => cell.append(el("button.small", {
       type: "button", onclick: () => act(item()).catch((error) => tell(error.message, "bad")),
     }, word)),

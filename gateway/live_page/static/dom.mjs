@@ -81,7 +81,8 @@ export class Table {
   constructor(columns, { label, empty, keyOf, rowClass = () => "", max = 500 }) {
     this.columns = columns;
     this.max = max;
-    const heads = columns.map((c) => el("th", { scope: "col", className: c.kind ?? "" }, c.name));
+    const heads = columns.map((c) => el("th", { scope: "col", className: c.kind ?? "" },
+      c.name || el("span.sr", {}, c.spoken)));
     this.body = el("tbody");
     this.empty = el("p.empty", {}, empty);
     this.node = el("div.table", { tabIndex: 0, role: "region", ariaLabel: label },

@@ -1,7 +1,7 @@
 // Live: watch list, candles with what is open on them, and the order ticket.
 
 import { Chart } from "./chart.mjs";
-import { el, mark, Rows, say } from "./dom.mjs";
+import { el, icon, mark, Rows, say } from "./dom.mjs";
 import { lots, price, signed, stamp, words } from "./format.mjs";
 import { Ticket } from "./orders.mjs";
 import { positionsTable } from "./blotter.mjs";
@@ -33,8 +33,8 @@ export class Live {
     this.notice = el("p.notice");
     this.positions = positionsTable(model);
     this.facts = el("dl.facts");
-    const tools = [["Zoom in", "+", () => this.chart.zoom(1.3)], ["Zoom out", "−", () => this.chart.zoom(0.77)], ["Go to the newest bar", "⇥", () => this.chart.latest()]]
-      .map(([label, sign, act]) => el("button", { type: "button", ariaLabel: label, title: label, onclick: act }, sign));
+    const tools = [["Zoom in", "M12 5v14M5 12h14", () => this.chart.zoom(1.3)], ["Zoom out", "M5 12h14", () => this.chart.zoom(0.77)], ["Go to the newest bar", "M4 12h12m-5-5l5 5-5 5M20 5v14", () => this.chart.latest()]]
+      .map(([label, path, act]) => el("button", { type: "button", ariaLabel: label, title: label, onclick: act }, icon(path)));
     this.node = el("section.live", { ariaLabel: "Chart" },
       el("aside.card.watchlist", {}, el("h2", {}, "Watch list"), this.list),
       el("div.card.chart", {},

@@ -93,7 +93,7 @@ class Playground {
     this.about = el("p.muted");
     this.params = el("textarea", { rows: 7, spellcheck: false, ariaLabel: "Params, as JSON" });
     this.send = el("button.primary", { type: "button", onclick: () => this.#send() }, "Call");
-    this.answer = el("pre", { tabIndex: 0, ariaLabel: "Answer" });
+    this.answer = el("pre", { tabIndex: 0, role: "group", ariaLabel: "Answer" });
     const copies = Object.keys(COPIES).map((name) => el("button.small", { type: "button", onclick: () => this.#copy(name) }, name));
     this.node = el("div.card.playground", {}, el("h2", {}, "Playground"),
       el("div.form", {}, this.select, this.about, this.params, el("div.row", {}, this.send, el("span.muted", {}, "Copy as"), copies)), this.answer);
