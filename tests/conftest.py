@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from demo_process import Demo, running_demo
 from external_programs import REFUSE_SKIPS
+from hypothesis import HealthCheck, settings
 from node_packages import installed_modules
 
 MEMORY = Path("/dev/shm")  # noqa: S108  # only a folder of our own in it, by mkdtemp
@@ -22,17 +23,28 @@ MEMORY_BYTES = 2**31
 DEMO = pytest.StashKey[ExitStack]()
 DEMO_GROUP = "demo"
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
+ASKED_FOR = ("long", "windows", "containers")
+"""Marks of tests that an option of the same name runs."""
+LONGEST_GROUPS = ("postgresql", "e2e-console-faults", "demo", "console-flow", "e2e-manager-money")
+LONGEST_FILES = ("test_campaign.py", "test_simulated_days.py", "test_memory.py", "test_house.py")
+"""What takes longest begins first: at the end one worker would run it, and the others nothing."""
 IN_MEMORY = pytest.StashKey[Path | None]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--long``, ``--pictures`` and ``--sanitized``."""
+    """Add ``--long``, ``--windows``, ``--containers``, ``--pictures`` and ``--sanitized``."""
     parser.addoption("--pictures", metavar="FOLDER", help="keep pictures of the console's pages")
     parser.addoption(
         "--sanitized", action="store_true", help="run the compiled EAs under ASan and UBSan"
     )
     parser.addoption(
         "--long", action="store_true", help="run the long forms of soak and fuzz tests"
+    )
+    parser.addoption(
+        "--windows", action="store_true", help="run the installer and the suites under Wine"
+    )
+    parser.addoption(
+        "--containers", action="store_true", help="build the image and run it by Podman"
     )
 
 
@@ -44,6 +56,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Without byte code each program that the tests start would compile the whole gateway.
     """
+    # how long an example takes is the machine's matter, and under Wine twice
+    settings.register_profile(
+        "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("untimed")
     os.environ.pop(NO_BYTECODE, None)
     sys.dont_write_bytecode = False
     config.stash[IN_MEMORY] = None
@@ -72,13 +89,22 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked ``long``, unless it was asked for."""
-    if config.getoption("--long"):
-        return
-    left_out = [item for item in items if "long" in item.keywords]
+    """Leave out what is marked by a name of :data:`ASKED_FOR`, unless it was asked for."""
+    unasked = [name for name in ASKED_FOR if not config.getoption(f"--{name}")]
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    for item in items:
+        # not by its keywords: among them are the names of folders
+        is_unasked = any(item.get_closest_marker(name) for name in unasked)
+        (left_out if is_unasked else kept).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if "long" not in item.keywords]
+    items[:] = sorted(kept, key=is_short)
+
+
+def is_short(item: pytest.Item) -> bool:
+    """Whether a test is none of those that begin first."""
+    return group_of(item) not in LONGEST_GROUPS and item.path.name not in LONGEST_FILES
 
 
 def pytest_collection_finish() -> None:

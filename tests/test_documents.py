@@ -36,10 +36,12 @@ def test_the_glossary_has_each_word_once() -> None:
 def test_each_word_of_the_glossary_is_in_the_code() -> None:
     """As a name, or as a folder."""
     text = source()
+    words = set(re.findall(r"\w+", text))
     missing = [
         name
         for _, name in TERMS
-        if not (ROOT / name).exists()
+        if name not in words
+        and not (ROOT / name).exists()
         and not name.startswith("mt-gateway ")
         and re.search(rf"\b{re.escape(name)}\b", text) is None
     ]

@@ -218,6 +218,7 @@ class ScriptedConsole(Signer):
         self.sockets: set[web.WebSocketResponse] = set()
         self.answered = asyncio.Condition()
         self.beats = True
+        self.knows_lines = True
         self.port = 0
 
     @property
@@ -314,5 +315,6 @@ class ScriptedConsole(Signer):
     async def _beat(self, socket: web.WebSocketResponse) -> None:
         while self.beats:
             heartbeat = {"t": "hb", "seq": len(self.events), "time": self.now_s()}
+            heartbeat["line"] = self.knows_lines
             await socket.send_json(heartbeat)
             await asyncio.sleep(1)
