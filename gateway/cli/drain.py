@@ -23,8 +23,7 @@ from gateway.home import drain_file
 
 POLL_S = 0.05
 END_S = 30.0
-"""For the end of a gateway that has closed its door; it takes two seconds at most, but the machine
-may be busy."""
+"""For the end of a gateway that has closed its door: one that hangs is cut long before."""
 SLACK_MS = 5_000
 """How much longer the gateway drains if this command is killed: it takes the request back itself
 before that."""

@@ -20,8 +20,12 @@ from typing import Any, NoReturn
 from gateway.cli.output import CliError, known_failures
 from gateway.storage.reserve import full_text, is_full
 
-STOP_WITHIN_S = 1.9
-"""After SIGINT or SIGTERM; what has not ended by then is cut."""
+STOP_WITHIN_S = 8.0
+"""After SIGINT or SIGTERM; what has not ended by then hangs, and is cut.
+
+An end takes a fraction of a second. A busy machine makes it slow, which is no fault; containers
+are killed after ten seconds, and our systemd unit after fifteen.
+"""
 CUT_SHORT = 1
 """Exit code of a process that had to be cut."""
 

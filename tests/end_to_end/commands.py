@@ -7,22 +7,16 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from demo_process import clean_environment
+from demo_process import ENDS_WITHIN_S, clean_environment
 from warm_process import COMMAND, WarmProcess, run_warm
 
-STARTS_WITHIN_S = 10.0
-"""Three seconds are promised; this is for a machine that is busy with other tests."""
 HANGS_AFTER_S = 90.0
-ENDS_WITHIN_S = 2.0
-SLACK_S = 3.0
-"""For a busy machine."""
 
 
 @dataclass
@@ -32,17 +26,13 @@ class Command:
     process: subprocess.Popen[str]
     ready: dict[str, Any]
     log: Path
-    started_s: float
-    """How long it took until it was ready, without what others had the processors meanwhile."""
 
-    def end(self, number: int = signal.SIGTERM) -> float:
-        """Tell it to stop; return how long it took. It ends with exit code 0."""
-        begun = time.monotonic()
+    def end(self, number: int = signal.SIGTERM) -> None:
+        """Tell it to stop. It ends with exit code 0."""
         self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=ENDS_WITHIN_S + SLACK_S)
+        rest, _ = self.process.communicate(timeout=ENDS_WITHIN_S)
         assert rest == "", "stdout carries one line only"
         assert self.process.returncode == 0, self.log.read_text()
-        return time.monotonic() - begun
 
 
 @contextmanager
@@ -56,7 +46,6 @@ def running(
 
     The ``kind`` of process ``subprocess.Popen`` starts as a person's command does.
     """
-    begun = time.monotonic()
     with log.open("w") as stderr:
         process = kind(
             (*COMMAND, *arguments, "--json"),
@@ -71,22 +60,15 @@ def running(
         assert process.stdout is not None
         line = process.stdout.readline()
         gives_up.cancel()
-        took = time.monotonic() - begun - starved_s(process.pid)
         assert line, f"it did not start:\n{log.read_text()}"
-        yield Command(process, json.loads(line), log, took)
+        yield Command(process, json.loads(line), log)
         if process.poll() is None:
             process.terminate()
-            process.communicate(timeout=ENDS_WITHIN_S + SLACK_S)
+            process.communicate(timeout=ENDS_WITHIN_S)
     finally:
         gives_up.cancel()
         process.kill()
         process.communicate()
-
-
-def starved_s(pid: int) -> float:
-    """For how long a process could have run, but no processor was free; 0 if nobody says."""
-    file = Path("/proc") / str(pid) / "schedstat"
-    return int(file.read_text().split()[1]) / 1e9 if file.exists() else 0.0
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

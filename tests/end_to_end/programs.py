@@ -16,8 +16,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from commands import ENDS_WITHIN_S, SLACK_S
-from demo_process import clean_environment
+from demo_process import ENDS_WITHIN_S, clean_environment
 from warm_process import COMMAND, Running, start_warm
 
 WAIT_S = 60.0
@@ -51,7 +50,7 @@ class Program:
     async def end(self) -> None:
         """Tell it to stop; it ends with exit code 0."""
         self.process.send_signal(signal.SIGTERM)
-        code = await asyncio.wait_for(self.process.wait(), ENDS_WITHIN_S + SLACK_S)
+        code = await asyncio.wait_for(self.process.wait(), ENDS_WITHIN_S)
         await self._read_all()
         assert code == 0, self.log
 

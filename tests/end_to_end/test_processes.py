@@ -7,16 +7,14 @@ import asyncio
 import contextlib
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import websockets
-from commands import ENDS_WITHIN_S, SLACK_S, STARTS_WITHIN_S, Command, run, running
+from commands import Command, run, running
 from product import Refused, WsClient, open_http, open_ws
 
-Record = Callable[[str, object], None]
 READY = {
     *("event", "rpc", "ws", "bridge", "auth_token", "terminal", "home", "live_page"),
     *("console", "device", "console_email", "console_password", "manager", "account"),
@@ -49,15 +47,11 @@ def call(demo: Command, token: str) -> int:
 @pytest.mark.parametrize(
     ("platform", "number"), [("mt5", signal.SIGTERM), ("mt4", signal.SIGINT)], ids=["mt5", "mt4"]
 )
-async def test_a_demo_from_start_to_end(
-    tmp_path: Path, platform: str, number: int, record_testsuite_property: Record
-) -> None:
+async def test_a_demo_from_start_to_end(tmp_path: Path, platform: str, number: int) -> None:
     """One line when calls are answered and the terminal is linked; a signal ends it all, though
     connections are open and calls under way: they are told 1001, and nothing is left behind."""
     options = arguments(tmp_path, "--platform", platform)
     with running(tmp_path / "log.txt", *options, kind=subprocess.Popen) as demo:
-        record_testsuite_property(f"start of {platform}", f"{demo.started_s:.2f} s")
-        assert demo.started_s < STARTS_WITHIN_S
         ready = demo.ready
         assert set(ready) == READY
         for url in (ready["rpc"], ready["ws"], f"//{ready['bridge']}"):
@@ -71,9 +65,7 @@ async def test_a_demo_from_start_to_end(
             under_way = asyncio.Event()
             busy = asyncio.create_task(_call_until_the_end(listener, under_way))
             await under_way.wait()
-            ended_s = await asyncio.to_thread(demo.end, number)
-        record_testsuite_property(f"end of {platform}", f"{ended_s:.2f} s")
-        assert ended_s < ENDS_WITHIN_S + SLACK_S
+            await asyncio.to_thread(demo.end, number)
         assert (await listener.closed())[0] == 1001
         await busy
         await listener.close()
