@@ -24,6 +24,9 @@ OPEN = frozenset({"unknown", "pending"})
 ANSWERS_WITHIN_S = 60.0
 """A daemon at peace, on a machine that may be busy."""
 BATCH = 50
+LEAST_POLL_S, POLL_SHARE = 0.2, 0.1
+"""Between two looks at what is still unknown: a share of how long that has been waited for, so
+that the few that take minutes do not cost most of a run's requests."""
 LAST = ("symbol", "type", "volume")
 """What is compared of an order's last command."""
 
@@ -75,9 +78,10 @@ class TradedAccount:
             for id_ in [id_ for id_ in waiting if known[id_].outcome not in OPEN]:
                 intent = waiting.pop(id_)
                 intent.resolved_at_s = intent.resolved_at_s or now_s()
-            if now_s() > begun_s + PATIENCE_S:
+            waited_s = now_s() - begun_s
+            if waited_s > PATIENCE_S:
                 break
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(max(LEAST_POLL_S, waited_s * POLL_SHARE))
 
     async def heard(self, client: TerminalClient) -> Heard:
         """Return what the daemon says of every order."""
