@@ -255,7 +255,10 @@ async def test_a_row_keeps_the_focus_while_prices_come(stage: Stage, visitor: Vi
     )
     for volume in (0.2, 0.3):
         await client.call("place_order", symbol="EURUSD", side="buy", type="market", volume=volume)
-    await page.wait_for_function("window.changes > 4 && document.activeElement === window.focused")
+    # a function, since the page's policy lets nobody evaluate an expression
+    await page.wait_for_function(
+        "() => window.changes > 4 && document.activeElement === window.focused"
+    )
     dialog, stop = page.get_by_role("dialog"), f"{receipt['order']['avg_price'] + 0.1:.5f}"
     await page.get_by_role("button", name=f"Change stops of position {ticket}").click()
     await dialog.get_by_label("Stop loss").fill(stop)
