@@ -147,7 +147,7 @@ class Heard:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until something is heard that makes it true."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not condition():
                 self._something.clear()
                 await self._something.wait()

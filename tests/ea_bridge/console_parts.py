@@ -79,13 +79,13 @@ class ScriptedConsole:
 
     async def until_asked(self, *steps: str) -> None:
         """Wait until it was asked exactly that since the beginning."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while tuple(self.asked) != steps:
                 self._changed.clear()
                 await self._changed.wait()
 
     async def until_cancelled(self, times: int = 1) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while self.cancelled < times:
                 self._changed.clear()
                 await self._changed.wait()

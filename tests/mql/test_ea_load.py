@@ -54,7 +54,8 @@ async def test_a_trailed_position_is_read_when_the_price_moves_and_once_a_second
     async with LinkedEa(compile_ea(platform), config) as ea:
         for one in config["books"]["positions"]:
             await ea.ask(TRAIL_SET, TrailTerms(ticket=one["ticket"], distance=300))
-        before, began_s = await calls(ea), time.monotonic()
+        # before the first count and after the last: the EA had no more seconds than these
+        began_s, before = time.monotonic(), await calls(ea)
         looked = before.get("SymbolInfoTick", 0)
         after = await until_called(ea, "SymbolInfoTick", looked + PASSES)
         # of every started second one look at each position by the trails, one by the events

@@ -17,7 +17,7 @@ from ea_bridge.endpoint.conversation import DevicePin
 from ea_bridge.protocol import messages as m
 from ea_bridge.token import parse_token
 
-WITHIN_S = 10
+WITHIN_S = 60
 TID = parse_token(TOKEN)
 
 

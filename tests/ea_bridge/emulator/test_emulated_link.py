@@ -18,7 +18,7 @@ from ea_bridge.protocol import messages as m
 from ea_bridge.session import TerminalSession
 from ea_bridge.token import new_token
 
-WITHIN_S = 10
+WITHIN_S = 60
 
 
 class Emulated:

@@ -101,7 +101,7 @@ async def test_the_connection_ends_with_the_loop_that_was_left(gateway: Scripted
             await gateway.publish("orders")
             assert await listening
             gc.collect()
-            assert await asyncio.wait_for(gateway.left.get(), 5) is socket
+            assert await asyncio.wait_for(gateway.left.get(), 60) is socket
 
 
 async def test_the_same_of_the_async_client(gateway: ScriptedGateway) -> None:
@@ -118,4 +118,4 @@ async def test_the_same_of_the_async_client(gateway: ScriptedGateway) -> None:
         await gateway.publish("orders")
         assert await listening
         gc.collect()
-        await asyncio.wait_for(gateway.left.get(), 5)
+        await asyncio.wait_for(gateway.left.get(), 60)

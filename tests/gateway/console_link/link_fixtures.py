@@ -103,7 +103,7 @@ class House:
         return ""
 
 
-async def until(check: Callable[[], object], timeout_s: float = 8.0) -> None:
+async def until(check: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Wait for what no event tells."""
     async with asyncio.timeout(timeout_s):
         while not check():  # noqa: ASYNC110  # what is waited for tells nobody

@@ -102,7 +102,7 @@ async def test_a_person_approves(
         outcome.cancel()
         waiting = await again(uplink.enroller, token)
         console.extra["GET", REQUEST] = answers({"status": "approved"})
-        verdict = await asyncio.wait_for(uplink.enroller.outcome(waiting), 5)
+        verdict = await asyncio.wait_for(uplink.enroller.outcome(waiting), 60)
         assert isinstance(verdict, Admitted)
         assert uplink.status().pending == ()
     assert house.reason(token) == ""
@@ -131,7 +131,7 @@ async def test_an_event_makes_it_look_at_once(
         await asyncio.sleep(0.05)
         console.extra["GET", REQUEST] = answers({"status": "approved"})
         await console.push(console.event("device.approved", parse_token(token)))
-        assert isinstance(await asyncio.wait_for(outcome, 5), Admitted)
+        assert isinstance(await asyncio.wait_for(outcome, 60), Admitted)
 
 
 async def test_a_first_contact_opens_the_stream(

@@ -22,7 +22,7 @@ Fault = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 async def acknowledged(console: ScriptedConsole) -> dict[str, Any]:
     """Return the next acknowledgement."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while True:
             said = await console.said.get()
             if said["t"] == "ack":
@@ -100,7 +100,7 @@ async def test_leases_are_renewed(house: House, console: ScriptedConsole) -> Non
     token = console.create()
     async with house.running(pace=replace(FAST, renew_s=0.3, poll_s=60)):
         await until(lambda: house.reason(token) == "")
-        await asyncio.wait_for(console.synced_times(4), 5)
+        await asyncio.wait_for(console.synced_times(4), 60)
 
 
 async def test_a_gap_is_filled_before_trades_go_on(house: House, console: ScriptedConsole) -> None:
@@ -154,7 +154,7 @@ async def test_an_event_that_is_not_ours_ends_nothing(
         envelope = console.event("token.revoked", parse_token(token), **changes)
         console.events.pop()
         await console.push(envelope)
-        await asyncio.wait_for(console.synced_times(times + 1), 5)
+        await asyncio.wait_for(console.synced_times(times + 1), 60)
         assert house.reason(token) == ""
 
 

@@ -36,7 +36,7 @@ async def test_before_the_first_word_only_reads_are_served(
 
     console.fault = console.stream_fault = wait
     async with house.running():
-        await asyncio.wait_for(asked.wait(), 8)
+        await asyncio.wait_for(asked.wait(), 60)
         house.gate.recheck(caller, Tier.READ)
         with pytest.raises(Forbidden, match="only reading is allowed") as refused:
             house.gate.recheck(caller, Tier.REDUCE)

@@ -8,7 +8,6 @@ import socket
 
 import orjson
 import pytest
-from idle_clock import idle_clock
 from web_server_fixture import (
     Server,
     open_server,
@@ -132,10 +131,9 @@ async def test_stop_ends_everything_soon(caplog: pytest.LogCaptureFixture) -> No
             ws.send({"jsonrpc": "2.0", "id": 1, "method": "wait"})
             ws.send({"jsonrpc": "2.0", "id": 2, "method": "update"})
             assert (await ws.json())["id"] == 2
-            with idle_clock():
-                began_s = asyncio.get_running_loop().time()
-                await house.server.stop("update", 3000)
-                assert asyncio.get_running_loop().time() - began_s < 2
+            began_s = asyncio.get_running_loop().time()
+            await house.server.stop("update", 3000)
+            assert asyncio.get_running_loop().time() - began_s < 2
             farewell = await ws.json()
             assert farewell["method"] == "server_shutdown"
             assert farewell["params"] == {"reason": "update", "restart_in_ms": 3000}

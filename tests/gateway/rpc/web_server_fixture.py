@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+from idle_clock import idle_clock
 from small_catalogue import Doings, small_catalogue
 
 from ea_bridge.sockets import bind_loopback
@@ -186,7 +187,7 @@ def split_response(raw: bytes) -> tuple[int, dict[str, str], bytes]:
 async def open_server(
     *, limits: Limits | None = None, origins: Sequence[str] = (), failures_per_s: float = 1e6
 ) -> AsyncIterator[Server]:
-    """Run a server over the small catalogue on a free port."""
+    """Run a server over the small catalogue on a free port, by an :func:`idle_clock`."""
     gate, streams, doings = Gate(), Streams(), Doings()
     limits = limits or Limits()
     sockets = bind_loopback(0)
@@ -211,12 +212,13 @@ async def open_server(
         origins=origins,
         failures_per_s=failures_per_s,
     )
-    await server.start()
-    try:
-        yield Server(gate, streams, doings, server, gate.new(), limits)
-    finally:
-        doings.open.set()
-        await server.stop()
+    with idle_clock():
+        await server.start()
+        try:
+            yield Server(gate, streams, doings, server, gate.new(), limits)
+        finally:
+            doings.open.set()
+            await server.stop()
 
 
 class RawWs:

@@ -206,7 +206,7 @@ async def test_a_home_that_was_taken_away_keeps_nobody_waiting(tmp_path: Path) -
     home.write_text("no folder")
     for n in range(2):
         with pytest.raises(StoreError):
-            async with asyncio.timeout(10.0):
+            async with asyncio.timeout(60.0):
                 await ledger.write(insert(n))
     ledger.close()
 

@@ -404,6 +404,6 @@ async def turns(n: int = 30) -> None:
 
 async def until(condition: Callable[[], object]) -> None:
     """Let the loop run until something is so."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - what is waited for sets no event
             await asyncio.sleep(0)

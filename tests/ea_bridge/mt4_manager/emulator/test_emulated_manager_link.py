@@ -24,7 +24,7 @@ from ea_bridge.registry import TerminalRegistry
 from ea_bridge.server import BridgeServer
 from ea_bridge.token import parse_token
 
-WITHIN_S = 20
+WITHIN_S = 60
 CONNECT = mt4.ConnectParams(server=SERVER, login=LOGIN, password=PASSWORD)
 
 

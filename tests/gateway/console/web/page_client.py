@@ -201,7 +201,7 @@ async def mailed_path(console: Console, page: str) -> str:
 
     The console's own worker carries the mails; it tells nobody when it has.
     """
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             links = [link.removeprefix(console.url()) for link in _links(console)]
             for path in reversed(links):

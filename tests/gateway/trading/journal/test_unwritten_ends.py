@@ -137,7 +137,7 @@ async def test_an_end_is_written_by_and_by_if_nothing_else_is(
     await asyncio.sleep(0.1)
     assert kept.log._unwritten, "the disk still takes nothing"
     monkeypatch.undo()
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(60.0):
         while kept.log._unwritten:  # noqa: ASYNC110 - nobody tells when it is written
             await asyncio.sleep(0.001)
     assert [row["stage"] for row in kept.rows()] == ["done"]

@@ -40,7 +40,7 @@ async def test_a_timer_that_is_armed_again_fires_later_and_once() -> None:
     await asyncio.sleep(0.03)
     timer.arm()
     assert timer._timer is first
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await fired.wait()
     assert times[0] - begun >= 0.08
     await asyncio.sleep(0.06)
