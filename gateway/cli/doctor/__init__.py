@@ -59,8 +59,8 @@ def doctor(
 ) -> None:
     """Find what is wrong, and tell how to put it right. Exit code 1: there is a problem.
 
-    It looks at Python, home, ports, gateway, console, token, terminal and every switch of trading,
-    and repairs nothing by itself. The gateway need not run.
+    It looks at Python, Wine, home, ports, gateway, console, token, terminal and every switch of
+    trading, and repairs nothing by itself. The gateway need not run.
     """
     findings = list(_findings(_subject(url, auth_token, home), config))
     if as_json:
@@ -101,6 +101,7 @@ def _findings(subject: Subject, config_file: Path | None) -> Iterator[Finding]:
     yield machine.packages()
     yield machine.loopback()
     yield machine.system_clock()
+    yield machine.wine()
     configured, settings = folder.config(subject.home, config_file)
     yield configured
     stored = folder.examine(

@@ -1,4 +1,4 @@
-"""The machine: Python, packages, loopback addresses, clock, and who holds the ports."""
+"""The machine: Python, packages, addresses, clock, Wine, and who holds the ports."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from packaging.specifiers import SpecifierSet
 
 from ea_bridge.sockets import bind_address
 from gateway.cli.doctor.finding import Finding, ok, problem, skipped, warning
+from gateway.cli.wine import too_old, wine_version
 
 DISTRIBUTION = "mt-gateway"
 FIRST_YEAR = 2025
@@ -85,6 +86,17 @@ def system_clock(now_s: Callable[[], float] = time.time) -> Finding:
     if now.tm_year >= FIRST_YEAR:
         return ok("system_clock", found)
     return problem("system_clock", found, "set the clock, and have the network keep it right")
+
+
+def wine(version: str | None = None) -> Finding:
+    """The Wine that runs MetaTrader where this is no Windows, against what MetaTrader supports."""
+    version = version or wine_version()
+    if version is None:
+        return skipped("wine", "there is none on this machine")
+    complaint = too_old(version)
+    if complaint is None:
+        return ok("wine", f"Wine {version}")
+    return warning("wine", complaint, "install a newer one before MetaTrader trades in it")
 
 
 def _needed_python() -> str:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json  # not orjson: escapes keep the output ASCII, whatever the encoding of the screen
-import re
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,11 +14,8 @@ import typer
 from gateway.cli.install_ea.data_folder import DataFolder, chosen, found_terminals
 from gateway.cli.install_ea.installation import NAME, Installation, State, copy, look, shipped
 from gateway.cli.output import CliError
+from gateway.cli.wine import too_old, wine_version
 
-SUPPORTED_WINE = 10
-"""The oldest that MetaTrader does not call unsupported."""
-WINE_S = 10.0
-"""For its answer which one it is."""
 STATES: dict[State, str] = {
     "none": "no EA yet",
     "older": "EA {there}; {ours} is here",
@@ -78,8 +72,9 @@ def _install(folder: DataFolder, *, dry_run: bool, as_json: bool) -> None:
     for line in outcome(before, kept, is_dry=dry_run):
         _say(line)
     if folder.prefix is not None:
-        for line in old_wine(wine_version()):
-            _say(line)
+        complaint = too_old(wine_version())
+        if complaint is not None:
+            _say(f"  {complaint}.")
     if not dry_run:
         _say("")
         for line in steps(after):
@@ -229,28 +224,6 @@ def steps(installation: Installation) -> Iterator[str]:
     yield "An EA that was refused at its start is gone from the chart: drag it on again."
     yield "Then mt-gateway doctor tells whether all is on, with that token in"
     yield "MT_GATEWAY_TOKEN. If nothing comes, the terminal's tab Experts says why."
-
-
-def wine_version() -> str | None:
-    """Return the version of this machine's Wine, such as ``8.0``, if there is one."""
-    program = shutil.which("wine")
-    if program is None:
-        return None
-    command = (program, "--version")
-    try:
-        done = subprocess.run(  # noqa: S603  # the Wine that runs the terminal, too
-            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=WINE_S
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    told = re.match(rb"wine-(\d+(?:\.\d+)*)", done.stdout)
-    return told and told[1].decode()
-
-
-def old_wine(version: str | None) -> Iterator[str]:
-    """Yield lines where a version of Wine is one that MetaTrader calls unsupported."""
-    if version is not None and int(version.partition(".")[0]) < SUPPORTED_WINE:
-        yield f"  Wine {version} is too old: MetaTrader supports {SUPPORTED_WINE} and later alone."
 
 
 def compile_command(installation: Installation, system: str = sys.platform) -> str | None:

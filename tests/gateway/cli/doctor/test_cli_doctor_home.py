@@ -50,6 +50,28 @@ def test_a_clock_that_was_never_set() -> None:
     assert machine.system_clock().verdict == "ok"
 
 
+@pytest.mark.parametrize(
+    ("version", "verdict"), [("8.0", "warning"), ("9.22", "warning"), ("10.0", "ok"), ("11", "ok")]
+)
+def test_a_wine_that_metatrader_calls_unsupported(version: str, verdict: str) -> None:
+    """It is told of with its version; what MetaTrader supports is named."""
+    found = machine.wine(version)
+    assert (found.verdict, f"Wine {version}" in found.found) == (verdict, True)
+    assert ("MetaTrader supports 10 and later" in found.found) is (verdict == "warning")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a program of Windows asks its own Wine")
+def test_the_wine_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its program is asked; without one, and of one that says something else, nothing is known."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert machine.wine().verdict == "skipped"
+    program = tmp_path / "wine"
+    for said, verdict in (("wine-9.0 (Debian 9.0)", "warning"), ("a stranger", "skipped")):
+        program.write_text(f"#!/bin/sh\necho '{said}'\n")
+        program.chmod(0o755)
+        assert machine.wine().verdict == verdict
+
+
 # --- config and home -----------------------------------------------------------------------
 
 
