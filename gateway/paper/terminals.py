@@ -108,6 +108,7 @@ class GuardedTerminals:
             audit,
             self.streams.settled,
             on_point,
+            self.kill_switch.disconnects.found,
         )
         self.account_state = AccountState(self.reconcile.log, ledger, registry)
         self.contingent = ContingentService(

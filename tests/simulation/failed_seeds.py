@@ -169,4 +169,10 @@ FAILED_SEEDS = (
         "call ended in an internal error.",
         "Send no order to paper books that a failed write has closed",
     ),
+    FailedSeed(
+        "--seed 1455546802 --orders 500 --kills-every 110",
+        "Cancel on disconnect left an order of the lost program: its answer was lost, the broker "
+        "had rewritten its comment, and the number that it was found under was not noted.",
+        "Cancel on disconnect what was found after its answer was lost",
+    ),
 )

@@ -6,10 +6,10 @@ asked for. Nothing else disarms it, above all no new TCP connection by itself. `
 asking for it no more leave the orders alone.
 
 Which orders are a connection's: those that were placed on it. Their ids are noted before they are
-sent, so that one whose answer was lost is known by its tag, and their tickets when they are told,
-since brokers rewrite comments. Calls outlive their connection: what they place, and what they are
-told, counts until the last sweep has looked, and that waits for orders that are under way. What
-else they ask for counts until another connection has taken over.
+sent, so that one whose answer was lost is known by its tag, and their tickets when they are told
+or found, since brokers rewrite comments. Calls outlive their connection: what they place, and what
+they are told, counts until the last sweep has looked, and that waits for orders that are under
+way. What else they ask for counts until another connection has taken over.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from weakref import WeakKeyDictionary
 
 from ea_bridge import host
 from gateway.errors import Cancelled
-from gateway.trading.journal.intents import Account
-from gateway.trading.requests import OrderFilter
+from gateway.trading.journal.intents import Account, Intent
+from gateway.trading.requests import OrderFilter, tag
 
 from .armed import SESSION, Armed, ArmedBook, Firing, Key, LazyTimer
 
@@ -296,6 +296,19 @@ class Disconnects:
         if session is not None:
             _note(session.tickets, AccountTicket(account, ticket))
 
+    def found(self, intent: Intent) -> None:
+        """The order of a call, whose answer was lost, was found: it has tickets after all.
+
+        Its program may hear of them by an event, or from the journal when it repeats the call.
+        """
+        asked = intent.asked
+        name = tag(*asked.account, asked.client_order_id)
+        results = [send.result for send in intent.sends if send.result and send.is_exposing]
+        numbers = [one for result in results for one in (result.order, result.position) if one]
+        for session in self._placed_by(intent.terminal, name):
+            for number in numbers:
+                _note(session.tickets, AccountTicket(asked.account, number))
+
     def replaced(self, terminal: str, tag: str, by: str, ticket: AccountTicket | None) -> None:
         """An order takes the place of one that the gateway holds: it is of whoever placed that.
 
@@ -309,11 +322,10 @@ class Disconnects:
         since = self._since.get(terminal)
         if since is not None and tag in since:
             _note(since, by)
-        for session in self._sessions():
-            if session.terminal == terminal and tag in session.tags:
-                _note(session.tags, by)
-                if ticket is not None:
-                    _note(session.tickets, ticket)
+        for session in self._placed_by(terminal, tag):
+            _note(session.tags, by)
+            if ticket is not None:
+                _note(session.tickets, ticket)
 
     # --- the life of the gateway ----------------------------------------------------------------
 
@@ -340,6 +352,11 @@ class Disconnects:
     def _sessions(self) -> Collection[_Session]:
         firing = (session for _, session in self._firing.values())
         return {*self._of.values(), *self._lost.values(), *self._armed.values(), *firing}
+
+    def _placed_by(self, terminal: str, tag: str) -> list[_Session]:
+        """Return the sessions that have placed an order with that tag."""
+        there = self._sessions()
+        return [one for one in there if one.terminal == terminal and tag in one.tags]
 
     def _session(self, connection: ClientConnection) -> _Session | None:
         return self._of.get(connection) or self._lost.get(connection)

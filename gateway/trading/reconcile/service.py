@@ -41,6 +41,7 @@ from gateway.trading.state import Terminals
 from gateway.trading.terminal import unattended
 
 from ..journal.intents import ENDS, CommandRecord, Presumed, Stage
+from ..journal.log import OnIntent
 from ..terminal import GuardedTerminal
 from .matching import makes_order, match, share
 from .observed_order import ObservedOrder, descendants
@@ -394,6 +395,7 @@ class ReconcileService:
         terminals: makes the way to a terminal.
         audit: hears of every order.
         publish: tells those who listen to a terminal of an order whose end was found.
+        found: told of the same before they are.
         on_point: see :class:`~gateway.trading.journal.OrderLog`.
 
     """
@@ -406,11 +408,13 @@ class ReconcileService:
         audit: Audit,
         publish: Publish,
         on_point: Callable[[str], None] | None = None,
+        found: OnIntent = lambda _: None,
     ) -> None:
         self._registry = registry
         self._terminals = terminals
         self._reconcilers: dict[str, Reconciler] = {}
         self._publish = publish
+        self._found = found
         self._is_running = False
         self.log = OrderLog(
             ledger,
@@ -465,6 +469,7 @@ class ReconcileService:
         self._reconciler(intent.terminal).wake()
 
     def _tell(self, intent: Intent) -> None:
+        self._found(intent)
         if self._is_running:
             self._publish(intent.terminal, settled(intent))
 

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from connection_double import Line
 
-from ea_bridge.model import Order
+from ea_bridge.model import Order, TradeAction, TradeRequest, TradeResult, TradeRetcode
 from gateway.errors import Cancelled
-from gateway.trading.journal import Account
+from gateway.trading.journal import Account, Intent
+from gateway.trading.journal.intents import CallKey, CommandRecord, Stage
 from gateway.trading.kill_switch import disconnects as module
 from gateway.trading.kill_switch.armed import SESSION, Armed, Firing
 from gateway.trading.kill_switch.disconnects import REPLACED, AccountTicket, Disconnects
+from gateway.trading.requests import ReceiptContext, tag
 
 HERE, THERE = Account(77, "Demo"), Account(77, "Live")
 TERMINAL, TID = "main", "A1b2C3d4E5f6"
@@ -259,9 +261,9 @@ async def test_an_order_that_is_under_way_is_waited_for() -> None:
     program.disconnects.hello(new, TERMINAL, NAME)
     new.lose()
     firing = await program.fired()
-    for line, tag in ((new, "gBBBBBBBBB"), (old, "gAAAAAAAAA")):
+    for line, mark in ((new, "gBBBBBBBBB"), (old, "gAAAAAAAAA")):
         assert firing.may_grow()
-        program.disconnects.settled(line, tag)
+        program.disconnects.settled(line, mark)
     assert not firing.may_grow()
 
 
@@ -286,3 +288,35 @@ async def test_what_takes_the_place_of_a_held_order_is_its_programs(
     assert not chosen.matches(order(2, "gELSE55555"))
     assert not of_before.matches(order(1, "gLIMIT5555"))
     assert of_before.matches(order(3, "gBEFORE555"))
+
+
+def found(order_id: str, number: int, terminal: str = TERMINAL) -> Intent:
+    """Return a call for an order that the broker has under a number."""
+    request = TradeRequest(action=TradeAction.PENDING, symbol="EURUSD", volume=0.01)
+    result = TradeResult(retcode=TradeRetcode.DONE, order=number)
+    send = CommandRecord(command_id=1, request=request, context=ReceiptContext(), result=result)
+    return Intent(
+        asked=CallKey(HERE, order_id, "place_order", "{}"),
+        terminal=terminal,
+        created_ms=0,
+        updated_ms=0,
+        stage=Stage.DONE,
+        sends=[send],
+    )
+
+
+async def test_an_order_that_is_found_later_is_its_programs() -> None:
+    """Its answer was lost and its comment was rewritten: what is left is the number that it was
+    found under, of which its program may hear by an event alone. Others' are not its own."""
+    program = Program()
+    line = await program.connect()
+    program.disconnects.placing(line, TERMINAL, tag(*HERE, "mine"))
+    program.disconnects.settled(line, tag(*HERE, "mine"))
+    program.disconnects.found(found("mine", 1))
+    program.disconnects.found(found("another's", 2))
+    program.disconnects.found(found("mine", 3, terminal="other"))
+    line.lose()
+    chosen = (await program.fired()).chosen
+    assert set(chosen.tickets) == {1}
+    program.disconnects.found(found("mine", 4))  # while it is carried out
+    assert set(chosen.tickets) == {1, 4}
