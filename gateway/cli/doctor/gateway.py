@@ -21,9 +21,9 @@ from gateway.credentials.record import Record
 from gateway.errors import GatewayError, Unauthorized
 from gateway.schemas import AccountInfo, EaStatus, ServerInfo, TerminalInfo
 
-ANSWER_S = 6.0
-"""For one answer of the gateway, on a machine that is busy with something else."""
-ALL_S = 8.0
+ANSWER_S = 20.0
+"""For one answer of the gateway: it is alive on a machine however busy with something else."""
+ALL_S = 30.0
 """For all of them."""
 MAX_CLOCK_MS = 2000
 """Between the daemon's clock and ours, beyond what the question took."""
@@ -70,8 +70,7 @@ class GatewayAnswers:
 async def listen(url: str, token: str | None) -> GatewayAnswers:
     """Ask a gateway whether it lives and, with a well-formed token, how its terminal is."""
     base = parse_address(url).base
-    slow = problem("gateway", f"what answers at {base} is too slow", "restart it; see its log")
-    heard = GatewayAnswers(slow)
+    heard = GatewayAnswers(_too_slow(base))
     try:
         async with asyncio.timeout(ALL_S):
             heard = GatewayAnswers(*await _health(base))
@@ -112,6 +111,11 @@ async def _examined(client: GatewayClient, heard: GatewayAnswers) -> GatewayAnsw
     )
 
 
+def _too_slow(base: str) -> Finding:
+    look = "see what else keeps this machine busy, and the gateway's log; if it hangs, restart it"
+    return problem("gateway", f"what listens at {base} is too slow", look)
+
+
 async def _health(base: str) -> tuple[Finding, str | None]:
     """Return whether a gateway answers, and its version."""
     name, timeout = "gateway", aiohttp.ClientTimeout(total=ANSWER_S)
@@ -123,7 +127,9 @@ async def _health(base: str) -> tuple[Finding, str | None]:
             if healthy:
                 async with session.get(f"{base}/openrpc.json", allow_redirects=False) as answer:
                     version = str(orjson.loads(await answer.read())["info"]["version"])
-    except (aiohttp.ClientConnectorError, TimeoutError):
+    except TimeoutError:  # first: some errors of a connection are this one as well
+        return _too_slow(base), None
+    except aiohttp.ClientConnectorError:
         start = "start it: mt-gateway serve; or name the right one with --url"
         return problem(name, f"nobody answers at {base}", start), None
     except (aiohttp.ClientError, ValueError, KeyError, TypeError):

@@ -144,6 +144,18 @@ async def test_a_gateway_that_answers_too_slowly(monkeypatch: pytest.MonkeyPatch
     assert all(one.verdict == "skipped" for one in terminal.examine(heard))
 
 
+async def test_a_gateway_that_does_not_answer_is_not_called_absent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Somebody listens: to start another would help nobody."""
+    monkeypatch.setattr(gateway, "ANSWER_S", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        heard = await gateway.listen(f"http://127.0.0.1:{silent.getsockname()[1]}", None)
+    assert heard.health.verdict == "problem"
+    assert "is too slow" in heard.health.found
+    assert "busy" in (heard.health.remedy or "")
+
+
 def test_tokens_that_a_gateway_refuses(examine: Examine, run: Run, tmp_path: Path) -> None:
     """Mistyped, unknown, revoked: each is told apart, with its remedy; none is repeated."""
     with running_serve(tmp_path) as ready:
