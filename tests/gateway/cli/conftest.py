@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +32,17 @@ def cheap_kib(monkeypatch: pytest.MonkeyPatch) -> int:
     return CHEAP_KIB
 
 
+@contextmanager
+def own_signals() -> Iterator[None]:
+    """Give this process its handlers back: of a command that ends they would end the tests."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
 @pytest.fixture
 def run(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
@@ -43,10 +56,11 @@ def run(
     def command(*arguments: str) -> Done:
         monkeypatch.setattr(sys, "argv", ["mt-gateway", *arguments])
         code = 0
-        try:
-            main()
-        except SystemExit as leaving:
-            code = int(leaving.code or 0)
+        with own_signals():
+            try:
+                main()
+            except SystemExit as leaving:
+                code = int(leaving.code or 0)
         out, err = capfd.readouterr()
         return Done(code, out, err)
 
