@@ -95,11 +95,12 @@ def running_demo(
     *options: str,
     environment: Mapping[str, str] | None = None,
     kind: type[subprocess.Popen[Any]] = WarmProcess,
+    ended: int = ENDED,
 ) -> Iterator[Demo]:
     """Run a demo on free ports until the block is left; it must end as it should.
 
     Its log goes to ``log.txt`` beside the home. The ``kind`` of process ``subprocess.Popen``
-    starts as a person's command does.
+    starts as a person's command does; ``ended`` is its exit code.
     """
     log = home.with_name(f"{home.name}.log.txt")
     arguments = (
@@ -132,7 +133,7 @@ def running_demo(
             process.send_signal(signal.SIGTERM)
             rest, _ = process.communicate(timeout=ENDS_WITHIN_S)
             assert rest == "", "stdout carries one line only"
-            assert process.returncode == ENDED, log.read_text()
+            assert process.returncode == ended, log.read_text()
         finally:
             process.kill()
             process.communicate()

@@ -7,7 +7,16 @@ that it fails. Names are those of pytest without the parameters.
 from __future__ import annotations
 
 SYSTEMD = "Windows has no systemd, and no modes that say who may read its credential"
-FCNTL = "it locks files by fcntl, which Windows lacks, to share a Chromium or Node.js"
+BROWSER = "it drives a Chromium by Playwright, and Wine has neither"
+MODES = "Windows has no modes: an access control list keeps others out, and doctor looks at it"
+SIGNALS = "Windows sends no signals: SIGTERM ends a program at once, without an end of its own"
+NO_PIP = "the embeddable Python has no pip"
+NO_RUFF = "ruff, which formats what it writes, is not installed there"
+SYMLINKS = "Wine 8 says that it made a symbolic link, and makes none"
+PROC = "Wine shows the /proc of Linux, by which the program knows a Linux"
+OPEN = "Wine tells that everybody may look into its folders, of which doctor warns"
+END = "it is cut, but sees an end where Linux tells of a reset; whether it is Wine's is not known"
+PROACTOR = "asyncio's Proactor sends in a later turn, so its buffer is full sooner"
 NUMPY = "the pandas of today needs a numpy that calls what Wine 8 lacks"
 NO_PATH = "it starts a program with PYTHONPATH, which the embeddable Python does not read"
 
@@ -19,7 +28,6 @@ FAILS: dict[str, str] = {
     "tests/gateway/client/test_client_history.py::test_a_table_has_moments": NUMPY,
     "tests/gateway/client/test_client_left.py"
     "::test_a_program_that_breaks_ends_without_a_word": "asyncio's debug mode tells of slow steps",
-    "tests/gateway/client/test_typescript.py": FCNTL,
     "tests/gateway/credentials/key_store/test_key_systemd.py"
     "::test_a_damaged_credential_is_refused": SYSTEMD,
     "tests/gateway/credentials/key_store/test_key_systemd.py"
@@ -30,6 +38,52 @@ FAILS: dict[str, str] = {
     "::test_a_credential_that_is_the_old_key_is_no_new_one": SYSTEMD,
     "tests/gateway/credentials/test_secret_keys.py"
     "::test_a_home_moves_from_store_to_store": SYSTEMD,
+    "tests/gateway/cli/test_cli_bench.py"
+    "::test_what_a_process_has_computed_is_told_where_the_system_knows": PROC,
+    "tests/gateway/cli/test_cli_example.py"
+    "::test_a_home_without_a_keyring_works_with_the_example": OPEN,
+    "tests/gateway/cli/test_cli_history.py": NUMPY,
+    "tests/gateway/cli/test_cli_home_console.py"
+    "::test_a_broken_file_of_the_home_stops_every_command": SYMLINKS,
+    "tests/gateway/cli/test_cli_key_store.py"
+    "::test_the_store_of_the_configuration_is_used": SYSTEMD,
+    "tests/gateway/cli/test_cli_process.py::test_a_signal_before_the_loop_runs": SIGNALS,
+    "tests/gateway/cli/test_cli_process.py::test_what_does_not_end_is_cut": SIGNALS,
+    "tests/gateway/cli/test_cli_run.py::test_a_second_demo_without_a_home": SIGNALS,
+    "tests/gateway/cli/test_cli_run.py::test_a_signal_at_once_is_an_end_too": SIGNALS,
+    "tests/gateway/cli/test_cli_run.py::test_signals_end_a_demo": SIGNALS,
+    "tests/gateway/cli/test_cli_run.py::test_the_ready_line": MODES,
+    "tests/gateway/cli/test_cli_service.py::test_the_log_of_a_service": MODES,
+    "tests/gateway/cli/test_cli_service.py::test_the_words_of_a_unit": SYSTEMD,
+    "tests/gateway/cli/test_cli_shim.py::test_a_script_is_run_over_the_drop_in": NO_PATH,
+    "tests/gateway/cli/test_cli_shim.py::test_the_real_package_is_left_alone": NO_PIP,
+    "tests/gateway/cli/test_cli_shim.py"
+    "::test_the_wheel_is_the_distribution_that_programs_ask_for": NO_PATH,
+    "tests/gateway/cli/test_cli_stubs.py::test_keywords_of_python_get_an_underscore": NO_RUFF,
+    "tests/gateway/cli/test_cli_stubs.py::test_stale_files_go": NO_RUFF,
+    "tests/gateway/cli/test_cli_stubs.py::test_the_committed_files_are_up_to_date": NO_RUFF,
+    "tests/gateway/cli/test_cli_stubs.py::test_the_documentation_comes_along": NO_RUFF,
+    "tests/gateway/cli/test_cli_stubs.py"
+    "::test_what_has_another_meaning_in_the_client_is_left_out": NO_RUFF,
+    "tests/gateway/cli/test_cli_stubs.py"
+    "::test_what_reads_takes_what_it_needs_by_position": NO_RUFF,
+    "tests/gateway/cli/test_cli_stubs.py::test_what_trades_has_an_order_id": NO_RUFF,
+    "tests/gateway/cli/test_cli_stubs.py::test_what_trades_takes_its_params_by_name": NO_RUFF,
+    "tests/gateway/cli/test_cli_terminals.py"
+    "::test_serve_tells_who_links_and_leaves_and_status_who_is_there": MODES,
+    "tests/gateway/cli/test_cli_update.py::test_a_newer_version_is_told": NO_PIP,
+    "tests/gateway/cli/test_cli_update.py::test_an_index_that_has_none_says_so": NO_PIP,
+    "tests/gateway/cli/test_cli_update.py::test_offline_nobody_knows": NO_PIP,
+    "tests/gateway/cli/test_cli_update.py::test_the_newest_version_is_told": NO_PIP,
+    "tests/gateway/client/test_typescript.py": BROWSER,
+    "tests/gateway/console/mail/test_mail_transports.py::test_the_outbox": MODES,
+    "tests/gateway/console/web/test_pages_axe.py": BROWSER,
+    "tests/gateway/console/web/test_pages_chromium.py": BROWSER,
+    "tests/gateway/console/web/test_pages_passkeys.py": BROWSER,
+    "tests/gateway/rpc/websocket/test_ws_door.py"
+    "::test_a_revoked_client_that_does_not_read_is_cut_all_the_same": END,
+    "tests/gateway/rpc/websocket/test_ws_sender.py"
+    "::test_frames_of_one_turn_leave_in_one_write": PROACTOR,
 }
 """Run, and expected to fail."""
 

@@ -1,15 +1,19 @@
 """Wine: programs of Windows on Linux.
 
 Three things are Wine's: standard streams must be pipes, a locked file of SQLite costs a descriptor
-at each look, and a process that hangs is ended by ending all of them (``wineserver -k``).
+at each look, and a process that hangs is ended by ending all of them (``wineserver -k``). Some
+outlive even that: Wine's server gives its lock back and goes on with them, so that nobody finds it
+any more, and they hold their files and streams for ever. Those are killed one by one.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +83,7 @@ class Wine:
         cwd: Path | None = None,
         timeout: float = 180,
         is_last: bool = False,
+        progress: Callable[[], object] = lambda: None,
     ) -> Done:
         """Run a program of Windows to its end; one that hangs is ended, with all others here.
 
@@ -86,16 +91,19 @@ class Wine:
             words: the program and its arguments.
             env: more variables than those of all.
             cwd: the drive C if absent.
-            timeout: seconds until it counts as one that hangs.
+            timeout: seconds until it counts as one that hangs, if nothing goes on meanwhile.
             is_last: what outlives it, and keeps its streams, is not waited for but ended.
+            progress: what it returns changes as long as the program goes on.
 
         """
         process = self.start(*words, env=env, cwd=cwd)
-        last_moment = time.monotonic() + timeout
+        seen, last_moment = progress(), time.monotonic() + timeout
         while True:
             try:
                 said, complained = process.communicate(timeout=LOOK_S)
             except subprocess.TimeoutExpired:
+                if progress() != seen:
+                    seen, last_moment = progress(), time.monotonic() + timeout
                 if (is_last and process.poll() is not None) or time.monotonic() > last_moment:
                     self.end()
             else:
@@ -106,6 +114,18 @@ class Wine:
         # 1 if nothing did
         subprocess.run((needed("wineserver"), "-k"), env=self.environment(), check=False)
         self.wait()
+        for pid in self.left():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def left(self) -> Iterator[int]:
+        """Yield the processes of this Windows that run: they have its prefix from their start."""
+        mark = f"WINEPREFIX={self.prefix}".encode()
+        for process in Path("/proc").glob("[0-9]*"):
+            # it has ended, or is another user's
+            with suppress(OSError):
+                if mark in (process / "environ").read_bytes().split(b"\0"):
+                    yield int(process.name)
 
     def wait(self) -> None:
         """Wait until nothing runs here: an uninstaller goes on after its first process."""

@@ -246,7 +246,7 @@ def test_old_rows_move_to_a_file(run: Run, home: Path, monkeypatch: pytest.Monke
 
 def test_a_changed_archive_is_told(run: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = archived(run, home, monkeypatch)
-    file.write_text(file.read_text().replace("token_created", "token_revoked", 1))
+    file.write_bytes(file.read_bytes().replace(b"token_created", b"token_revoked", 1))
     done = run("audit", "verify", "--home", str(home), "--archive", str(file))
     assert done.code == 1
     assert "row 1, or its hash, is not as it was written" in done.out

@@ -100,7 +100,7 @@ def test_a_lock_that_is_left_hides_no_end(tmp_path: Path) -> None:
 def test_an_order_under_way_comes_to_its_end(run: Run, tmp_path: Path) -> None:
     """What takes too long lifts the drain; then the gateway stops behind the order's answer."""
     answers: list[dict[str, Any]] = []
-    with running_demo(tmp_path / "home", "--latency", "4000", kind=EndsByItself) as demo:
+    with running_demo(tmp_path / "home", "--latency", "4000", kind=EndsByItself, ended=0) as demo:
         order = {**BUY, "client_order_id": "first"}
         trader = threading.Thread(target=lambda: answers.append(ask(demo, "place_order", **order)))
         trader.start()

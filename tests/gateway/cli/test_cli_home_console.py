@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from demo_process import ENDS_WITHIN_S, clean_environment, running_demo, running_serve
+from demo_process import ENDED, ENDS_WITHIN_S, clean_environment, running_demo, running_serve
 from shell import Done
 from warm_process import COMMAND, WarmProcess
 
@@ -111,7 +111,7 @@ def test_a_file_that_is_named_counts_instead(home: Path, tmp_path: Path) -> None
     (home / "config.toml").write_text("[api]\nport = 1\n")
     file = tmp_path / "other.toml"
     file.write_text(ALONE)
-    assert serve("--home", home, "--config", file).code == 0
+    assert serve("--home", home, "--config", file).code == ENDED
 
 
 def test_a_demo_and_serve_do_not_share_a_home(run: Run, home: Path, tmp_path: Path) -> None:

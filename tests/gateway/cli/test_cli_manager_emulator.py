@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demo_process import ENDS_WITHIN_S, clean_environment
+from demo_process import ENDED, ENDS_WITHIN_S, clean_environment
 from shell import Done
 from warm_process import COMMAND, WarmProcess
 
@@ -47,7 +47,7 @@ def running(*arguments: str, **environment: str) -> Iterator[dict[str, Any]]:
         yield json.loads(line)
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=ENDS_WITHIN_S)
-        assert (process.returncode, err) == (0, "")
+        assert (process.returncode, err) == (ENDED, "")
     finally:
         process.kill()
         process.communicate()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demo_process import ENDS_WITHIN_S, clean_environment, running_demo
+from demo_process import ENDED, ENDS_WITHIN_S, clean_environment, running_demo
 from external_programs import needed
 from shell import Done
 from warm_process import COMMAND, WarmProcess
@@ -207,8 +207,8 @@ def test_serve_and_an_emulator(start: Start, run: Run, tmp_path: Path) -> None:
     done = run("status", "--home", home, "--auth-token", token)
     assert (done.code, "mt4-a: ready" in done.out) == (0, True), done
     assert not (Path(home) / "token").exists()
-    assert emulator.end(signal.SIGTERM) == (0, "", "")
-    assert daemon.end(signal.SIGTERM)[:2] == (0, "")
+    assert emulator.end(signal.SIGTERM) == (ENDED, "", "")
+    assert daemon.end(signal.SIGTERM)[:2] == (ENDED, "")
 
 
 def test_an_emulator_as_one_wants_it(start: Start, run: Run, tmp_path: Path) -> None:
@@ -221,15 +221,16 @@ def test_an_emulator_as_one_wants_it(start: Start, run: Run, tmp_path: Path) -> 
     ready = json.loads(serving.line())
     options = ("emulator", "--json", "--bridge", ready["bridge"], "--auth-token", token)
     wrong = start(*options, "--fault", "rain=1")
-    assert "'rain=1': write NAME=COUNT with one of " in wrong.end(signal.SIGCONT)[2]
+    _, complaint = wrong.popen.communicate(timeout=ENDS_WITHIN_S)
+    assert "'rain=1': write NAME=COUNT with one of " in complaint
     emulator = start(*options, "--netting", "--sessions", "real", "--fault", "lose_result=1")
     emulator.line()
     gateway = ("--url", ready["rpc"].removesuffix("/rpc"), "--auth-token", token)
     account = json.loads(run("call", "get_account_info", *gateway).out)
 
     assert account["margin_mode"] == "netting"
-    assert emulator.end(signal.SIGTERM) == (0, "", "")
-    assert serving.end(signal.SIGTERM)[:2] == (0, "")
+    assert emulator.end(signal.SIGTERM) == (ENDED, "", "")
+    assert serving.end(signal.SIGTERM)[:2] == (ENDED, "")
 
 
 def test_prices_of_ones_own(start: Start, run: Run, tmp_path: Path) -> None:
@@ -251,8 +252,8 @@ def test_prices_of_ones_own(start: Start, run: Run, tmp_path: Path) -> None:
     told = run("tail", "tick:EURUSD", "-n", "1", *gateway).out
 
     assert "bid=1.5 ask=1.5001" in told
-    assert emulator.end(signal.SIGTERM) == (0, "", "")
-    assert serving.end(signal.SIGTERM)[:2] == (0, "")
+    assert emulator.end(signal.SIGTERM) == (ENDED, "", "")
+    assert serving.end(signal.SIGTERM)[:2] == (ENDED, "")
 
 
 def test_a_broken_config_is_explained(run: Run, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         folder.mkdir(mode=0o700)
         monkeypatch.setenv(name, str(folder))
     monkeypatch.setenv("USERNAME", "trader & son")
+    monkeypatch.delenv("USERDOMAIN", raising=False)
 
 
 @pytest.fixture(name="called")

@@ -68,7 +68,10 @@ def test_no_prefix(run: Run, house: Path) -> None:
     assert (done.code, "drive_c" in done.complaint) == (2, True)
 
 
-@pytest.mark.parametrize("raw", [b"", b"\xff\xfe", b"\xff\xfeC", b"C:\\\x1b[2J", b"\0" * 9000])
+@pytest.mark.parametrize(
+    "raw",
+    [b"", b"\xff\xfe", b"\xff\xfeC", b"C:\\\x1b[2J", pytest.param(b"\0" * 9000, id="too long")],
+)
 def test_an_origin_that_is_none(tmp_path: Path, raw: bytes) -> None:
     """A terminal is found all the same; its program is not known."""
     path = put_data(tmp_path, HASH, "mt5")

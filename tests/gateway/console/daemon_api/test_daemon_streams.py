@@ -153,7 +153,7 @@ async def test_only_a_device_that_was_met_may_listen(console: Console, daemon: D
         ('{"t":"ack","seq":0,"at_ms":1}', 1008),
         ('{"t":"ack","seq":1,"at_ms":1.5}', 1008),
         (b"\x00", 1008),
-        ("x" * (MAX_BODY_BYTES + 1), 1009),
+        pytest.param("x" * (MAX_BODY_BYTES + 1), 1009, id="too long"),
     ],
 )
 async def test_bad_messages_end_the_stream(

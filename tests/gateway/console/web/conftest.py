@@ -5,13 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-from chromium import chromium
 from console_fixtures import person
 from page_client import PageClient, new_client
-from playwright.async_api import Browser, Page
 
 from gateway.config import ConsoleServer as ServerSettings
 from gateway.config import Secrets
@@ -20,6 +19,9 @@ from gateway.console.server import ConsoleServer
 from gateway.console.service import Console
 from gateway.console.settings import ConsoleSettings
 from gateway.console.user_info import UserInfo
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page
 
 
 @pytest.fixture
@@ -87,6 +89,9 @@ async def bob(server: ConsoleServer, http: aiohttp.ClientSession, console: Conso
 @pytest.fixture
 async def browser(chromium_cache: Path) -> AsyncIterator[Browser]:
     """A real browser."""
+    # not at the top: the other tests of the pages need no browser, and under Wine there is none
+    from chromium import chromium
+
     async with chromium(chromium_cache) as running:
         yield running
 
