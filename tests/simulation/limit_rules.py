@@ -4,7 +4,8 @@ them is refused for them.
 They are judged at a terminal of whose account nobody but the rules knows, so that all that counts
 has been asked for by bots that they hear. What a daemon counts lies between two figures that can
 be told from outside: an order counts from some moment after it was asked for first until some
-moment before its last answer. Neither rule is ever broken by what lies between.
+moment before its last answer. Neither rule is ever broken by what lies between. So do closes on a
+netting account, where an order the other way must not count on the position.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from gateway.trading.requests import TAG_LENGTH
 
 from .intents import Json
 
-NEW = "place_order"
+NEW, CLOSE = "place_order", "close_position"
 MINUTE_S = 60.0
 CLOCK_S = 1.0
 """By which clocks may differ about a minute."""
@@ -36,7 +37,7 @@ BUYS = frozenset(
 
 @dataclass(slots=True)
 class AskedOrder:
-    """A new order that a bot has asked for, once or more often."""
+    """A new order, or a close, that a bot has asked for, once or more often."""
 
     volume: float
     last_s: float = 0.0
@@ -98,6 +99,8 @@ class LimitRules:
         self._max_open = float(limits.max_open_lots or "inf")
         self._most = limits.max_orders_per_min
         self._asked: dict[str, AskedOrder] = {}
+        self._closes: dict[str, AskedOrder] = {}
+        """Those of a netting account, by their ids."""
         self._lots: dict[str, float] = {}
         """That were at risk when an order was asked for, by its id."""
         self._arrived: dict[str, Moment] = {}
@@ -110,27 +113,46 @@ class LimitRules:
 
     def asks(self, message: Json, now: Moment) -> None:
         """A bot is about to ask for something."""
-        if message["method"] != NEW or message["params"].get("validate_only"):
+        params = message["params"]
+        order = self._asked_order(message)
+        if order is None:
             return
-        id_, volume = message["params"]["client_order_id"], message["params"]["volume"]
-        order = self._asked.setdefault(id_, AskedOrder(volume))
         order.under_way += 1
         order.last_s, order.is_open = now.loop_s, True
-        self._firsts.setdefault(self._tag_of(id_), now)
-        self._lots[id_] = self._at_risk()
+        if message["method"] == NEW:
+            id_ = params["client_order_id"]
+            self._firsts.setdefault(self._tag_of(id_), now)
+            self._lots[id_] = self._at_risk()
+
+    def _asked_order(self, message: Json) -> AskedOrder | None:
+        """Return what is asked for, if it counts."""
+        method, params = message["method"], message["params"]
+        if method not in (NEW, CLOSE) or params.get("validate_only"):
+            return None
+        id_ = params["client_order_id"]
+        if method == NEW:
+            return self._asked.setdefault(id_, AskedOrder(params["volume"]))
+        if self._broker.terms.hedging:
+            return None
+        lots = params.get("volume") or self._held(params["ticket"])
+        return self._closes.setdefault(id_, AskedOrder(lots))
+
+    def _held(self, ticket: int) -> float:
+        positions = self._broker.positions()
+        return sum(one.volume for one in positions if ticket in (one.ticket, one.identifier))
 
     def answered(self, message: Json, answer: Json, asked_s: float, now_s: float) -> None:
         """A bot has its answer."""
-        if message["method"] != NEW or message["params"].get("validate_only"):
+        order = self._asked_order(message)
+        if order is None:
             return
-        id_ = message["params"]["client_order_id"]
-        order = self._asked[id_]
         data = (answer.get("error") or {}).get("data") or {}
         order.under_way -= 1
         order.last_s = now_s
         order.is_open = data.get("outcome") == "unknown"
         if data.get("name") == "risk_limit":
-            self._judge_refusal(id_, message["params"], data, asked_s)
+            params = message["params"]
+            self._judge_refusal(params["client_order_id"], params, data, asked_s)
 
     def _judge_refusal(self, id_: str, params: Json, data: Json, asked_s: float) -> None:
         rule = data["rule"]
@@ -160,7 +182,8 @@ class LimitRules:
     def _beside(self, id_: str, asked_s: float) -> float:
         """Return the lots that may have counted beside what was at risk when it was asked for."""
         since_s = asked_s - SETTLE_S
-        others = (one for other, one in self._asked.items() if other != id_)
+        others = [one for other, one in self._asked.items() if other != id_]
+        others += self._closes.values()
         return sum(one.volume for one in others if one.may_count(since_s))
 
     # --- what comes to the terminal --------------------------------------------------------------

@@ -16,8 +16,8 @@ from .limit_rules import LimitRules, Moment
 class Judged:
     """The rules of a token, at a terminal of their own."""
 
-    def __init__(self, **limits: Any) -> None:
-        broker = build_terminal(seed=1).handler.broker
+    def __init__(self, *, netting: bool = False, **limits: Any) -> None:
+        broker = build_terminal(seed=1, netting=netting).handler.broker
         self.accused: list[str] = []
         self.rules = LimitRules(TradeLimits(**limits), broker, str.upper, self.accused.append)
         self._ids = iter(range(1, 100))
@@ -25,6 +25,11 @@ class Judged:
     def ask(self, id_: str, at_s: float = 0.0, lots: float = 0.1) -> None:
         """Have a bot ask for an order."""
         self.rules.asks(_message(id_, lots), _moment(at_s))
+
+    def ask_for_close(self, id_: str, lots: float) -> None:
+        """Have a bot ask for a close."""
+        params = {"client_order_id": id_, "ticket": 1, "volume": lots}
+        self.rules.asks({"method": "close_position", "params": params}, _moment(0.0))
 
     def refuse(self, id_: str, rule: str, at_s: float = 0.0, lots: float = 0.1) -> None:
         """Have it refused."""
@@ -105,3 +110,14 @@ def test_a_refusal_with_a_cause_is_right():
     judged.ask("c", 0.0)
     judged.refuse("c", "max_orders_per_minute")
     assert judged.accused == []
+
+
+@pytest.mark.parametrize(("netting", "accused"), [(True, 0), (False, 1)])
+def test_a_close_under_way_may_be_a_cause(netting: bool, accused: int):
+    """On a netting account, where the order may have counted on what is closed."""
+    there = Judged(netting=netting, max_open_lots="100").rules._at_risk()
+    judged = Judged(netting=netting, max_open_lots=f"{there + 0.15:.2f}")
+    judged.ask_for_close("a", lots=0.1)
+    judged.ask("b")
+    judged.refuse("b", "max_open_lots")
+    assert len(judged.accused) == accused

@@ -17,7 +17,7 @@ from gateway.trading.terminal import GuardedTerminal
 from gateway.trading.trade_sessions import SessionTables
 
 from ..limits import TradingLimits
-from .context import OrderEffect, RiskContext, StaleFacts, tickets
+from .context import Exposure, OrderEffect, RiskContext, StaleFacts, tickets
 from .counters import PAST_MS, AccountCounters, CounterBook, End, RateEntry, Reservation, SentOrder
 from .facts import AccountFacts, FactSources, Flights, HeldOrderList, learn
 from .rules import Plan, Plans
@@ -215,9 +215,13 @@ class RiskChecker:
         # also for changes: the bucket is about what the broker is sent, not about risk
         if limits.orders_per_second is not None:
             counters.rate.consume(float(limits.orders_per_second), limits.order_burst or 1)
+        added = context.exposure
+        if context.is_netting_close:
+            closing = _closing(context.order, added)
+            counters.reservations.hold(closing)
+            return OrderAdmission(counters, context.order, closing)
         if context.kind is not OrderEffect.OPEN:
             return OrderAdmission(counters, context.order)
-        added = context.exposure
         reservation = Reservation(
             client_order_id=options.client_order_id,
             symbol=added.symbol,
@@ -230,6 +234,20 @@ class RiskChecker:
         return OrderAdmission(
             counters, context.order, reservation, counters.rate.count(context.stamp)
         )
+
+
+def _closing(order: PreparedOrder, taken: Exposure) -> Reservation:
+    """Return what counts of the close of a netting position, until that is gone from the lists."""
+    named = (order.request.position, order.closes)
+    return Reservation(
+        client_order_id=order.options.client_order_id,
+        symbol=taken.symbol,
+        volume=taken.volume,
+        buys=taken.buys,
+        waits=False,
+        tickets=frozenset(ticket for ticket in named if ticket),
+        closes=True,
+    )
 
 
 def _beside(

@@ -62,6 +62,8 @@ class Exposure:
     buys: bool
     waits: bool = False
     is_open: bool = False
+    closes: bool = False
+    """It may take from a position of a netting account, and never makes one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +147,12 @@ class RiskContext:
         """Whether a symbol has one position at most, which opposite orders reduce."""
         hello = self.terminal.hello
         return hello is not None and hello.mode in ("netting", "exchange")
+
+    @property
+    def is_netting_close(self) -> bool:
+        """Whether it closes a position that orders the other way may count on."""
+        is_close = self.kind is OrderEffect.REDUCE and self.request.action == TradeAction.DEAL
+        return is_close and self.is_netting
 
     @property
     def margin(self) -> Decimal:
@@ -257,7 +265,7 @@ class RiskContext:
     def positions(self, exposures: Iterable[Exposure]) -> Decimal:
         """Return how many positions there may be."""
         if self.is_netting:
-            return Decimal(len({exposure.symbol for exposure in exposures}))
+            return Decimal(len({one.symbol for one in exposures if not one.closes}))
         return Decimal(len(list(exposures)))
 
 
@@ -280,7 +288,13 @@ def _order(order: Order) -> Exposure:
 
 
 def _reserved(reservation: Reservation) -> Exposure:
-    return Exposure(reservation.symbol, reservation.volume, reservation.buys, reservation.waits)
+    return Exposure(
+        reservation.symbol,
+        reservation.volume,
+        reservation.buys,
+        reservation.waits,
+        closes=reservation.closes,
+    )
 
 
 def _sum(exposures: Iterable[Exposure]) -> Decimal:

@@ -15,6 +15,9 @@ counts
   after its result, and other terminals of the account a moment later;
 * when its outcome is unknown, until the journal has found it out.
 
+On a netting account a close counts as well, as long as its position is listed: who counts on that
+position for an order the other way would be beyond the limit once it is closed.
+
 Checking and reserving happen without an ``await`` between them.
 """
 
@@ -281,6 +284,8 @@ class Reservation:
     """Terminals whose lists have shown what came of it, so that they tell all from then on."""
     is_closed: bool = False
     """Its position was closed since, or a part of it: the lists need not show it."""
+    closes: bool = False
+    """It closes the position that ``tickets`` names, on a netting account."""
 
 
 class Reservations:
@@ -337,14 +342,15 @@ class Reservations:
         if reservation.end is not None:
             return
         # a ticket of 0 is none, and would be "listed" with any other
-        reservation.tickets = frozenset(ticket for ticket in tickets if ticket)
+        if not reservation.closes:
+            reservation.tickets = frozenset(ticket for ticket in tickets if ticket)
         reservation.ended_s = self._monotonic_s()
         self._close(reservation, how)
 
     def closed(self, ticket: int) -> None:
         """Tell that a position was closed, or a part of it: the lists need not show it."""
         for reservation in self._held:
-            if ticket in reservation.tickets:
+            if ticket in reservation.tickets and not reservation.closes:
                 reservation.is_closed = True
 
     def _close(self, reservation: Reservation, how: End) -> None:
@@ -379,6 +385,9 @@ class Reservations:
             # the reconciler has found it out: from now on the lists tell
             if reservation.end == "unknown" and not self._is_unknown(reservation):
                 self._close(reservation, "gone")
+            # nothing of that position is counted on: it is gone, or its order counts by itself
+            if reservation.closes and not reservation.tickets & listed:
+                continue
             if reservation.end in (None, "unknown"):
                 surely.append(reservation)
             elif reservation.ended > asked:
@@ -394,7 +403,7 @@ class Reservations:
         return reservation.client_order_id in self._unresolved(reservation.symbol)
 
     def _is_shown(self, reservation: Reservation, listed: frozenset[int], terminal: str) -> bool:
-        if reservation.tickets & listed:
+        if not reservation.closes and reservation.tickets & listed:
             reservation.listed_by.add(terminal)
         return terminal in reservation.listed_by or self._has_settled(reservation)
 

@@ -20,6 +20,9 @@ LIMITED = "limited"
 """The name of their terminal."""
 SYMBOLS = ("EURUSD", "GBPUSD", "USDJPY")
 LOTS = (0.01, 0.01, 0.02, 0.02, 0.03, 0.05, 0.06)
+REVERSAL_SHARE = 0.2
+"""Of the times that something is open: it is closed, and turned round at the same time, by as much
+as it can while it is open."""
 THINKS_S = 0.5
 
 
@@ -44,10 +47,27 @@ async def trade(world: World, terminal: TradedTerminal, name: str, dice: Random)
     """Trade until there are orders enough, within the limits and beyond them."""
     holdings = BelievedHoldings()
     bot, begin = new_bot(terminal, name, dice, holdings=holdings), world.run.begin_at(terminal)
+    most = float(world.records[LIMITED].limits.max_open_lots or LOTS[-1])
     goes_on = True
     while goes_on:
-        goes_on = await bot.carry_out(_draw(holdings, dice), begin) is not None
+        wanted = _draw_both(holdings, most, dice)
+        ends = await asyncio.gather(*(bot.carry_out(one, begin) for one in wanted))
+        goes_on = None not in ends
         await asyncio.sleep(dice.expovariate(1 / THINKS_S))
+
+
+def _draw_both(holdings: BelievedHoldings, most: float, dice: Random) -> list[BotRequest]:
+    if not holdings.positions or dice.random() >= REVERSAL_SHARE:
+        return [_draw(holdings, dice)]
+    held = dice.choice(holdings.positions)
+    way_out = BotRequest("close_position", {"ticket": held.ticket})
+    other: Json = {
+        "symbol": held.symbol,
+        "volume": round(most + held.lots, 2),
+        "magic": dice.choice(MAGICS),
+        "side": "sell" if held.side == "buy" else "buy",
+    }
+    return [way_out, BotRequest("place_order", other)]
 
 
 def _draw(holdings: BelievedHoldings, dice: Random) -> BotRequest:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from market_of_one import WORTH, GrowingAccount
 from msgspec.structs import replace
-from scripted_answers import ACCOUNT
+from scripted_answers import ACCOUNT, DONE
 from scripted_terminal import CATALOGUE, Scene
 
+from ea_bridge.commands import Command
+from ea_bridge.errors import CommandFailed
+from ea_bridge.model import TradeRequest, TradeResult
+from ea_bridge.model.struct import Struct
 from gateway.errors import LimitExceeded, RiskLimit
 from gateway.trading.limits import TradingLimits
 from gateway.trading.risk.counters import SETTLE_S, Reservation
@@ -222,3 +229,84 @@ async def test_an_order_under_way_the_other_way_makes_no_room(netting: Scene) ->
     netting.state.risk.counters(netting.guarded).reservations.hold(sale)
     (error,) = await account.rush(TradingLimits(max_open_lots=Decimal("1.0")), 1, **BUY)
     assert error.data["rule"] == "max_open_lots"
+
+
+SALE = {"symbol": "EURUSD", "side": "sell", "volume": 2.0}
+ONE_LOT = TradingLimits(max_open_lots=Decimal("1.0"))
+
+
+@dataclass(frozen=True)
+class HeldTrade:
+    """A trade at the terminal, which has not begun with it."""
+
+    came: asyncio.Event
+    goes_on: asyncio.Event
+
+
+def hold_up(
+    scene: Scene, answer: Callable[[TradeRequest], TradeResult | CommandFailed]
+) -> HeldTrade:
+    """Hold the next trade up at the terminal, which then answers so."""
+    held = HeldTrade(asyncio.Event(), asyncio.Event())
+    ask = scene.script.request
+
+    async def request(command: Command[Any, Any], params: Struct, **rest: Any) -> Any:
+        if command.op == "order_send":
+            scene.script.request = ask  # type: ignore[method-assign]  # the next one goes on
+            held.came.set()
+            await held.goes_on.wait()
+            scene.script.answers["order_send"] = answer
+        return await ask(command, params, **rest)
+
+    scene.script.request = request  # type: ignore[method-assign]  # the way is longer
+    return held
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+async def test_no_order_counts_on_a_position_that_a_close_is_under_way_for(
+    netting: Scene, is_closed: bool
+) -> None:
+    """A sale of two lots turns a lot round, and is beyond the limit once that is closed."""
+    account = GrowingAccount(netting)
+    assert not await account.rush(ONE_LOT, 1, **{**BUY, "volume": 1.0})
+    (position,) = account.positions
+
+    def close(request: TradeRequest) -> TradeResult | CommandFailed:
+        if not is_closed:
+            return CommandFailed("order_send", 4756, 10006)
+        account.positions.clear()
+        return replace(DONE, order=2000, position=position.ticket, volume=request.volume)
+
+    trade = netting.script.answers["order_send"]
+    held = hold_up(netting, close)
+    closing = asyncio.create_task(
+        CATALOGUE["close_position"].answer(netting.call(), {"ticket": position.ticket})
+    )
+    await held.came.wait()
+    (error,) = await account.rush(ONE_LOT, 1, **SALE)
+    assert (error.data["rule"], error.data["value"]) == ("max_open_lots", 2.0)
+    # what comes of it is known: a lot may be sold again once it is closed, or two if it is not
+    held.goes_on.set()
+    await asyncio.wait([closing])
+    assert (closing.exception() is None) is is_closed
+    netting.script.answers["order_send"] = trade
+    order = {**SALE, "volume": 1.0} if is_closed else SALE
+    assert not await account.rush(ONE_LOT, 1, **order)
+
+
+async def test_a_close_that_lists_do_not_show_yet_counts(netting: Scene) -> None:
+    """Some terminals list a position a moment longer than there is one."""
+    account = GrowingAccount(netting)
+    assert not await account.rush(ONE_LOT, 1, **{**BUY, "volume": 1.0})
+    (position,) = account.positions
+    answer = replace(DONE, order=2000, position=position.ticket, volume=1.0)
+    trade = netting.script.answers["order_send"]
+    netting.script.answers["order_send"] = answer
+    await CATALOGUE["close_position"].answer(netting.call(), {"ticket": position.ticket})
+    netting.script.answers["order_send"] = trade
+    (error,) = await account.rush(ONE_LOT, 1, **SALE)
+    assert error.data["rule"] == "max_open_lots"
+    clock = netting.state.risk.counters(netting.guarded).reservations
+    now_s = clock._monotonic_s()
+    clock._monotonic_s = lambda: now_s + SETTLE_S
+    assert not await account.rush(ONE_LOT, 1, **SALE), "after that the list is the truth"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace as replace_record
 from decimal import Decimal
-from itertools import product
+from itertools import permutations, product
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pytest
 from hypothesis import assume, given
@@ -50,10 +50,22 @@ def context(*, mode: str = "hedging", **more: Any) -> RiskContext:
     )
 
 
-def reserved(volume: str = "1", *, buys: bool = True) -> Reservation:
+def reserved(volume: str = "1", *, buys: bool = True, closes: bool = False) -> Reservation:
     return Reservation(
-        client_order_id="b", symbol="EURUSD", volume=Decimal(volume), buys=buys, waits=False
+        client_order_id="b",
+        symbol="EURUSD",
+        volume=Decimal(volume),
+        buys=buys,
+        waits=False,
+        closes=closes,
     )
+
+
+def with_order(kind: OrderType, volume: float) -> PreparedOrder:
+    request = TradeRequest(
+        action=int(TradeAction.DEAL), symbol="EURUSD", type=int(kind), volume=volume
+    )
+    return PreparedOrder(request=request, options=OPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +170,77 @@ def test_what_passes_is_within_the_limit_or_adds_nothing_whatever_is_filled(
         ]
         before = netting.lots([*listed, *filled])
         assert netting.lots([*listed, *filled, netting.exposure]) <= max(before, most)
+
+
+class UnderWay(NamedTuple):
+    """An order that may be carried out, or a close of the position that was there at first."""
+
+    lots: Decimal
+    buys: bool
+    closes: bool = False
+
+    def carry_out(self, net: Decimal) -> Decimal:
+        """Return what the position is afterwards: a close takes from it, and never turns it."""
+        signed = self.lots if self.buys else -self.lots
+        is_refused = self.closes and (net * signed >= 0 or abs(net) < self.lots)
+        return net if is_refused else net + signed
+
+
+@given(
+    held=st.integers(-30, 30).filter(bool).map(lambda count: Decimal(count) / 10),
+    waiting=st.tuples(LOTS, LOTS),
+    others=st.lists(st.builds(UnderWay, LOTS, st.booleans()), max_size=2),
+    close=LOTS,
+    order=st.builds(UnderWay, LOTS, st.booleans()),
+    most=LOTS,
+)
+def test_what_passes_beside_a_close_is_within_the_limit_in_every_order_of_fills(
+    held: Decimal,
+    waiting: tuple[Decimal, Decimal],
+    others: list[UnderWay],
+    close: Decimal,
+    order: UnderWay,
+    most: Decimal,
+) -> None:
+    """The close may come first, last, or to nothing, and so may each of the others."""
+    closing = UnderWay(min(close, abs(held)), held < 0, closes=True)
+    position = replace(POSITION, symbol="EURUSD", type=int(held < 0), volume=float(abs(held)))
+    pending = [
+        replace(ORDER, symbol="EURUSD", type=int(kind), volume_current=float(lots))
+        for kind, lots in zip((OrderType.BUY_LIMIT, OrderType.SELL_LIMIT), waiting, strict=True)
+    ]
+    beside = [
+        reserved(f"{one.lots}", buys=one.buys, closes=one.closes) for one in (closing, *others)
+    ]
+    kind = OrderType.BUY if order.buys else OrderType.SELL
+    asked = with_order(kind, float(order.lots))
+    netting = context(
+        mode="netting", positions=[position], orders=pending, surely=beside, order=asked
+    )
+    # the least limit that it is within, and one at which it may add nothing
+    tightest = netting.measured(netting.lots, Decimal(1000))
+    limits = {tightest, min(most, tightest)}
+    passed = [limit for limit in limits if netting.measured(netting.lots, limit) <= limit]
+    assert tightest in passed
+
+    def lots(net: Decimal) -> Decimal:
+        return max(net + waiting[0], waiting[1] - net)
+
+    under_way = (closing, *others)
+    for count in range(len(under_way) + 1):
+        for first in permutations(under_way, count):
+            net = held
+            for one in first:
+                net = one.carry_out(net)
+            assert lots(order.carry_out(net)) <= max(lots(net), min(passed))
+
+
+def test_a_close_under_way_makes_no_other_position() -> None:
+    """What it closes is in the list, or is no position any more."""
+    gbp = replace(POSITION, symbol="GBPUSD")
+    elsewhere = replace_record(reserved(buys=False, closes=True), symbol="USDJPY")
+    beside = context(mode="netting", positions=[gbp], surely=[elsewhere])
+    assert beside.measured(beside.positions, Decimal(2)) == 2
 
 
 def test_an_order_that_may_be_counted_twice_settles_nothing() -> None:
