@@ -88,6 +88,16 @@ class TradingLimits:
         )
         return any(count is not None for count in counts)
 
+    @property
+    def judges_prices(self) -> bool:
+        """Whether an order is measured by the market's price: the last one has to be known."""
+        return (
+            self.check_margin
+            or self.collar_bps is not None
+            or self.max_notional is not None
+            or self.risk_pct is not None
+        )
+
 
 _NAMES = tuple(field.name for field in fields(TradingLimits))
 

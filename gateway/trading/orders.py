@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -86,7 +87,12 @@ async def place(
         return await state.contingent.place(terminal, state, order, options)
     with options.before_sending():
         prepared = await prepare(terminal, state, order, options)
-    return await carry_out(terminal, state, prepared)
+    try:
+        return await carry_out(terminal, state, prepared)
+    except BaseException:
+        # the symbol may be another by now than when it was asked for: the next order asks again
+        state.symbols.forget(prepared.request.symbol)
+        raise
 
 
 async def check(
@@ -125,10 +131,45 @@ async def prepare(
     """
     check_platform(terminal, order.type, order.lifetime, order.magic)
     check_complete(order)
+    if _needs_no_price(terminal, order, options):
+        info = state.symbols.fresh(terminal, order.symbol)
+        if info is not None:
+            # what would be refused by what is kept is asked for: the grid may be another by now
+            with suppress(InvalidVolume):
+                return _prepared(terminal, state, order, options, info)
     if order.position:  # it names the broker's own symbol: another one would close nothing
         info = await terminal.symbol(order.symbol)
     else:
         info = await state.symbols.find(terminal, order.symbol)
+    return _prepared(terminal, state, order, options, info)
+
+
+def _needs_no_price(
+    terminal: GuardedTerminal, order: OrderRequest, options: ExecutionOptions
+) -> bool:
+    """Whether nothing of an order is measured by the market's price, or wants it.
+
+    An order at market without stops, of whom no limit looks at prices, goes to the terminal
+    without a question before it. MetaTrader 4 wants the price in each request; on paper, and in
+    a check, everything is looked at as it is now. Nothing is awaited from here to the rules of
+    risk, so that these are the limits by which they judge.
+    """
+    return (
+        order.type in AT_MARKET
+        and not (order.price or order.sl or order.tp or order.position)
+        and not (options.validate_only or options.normalize)
+        and not (terminal.is_paper or terminal.is_mt4)
+        and not terminal.limits().judges_prices
+    )
+
+
+def _prepared(
+    terminal: GuardedTerminal,
+    state: TradingState,
+    order: OrderRequest,
+    options: ExecutionOptions,
+    info: SymbolInfo,
+) -> PreparedOrder:
     grid = PriceGrid(info, options.normalize)
     request = _request(terminal, order, options, grid)
     # the caller's own choice is sent as it is, and never tried again with another mode

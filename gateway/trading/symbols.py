@@ -1,10 +1,15 @@
-"""Names of symbols: from the caller's to the broker's own.
+"""Names of symbols: from the caller's to the broker's own; and what was just learnt of a symbol.
 
 Brokers give the same instrument their own names: ``EURUSD``, ``EURUSD.r``, ``mEURUSD``. A caller
 may name it plainly; the answer says what was taken for it. The broker's own name comes first,
 always; then the same letters in another case; then the broker's affixes, which are learned from
 the pairs of currencies in its list (``EURUSD.r`` shows that ``.r`` is one). What fits twice is
 refused with the candidates: nobody guesses with somebody's money.
+
+What the terminal has just said of a symbol is kept for a moment, so that one order after the other
+costs no question each. It ends with the link, which is another one after a login elsewhere, a new
+start of the EA or a lost connection; with the first refusal of an order for the symbol; when it is
+taken out of Market Watch; and after :data:`CONTRACT_S`.
 """
 
 from __future__ import annotations
@@ -14,7 +19,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ea_bridge import commands, host
-from ea_bridge.model import SymbolInfo
+from ea_bridge.model import SymbolExecution, SymbolInfo, SymbolTradeMode
+from ea_bridge.session import SessionState
 from gateway.errors import AmbiguousSymbol, GatewayError, SymbolNotFound
 
 from .terminal import GuardedTerminal
@@ -23,6 +29,13 @@ MAX_LEARNED = 1024
 """Names that are remembered; brokers list up to tens of thousands, bots use a few."""
 LEARNED_S = 900.0
 """For how long: the broker may come to list the very name."""
+CONTRACT_S = 5.0
+"""For how long the contract of a symbol is believed. No terminal tells that it has changed, and
+brokers change steps, levels and modes at rollover or before news: a few orders at most meet the
+broker's refusal instead of ours."""
+ALIVE_S = 2.0
+"""Silence of a link, two heartbeats long, after which the terminal is asked first: that question
+tells that it does not answer, while an order would be left with an unknown outcome."""
 MAX_CANDIDATES = 20
 MAX_AFFIX = 8
 _CURRENCY = (
@@ -35,12 +48,26 @@ _Key = tuple[int, str, str]
 """An account's login and server, and what a caller says."""
 
 
+_OWN_PRICE = frozenset({SymbolExecution.MARKET, SymbolExecution.EXCHANGE})
+"""The broker takes its own price for an order at market, whatever the request says."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Contract:
+    """What a terminal said of a symbol, on which link, and when it was asked for."""
+
+    info: SymbolInfo
+    session: str
+    asked_s: float
+
+
 @dataclass
 class SymbolNames:
     """Names of one terminal's symbols, as its callers say them."""
 
     monotonic_s: Callable[[], float] = host.monotonic_s
     _learned: dict[_Key, tuple[str, float]] = field(default_factory=dict)
+    _contracts: dict[str, _Contract] = field(default_factory=dict)
 
     async def find(self, terminal: GuardedTerminal, name: str) -> SymbolInfo:
         """Return the symbol that a name stands for, selected in Market Watch.
@@ -54,12 +81,36 @@ class SymbolNames:
         learned = self._known(key)
         if learned is not None:
             try:
-                return await terminal.symbol(learned)
+                return await self._ask(terminal, learned)
             except SymbolNotFound:
                 self._learned.pop(key, None)  # the broker has renamed it
         info = await self._search(terminal, name)
         self._learn(key, info.name)
         return info
+
+    def fresh(self, terminal: GuardedTerminal, name: str) -> SymbolInfo | None:
+        """Return what the terminal has just said of a symbol, if a plain order at market may go by
+        that; ``None``: ask.
+
+        Its prices may be old, so it is for orders whose price is the broker's own. All the rest
+        of it (volumes, filling, trade mode) the terminal or the broker checks again.
+        """
+        learned = self._known(_key(terminal, name))
+        contract = None if learned is None else self._contracts.get(learned)
+        if contract is None or self.monotonic_s() >= contract.asked_s + CONTRACT_S:
+            return None
+        session, info = terminal.session, contract.info
+        if session is None or session.id != contract.session:
+            return None
+        if session.state is not SessionState.READY or session.silence_s > ALIVE_S:
+            return None
+        # a symbol that is not open to all is looked at with each order
+        is_plain = info.trade_mode == SymbolTradeMode.FULL and info.trade_exemode in _OWN_PRICE
+        return info if info.select and is_plain else None
+
+    def forget(self, listed: str) -> None:
+        """Ask the terminal with the next order: what it said of a symbol may be no longer true."""
+        self._contracts.pop(listed, None)
 
     async def name(self, terminal: GuardedTerminal, name: str) -> str:
         """Return the broker's name of what a caller calls ``name``.
@@ -124,7 +175,7 @@ class SymbolNames:
 
     async def _search(self, terminal: GuardedTerminal, name: str) -> SymbolInfo:
         try:
-            return await terminal.symbol(name)
+            return await self._ask(terminal, name)
         except SymbolNotFound:
             # the whole list only now: it is long, and mostly the name is right
             listed = await terminal.request(commands.SYMBOLS_GET, commands.SymbolsParams())
@@ -133,7 +184,18 @@ class SymbolNames:
                 raise
         if len(found) > 1:
             raise AmbiguousSymbol(symbol=name, candidates=found[:MAX_CANDIDATES])
-        return await terminal.symbol(found[0])
+        return await self._ask(terminal, found[0])
+
+    async def _ask(self, terminal: GuardedTerminal, listed: str) -> SymbolInfo:
+        """Ask the terminal for a symbol, and keep what it says."""
+        session, asked_s = terminal.session, self.monotonic_s()
+        self.forget(listed)  # also where the answer does not come
+        info = await terminal.symbol(listed)
+        if session is not None and info.name == listed:
+            if len(self._contracts) >= MAX_LEARNED:
+                self._contracts.clear()
+            self._contracts[listed] = _Contract(info, session.id, asked_s)
+        return info
 
 
 def _key(terminal: GuardedTerminal, name: str) -> _Key:

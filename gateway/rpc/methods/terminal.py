@@ -182,5 +182,8 @@ async def symbol_select(
     """
     terminal = call.terminal
     symbol = await call.state.symbols.name(terminal, symbol)
-    done = await terminal.select(symbol, enable=enable)
+    try:
+        done = await terminal.select(symbol, enable=enable)
+    finally:
+        call.state.symbols.forget(symbol)
     return {"symbol": done.symbol, "select": done.select}

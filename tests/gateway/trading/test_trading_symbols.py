@@ -15,7 +15,7 @@ from ea_bridge.errors import CommandFailed, CommandTimeout
 from ea_bridge.model import OrderFilling, SymbolName, TradeSession
 from gateway.errors import AmbiguousSymbol, GatewayError, SymbolNotFound, Timeout
 from gateway.trading.filling import FillingMemory
-from gateway.trading.symbols import affixes, candidates
+from gateway.trading.symbols import CONTRACT_S, affixes, candidates
 
 BUY: dict[str, Any] = {"side": "buy", "volume": 0.1}
 
@@ -99,11 +99,12 @@ async def test_a_name_that_the_broker_has_given_up(scene: Scene) -> None:
     broker(scene, "EURUSD.r")
     await scene.ask("place_order", symbol="EURUSD", **BUY)
     broker(scene, "EURUSD.m")
+    names = scene.state.symbols
+    now_s = names.monotonic_s()
+    names.monotonic_s = lambda: now_s + CONTRACT_S
     receipt = await scene.ask("place_order", symbol="EURUSD", **BUY)
     assert receipt["order"]["symbol"] == "EURUSD.m"
     broker(scene, "EURUSD", "EURUSD.m")
-    names = scene.state.symbols
-    now_s = names.monotonic_s()
     names.monotonic_s = lambda: now_s + 1000
     receipt = await scene.ask("place_order", symbol="EURUSD", **BUY)
     assert receipt["order"]["symbol"] == "EURUSD"

@@ -81,6 +81,7 @@ class Desk:
             require=lambda tier: None,
             name="mt5-a",
             hello=None,
+            session=None,
             symbol=self._symbol,
         )
         self.ear = Ear()
