@@ -23,7 +23,6 @@ order that is days old by then, as after a weekend, the reconciler makes the lon
 OPEN = frozenset({"unknown", "pending"})
 ANSWERS_WITHIN_S = 60.0
 """A daemon at peace, on a machine that may be busy."""
-BATCH = 50
 LEAST_POLL_S, POLL_SHARE = 0.2, 0.1
 """Between two looks at what is still unknown: a share of how long that has been waited for, so
 that the few that take minutes do not cost most of a run's requests."""
@@ -90,13 +89,11 @@ class TradedAccount:
     async def known(self, client: TerminalClient, ids: Iterable[str]) -> dict[str, Known]:
         """Ask what became of some orders."""
         params = [{"client_order_id": id_} for id_ in ids]
-        found: dict[str, Known] = {}
-        for start in range(0, len(params), BATCH):
-            batch = params[start : start + BATCH]
-            answers = await client.ask_all("get_order", batch, ANSWERS_WITHIN_S)
-            for one, answer in zip(batch, answers, strict=True):
-                found[one["client_order_id"]] = known_of(answer)
-        return found
+        answers = await client.ask_all("get_order", params, ANSWERS_WITHIN_S)
+        return {
+            one["client_order_id"]: known_of(answer)
+            for one, answer in zip(params, answers, strict=True)
+        }
 
 
 def known_of(response: Json) -> Known:

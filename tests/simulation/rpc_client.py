@@ -19,6 +19,9 @@ REQUEST = (
     b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
 )
 
+BATCH = 50
+"""Requests of one batch: half of what a daemon takes."""
+
 
 class Asking(NamedTuple):
     """What was so when a message was sent."""
@@ -63,11 +66,13 @@ class RpcClient(ABC):
         return answer
 
     async def ask_all(self, method: str, params: Sequence[Json], timeout_s: float) -> list[Json]:
-        """Return the responses to a batch, in the order of the requests."""
+        """Return the responses to requests of one kind, in their order; they go in batches."""
         requests = [self._request(method, one) for one in params]
-        answers = await self._send(requests, timeout_s)
-        assert isinstance(answers, list), f"nothing was to go wrong here: {answers}"
-        by_id = {one["id"]: one for one in answers}
+        by_id: dict[int, Json] = {}
+        for start in range(0, len(requests), BATCH):
+            answers = await self._send(requests[start : start + BATCH], timeout_s)
+            assert isinstance(answers, list), f"nothing was to go wrong here: {answers}"
+            by_id |= {one["id"]: one for one in answers}
         return [by_id[one["id"]] for one in requests]
 
     def _request(self, method: str, params: Json) -> Json:

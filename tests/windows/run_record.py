@@ -15,6 +15,8 @@ import pytest
 
 HUNG = "hung"
 """How a test or a file ended that has begun and not ended: nothing came back from it."""
+WHOLE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+"""What pytest ends with where every test has had its turn."""
 
 
 @dataclass
@@ -81,9 +83,10 @@ class Recorder:
         if report.when == "teardown":
             self.write("passed", report.nodeid)
 
-    def pytest_sessionfinish(self) -> None:
-        """Tell that nothing follows."""
-        self.write("whole", "")
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Tell that nothing follows, unless pytest itself failed or was stopped."""
+        if exitstatus in WHOLE:
+            self.write("whole", "")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

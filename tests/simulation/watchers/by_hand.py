@@ -7,7 +7,7 @@ import itertools
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..accounts import ANSWERS_WITHIN_S, BATCH, PATIENCE_S
+from ..accounts import ANSWERS_WITHIN_S, PATIENCE_S
 from ..bots import now_s
 from ..by_hand_rules import HandRules, faults_of_settled
 from ..intents import Intent, Json
@@ -108,12 +108,10 @@ class HandWatcher(Watcher):
 
     async def _ask(self) -> None:
         client, ids = self.world.terminals[BY_HAND].client, [one.id for one in self._settled()]
-        for start in range(0, len(ids), BATCH):
-            batch = ids[start : start + BATCH]
-            params = [{"client_order_id": one} for one in batch]
-            answers = await client.ask_all("get_order", params, ANSWERS_WITHIN_S)
-            for id_, answer in zip(batch, answers, strict=True):
-                self._records[id_] = answer["result"]
+        params = [{"client_order_id": one} for one in ids]
+        answers = await client.ask_all("get_order", params, ANSWERS_WITHIN_S)
+        for id_, answer in zip(ids, answers, strict=True):
+            self._records[id_] = answer["result"]
 
     def at_end(self) -> None:
         """Judge what was settled; leave the rest to who judges all other orders."""

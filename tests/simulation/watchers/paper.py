@@ -11,7 +11,7 @@ from gateway.accounts.book import AccountBook
 from gateway.home.home import Home
 from gateway.storage.store import StoreError
 
-from ..accounts import ANSWERS_WITHIN_S, BATCH
+from ..accounts import ANSWERS_WITHIN_S
 from ..intents import Intent, Json
 from ..lives import CONFIG
 from ..paper_judge import OPEN, PaperTruth, faults_on_paper, is_on_paper
@@ -103,12 +103,10 @@ class PaperWatcher(Watcher):
 
     async def _ask(self, ids: list[str]) -> None:
         client = self.world.terminals[ON_PAPER].client
-        for start in range(0, len(ids), BATCH):
-            batch = ids[start : start + BATCH]
-            params = [{"client_order_id": one} for one in batch]
-            answers = await client.ask_all("get_order", params, ANSWERS_WITHIN_S)
-            for id_, answer in zip(batch, answers, strict=True):
-                self._records[id_] = answer.get("result")
+        params = [{"client_order_id": one} for one in ids]
+        answers = await client.ask_all("get_order", params, ANSWERS_WITHIN_S)
+        for id_, answer in zip(ids, answers, strict=True):
+            self._records[id_] = answer.get("result")
 
     def at_end(self) -> None:
         """Judge what was on paper; leave the rest to who judges all that is at the market."""
