@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from socket import socket
 from typing import Protocol, cast
 
@@ -87,7 +87,11 @@ class LinkContext:
     """Fit no token: the handshake with an unknown one is led with them."""
     session_ids: Iterator[int]
     command_ids: Iterator[int]
+    hello_numbers: Iterator[int]
+    """Numbers the connections in the order in which they said hello."""
     on_denied: Callable[[str, str], None]
+    welcomed: dict[str, BridgeLink] = field(default_factory=dict)
+    """The connection of each terminal that is live."""
 
     def is_manager(self, terminal: str) -> bool:
         """Whether a token is for a manager peer."""
@@ -117,6 +121,8 @@ class BridgeLink(asyncio.BufferedProtocol):
         """Whose token that is; the token's own id where nobody knows."""
         self.session: PeerSession | None = None
         self._context = context
+        self._number = 0
+        """Of its hello, among those of all connections."""
         self._limiter = limiter
         self._connection = Connection(DAEMON)
         self._transport: asyncio.Transport
@@ -186,6 +192,8 @@ class BridgeLink(asyncio.BufferedProtocol):
         self._pacer.flush()  # what came before the end still counts
         if self.session is not None:
             self.session.end("the link was lost")
+        if self._context.welcomed.get(self.terminal) is self:
+            del self._context.welcomed[self.terminal]
         if self._enrollment is not None:
             self._enrollment.end()
         for timer in (self._deadline, self._cut_off):
@@ -318,6 +326,7 @@ class BridgeLink(asyncio.BufferedProtocol):
 
     def _greet(self, hello: Hello) -> None:
         self._hello = hello
+        self._number = next(self._context.hello_numbers)
         self.tid = hello.tid
         if negotiate(hello.proto) is None:
             self.deny("proto", f"this daemon does not speak the versions {hello.proto}")
@@ -377,8 +386,19 @@ class BridgeLink(asyncio.BufferedProtocol):
             self.deny("unknown", UNKNOWN)  # the token was replaced: the proof is of the old one
         elif (self._hello.role == "manager") != self._context.is_manager(verdict.terminal):
             self.deny("proto", OTHER_ROLE)
+        elif self._is_outrun(verdict.terminal):
+            self.deny("busy", "a later connection of this terminal is live")
         else:
             self._welcome(self._hello, verdict)
+
+    def _is_outrun(self, terminal: str) -> bool:
+        """Whether a connection that said hello later is live.
+
+        The EA has given this one up, whose bytes were held up on their way. Let in, it would
+        have the live one told that it is replaced, and the EA stay away for minutes.
+        """
+        live = self._context.welcomed.get(terminal)
+        return live is not None and live._number > self._number
 
     def _welcome(self, hello: Hello, admitted: Admitted) -> None:
         context = self._context
@@ -397,6 +417,7 @@ class BridgeLink(asyncio.BufferedProtocol):
         self.write(self._connection.send(welcome))
         self.terminal = admitted.terminal
         self.session = self._begin(welcome.session, hello, admitted)
+        context.welcomed[self.terminal] = self
         # a proved peer is never the one that makes room
         self._limiter.keep(self)
         if isinstance(self.session, TerminalSession):

@@ -122,6 +122,7 @@ class BridgeServer:
             session_ids=itertools.count(1),
             # an EA answers an id that it knows with the stored result, so no restart repeats one
             command_ids=itertools.count(max(self._now_ms() * 1000, self._first_command_id)),
+            hello_numbers=itertools.count(1),
             on_denied=self._on_denied,
         )
         listeners = sockets.listen(self.port)

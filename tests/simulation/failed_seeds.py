@@ -175,4 +175,10 @@ FAILED_SEEDS = (
         "had rewritten its comment, and the number that it was found under was not noted.",
         "Cancel on disconnect what was found after its answer was lost",
     ),
+    FailedSeed(
+        "--seed 4100055 --orders 2000 --kills-every 110",
+        "A terminal stayed away for minutes: a connection that its EA had given up, whose proof "
+        "came late, had replaced the next one.",
+        "Let no connection that was given up replace the next one",
+    ),
 )

@@ -11,6 +11,7 @@ from ea_bridge import commands
 from ea_bridge.errors import NotSent, OutcomeUnknown
 from ea_bridge.model import TradeRequest
 from ea_bridge.protocol import messages as m
+from ea_bridge.protocol.handshake import answer_challenge
 from ea_bridge.server import BridgeServer
 from ea_bridge.server.link import MAX_TICKS, TickTurns
 from ea_bridge.token import parse_token
@@ -18,6 +19,17 @@ from ea_bridge.token import parse_token
 EURUSD = commands.SymbolParams(symbol="EURUSD")
 WATCH = commands.WatchParams(symbol="EURUSD", ticks=True)
 BUY = TradeRequest(action=1, symbol="EURUSD", volume=0.1)
+
+
+async def test_a_connection_that_was_given_up_replaces_none(bridge):
+    """Its proof was held up on the way, and the EA has dialled again."""
+    late, hello = await bridge.dial(), make_hello()
+    late.say(hello)
+    challenge = await late.hear(m.Challenge)
+    _, session = await bridge.join()
+    late.say(answer_challenge(TOKEN, hello, challenge))
+    assert (await late.hear(m.Denied)).code == "busy"
+    assert bridge.registry.get("demo") is session
 
 
 async def test_the_newest_link_wins(bridge):
