@@ -10,7 +10,7 @@ from pydantic import Field
 
 from ea_bridge.model import OrderFilling, OrderTime, OrderType
 from gateway import schemas as shapes
-from gateway.errors import InvalidParams, OrderUnresolved
+from gateway.errors import InvalidParams
 from gateway.rpc.catalogue import Call, ParamGroup
 from gateway.trading.requests import (
     DEFAULT_DEVIATION,
@@ -143,7 +143,7 @@ def options_of(
 @contextmanager
 def noted_placing(call: Call, how: ExecutionOptions) -> Iterator[None]:
     """Note whose order this is, before it is sent: its connection may be lost meanwhile. It is
-    under way while the context lasts, and longer where its answer was lost.
+    under way while the context lasts.
 
     A call that repeats an earlier one is answered by the journal, and does not come here.
     """
@@ -156,14 +156,10 @@ def noted_placing(call: Call, how: ExecutionOptions) -> Iterator[None]:
     disconnects = call.safeguards.disconnects
     with how.before_sending():
         disconnects.placing(call.listener, terminal.name, mark)
-    note_end = disconnects.settled
     try:
         yield
-    except OrderUnresolved:
-        note_end = disconnects.unresolved
-        raise
     finally:
-        note_end(call.listener, mark)
+        disconnects.settled(call.listener, mark)
 
 
 def note_placed(call: Call, receipt: shapes.OrderReceipt) -> None:

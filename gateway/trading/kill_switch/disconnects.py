@@ -14,9 +14,7 @@ way. What else they ask for counts until another connection has taken over.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
@@ -33,10 +31,6 @@ from .armed import SESSION, Armed, ArmedBook, Firing, Key, LazyTimer
 
 MAX_PLACED = 10_000
 """Orders of one connection that are remembered: the newest."""
-UNRESOLVED_S = 120.0
-"""For so long a sweep waits for an order whose answer was lost: nearly all are found by then, and
-the broker may have rewritten the comment that it would be known by before. It is bounded since
-some are never found."""
 RESTART_GRACE_S = 5.0
 """More for programs that have to find out that the gateway was started anew."""
 
@@ -87,9 +81,8 @@ class _Session:
     """It began before the daemon did, so that some of its orders are not known for its own."""
     tags: OrderedDict[str, None] = field(default_factory=OrderedDict)
     tickets: OrderedDict[AccountTicket, None] = field(default_factory=OrderedDict)
-    under_way: dict[str, float] = field(default_factory=dict)
-    """Until when its orders, by tag, may come up, by the loop's clock: while one is being placed
-    it may not be at the broker yet, and while one is unresolved nobody knows its number."""
+    under_way: set[str] = field(default_factory=set)
+    """Tags of its orders that are being placed: they may not be at the broker yet."""
     connection: ClientConnection | None = None
     armed: Armed | None = None
     has_fired: bool = False
@@ -266,7 +259,7 @@ class Disconnects:
     def placing(self, connection: ClientConnection | None, terminal: str, tag: str) -> None:
         """An order with that tag, which was never sent before, is about to be.
 
-        It is under way until :meth:`settled` is called, or :meth:`found` after :meth:`unresolved`.
+        It is under way until :meth:`settled` is called.
 
         Args:
             connection: on which it was asked for; ``None``: over ``/rpc``.
@@ -289,24 +282,13 @@ class Disconnects:
             _note(since, tag)
         if session is not None:
             _note(session.tags, tag)
-            session.under_way[tag] = math.inf
+            session.under_way.add(tag)
 
     def settled(self, connection: ClientConnection | None, tag: str) -> None:
         """The caller of an order with that tag has its answer, or nobody does."""
         session = None if connection is None else self._session(connection)
         if session is not None:
-            session.under_way.pop(tag, None)
-
-    def unresolved(self, connection: ClientConnection | None, tag: str) -> None:
-        """The answer of an order with that tag was lost: it is looked for."""
-        session = None if connection is None else self._session(connection)
-        # one that was found in the moment before is under way no more
-        if session is None or tag not in session.under_way:
-            return
-        now_s = asyncio.get_running_loop().time()
-        for old in [one for one, until_s in session.under_way.items() if until_s <= now_s]:
-            del session.under_way[old]
-        session.under_way[tag] = now_s + UNRESOLVED_S
+            session.under_way.discard(tag)
 
     def placed(self, connection: ClientConnection, account: Account | None, ticket: int) -> None:
         """An order, or the position that it opened, has that ticket on an account."""
@@ -315,7 +297,7 @@ class Disconnects:
             _note(session.tickets, AccountTicket(account, ticket))
 
     def found(self, intent: Intent) -> None:
-        """What became of a call, whose answer was lost, was found: its order may have tickets.
+        """The order of a call, whose answer was lost, was found: it has tickets after all.
 
         Its program may hear of them by an event, or from the journal when it repeats the call.
         """
@@ -324,7 +306,6 @@ class Disconnects:
         results = [send.result for send in intent.sends if send.result and send.is_exposing]
         numbers = [one for result in results for one in (result.order, result.position) if one]
         for session in self._placed_by(intent.terminal, name):
-            session.under_way.pop(name, None)
             for number in numbers:
                 _note(session.tickets, AccountTicket(asked.account, number))
 
@@ -422,11 +403,10 @@ class Disconnects:
             own = _Numbers(session.tickets.keys(), armed.account)
             others = self._since.get(session.terminal) if session.is_earlier else None
             chosen = OrderFilter(tags=session.tags, tickets=own, other_tags=others)
+        under_way = session.under_way
         # it stays armed until it is carried out: a daemon that is killed meanwhile must do it
         # again
-        firing = Firing(
-            armed, chosen, "disconnect", self._over, partial(_may_come_up, session.under_way)
-        )
+        firing = Firing(armed, chosen, "disconnect", self._over, lambda: bool(under_way))
         self._firing[armed.key] = (firing, session)
         self._fire(firing)
 
@@ -445,12 +425,6 @@ class Disconnects:
             firing.called_off = True
             self._book.drop(key)
             self._changed(key[0])
-
-
-def _may_come_up(under_way: dict[str, float]) -> bool:
-    """Whether one of the orders under way may still come up."""
-    now_s = asyncio.get_running_loop().time()
-    return any(now_s < until_s for until_s in under_way.values())
 
 
 def _note(noted: OrderedDict[N, None], item: N) -> None:

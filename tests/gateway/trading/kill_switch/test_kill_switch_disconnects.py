@@ -320,25 +320,3 @@ async def test_an_order_that_is_found_later_is_its_programs() -> None:
     assert set(chosen.tickets) == {1}
     program.disconnects.found(found("mine", 4))  # while it is carried out
     assert set(chosen.tickets) == {1, 4}
-
-
-async def test_an_unresolved_order_is_waited_for_until_it_is_found(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A sweep would miss it where the broker has rewritten its comment. Some are never found."""
-    program = Program()
-    line = await program.connect()
-    for order_id in ("mine", "at once", "refused", "never"):
-        program.disconnects.placing(line, TERMINAL, tag(*HERE, order_id))
-    program.disconnects.found(found("at once", 2))  # before its caller was told
-    program.disconnects.unresolved(line, tag(*HERE, "at once"))
-    program.disconnects.unresolved(line, tag(*HERE, "mine"))
-    program.disconnects.settled(line, tag(*HERE, "refused"))
-    monkeypatch.setattr(module, "UNRESOLVED_S", 0.0)
-    program.disconnects.unresolved(line, tag(*HERE, "never"))
-    line.lose()
-    firing = await program.fired()
-    assert firing.may_grow()
-    program.disconnects.found(found("mine", 1))
-    assert not firing.may_grow()
-    assert set(firing.chosen.tickets) == {1, 2}
