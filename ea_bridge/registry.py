@@ -115,6 +115,7 @@ class TerminalRegistry:
         self._known: dict[str, TerminalEntry] = {}
         self._pending: dict[str, PendingTerminal] = {}
         self._subscribers: list[Subscriber] = []
+        self._earlier: dict[str, tuple[str, int]] = {}
 
     def terminal(self, name: str) -> TerminalEntry:
         """Return the entry of a terminal, which need not have been here yet."""
@@ -163,6 +164,13 @@ class TerminalRegistry:
         self._subscribers.append(subscriber)
         return lambda: self._subscribers.remove(subscriber)
 
+    def go_on_from(self, terminal: str, boot: str, q: int) -> None:
+        """Ask a terminal, at its first link, for what its EA's run ``boot`` has told after ``q``.
+
+        What it told before that the program before this one has heard.
+        """
+        self._earlier[terminal] = (boot, q)
+
     # --- for the server ------------------------------------------------------------------
 
     def resume_point(self, terminal: str, hello: Hello) -> int:
@@ -172,6 +180,9 @@ class TerminalRegistry:
         begins with a snapshot. ``hello.q`` bounds what an EA can claim to have told us.
         """
         known = self.facts(terminal)
+        boot, q = self._earlier.get(terminal, ("", 0))
+        if known is None and boot == hello.boot:
+            return min(q, hello.q)
         if known is None or known.hello.boot != hello.boot:
             return hello.q
         live = self._live.get(terminal)
@@ -187,6 +198,7 @@ class TerminalRegistry:
         previous = entry.facts
         older = self._live.pop(terminal, None)
         entry.session = self._live[terminal] = session
+        self._earlier.pop(terminal, None)
         # before room is made: its own old entry must not cost another terminal its place
         self._known.pop(terminal, None)
         self._make_room()

@@ -186,8 +186,11 @@ class Progress:
             facts = {key: entry[key] for key in ("recovered", "reason", "replayed")}
             place = entry["epoch"], entry["seq"]
             yield Event(name, entry["terminal"], *place, "reconnected", wall_ms(), facts)
-        # a recovered channel replays from where we are: its position must not jump ahead
-        if not recovered or name not in self._places:
+        # a recovered channel replays from where we are: its position must not jump ahead; only the
+        # epoch is another one where the gateway was started anew
+        if recovered and (known := self._places.get(name)) is not None:
+            known.epoch = entry["epoch"]
+        else:
             self._places[name] = _Position(
                 entry["terminal"], entry["delivery"] == "lossless", entry["epoch"], entry["seq"]
             )

@@ -10,6 +10,7 @@ from gateway.mt4_manager import journal as manager_journal
 from gateway.storage.ledger import DATABASE, Ledger, NewGroupWriter, WritingThread
 from gateway.storage.reserve import Reserve
 from gateway.storage.store import Store
+from gateway.streams import kept
 from gateway.trading import journal
 from gateway.trading.contingent import records
 from gateway.trading.kill_switch import armed, halts
@@ -27,6 +28,7 @@ TABLES: tuple[str, ...] = (
     audit.MARKS,
     version_watermarks.TABLE,
     journal.SETTLEMENTS,
+    kept.TABLE,
 )
 """All tables of the ledger, in the order in which they came; new ones are added at the end."""
 

@@ -22,6 +22,7 @@ from gateway.broker_time.broker_clocks import BrokerClocks
 from gateway.config import Config
 from gateway.credentials.lease import Tier
 from gateway.storage.ledger import Ledger
+from gateway.streams.kept import StreamBook
 from gateway.streams.service import Streams
 from gateway.trading.contingent.service import ContingentService, with_held
 from gateway.trading.kill_switch.service import KillSwitchService
@@ -86,6 +87,7 @@ class GuardedTerminals:
         self._states: dict[str, TradingState] = {}
         self._of_callers: dict[str, _CallerTerminal] = {}
         self.clocks = BrokerClocks()
+        self._stream_book = StreamBook(ledger)
         self.streams = Streams(
             boot=audit.boot,
             clock=asyncio.get_running_loop(),
@@ -109,6 +111,7 @@ class GuardedTerminals:
             self.streams.settled,
             on_point,
             self.kill_switch.disconnects.found,
+            self.streams.keep_nothing,
         )
         self.account_state = AccountState(self.reconcile.log, ledger, registry)
         self.contingent = ContingentService(
@@ -150,7 +153,10 @@ class GuardedTerminals:
 
         """
         subscribe = self._registry.subscribe
+        self._go_on_telling()
         async with AsyncExitStack() as stack:
+            # the last of all: from then on nothing is told that the next gateway would not know of
+            stack.callback(lambda: self._stream_book.put(self.streams.kept()))
             # the order in which they hear of a terminal: its clock is known before a stream or a
             # held order reads the time
             await stack.enter_async_context(self.kill_switch.running())
@@ -162,6 +168,13 @@ class GuardedTerminals:
             await stack.enter_async_context(self.reconcile.running())
             await stack.enter_async_context(self.paper.running())
             yield
+
+    def _go_on_telling(self) -> None:
+        """Go on with the streams where the gateway before has ended, if it has ended in order."""
+        kept = self._stream_book.take()
+        for name, streams in kept.items():
+            self._registry.go_on_from(name, streams.run.boot, streams.run.q)
+        self.streams.go_on_from(kept)
 
     def terminal_for(self, caller: Caller) -> GuardedTerminal:
         """Return the terminal of a caller's token; the same one, until the token's rights change

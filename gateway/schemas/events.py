@@ -94,7 +94,8 @@ class Subscribed(TypedDict):
     """``latest``: events may be merged into newer ones while you are slow; ``lossless``: never;
     ``mixed``: closed bars never, the forming one may."""
     epoch: str
-    """Numbers of different epochs can't be compared."""
+    """Numbers of different epochs can't be compared. With ``recovered`` it goes on from that of
+    ``since``, also where it is another one since the gateway was started anew."""
     seq: int
     """Of the last event before the first new one that you get; what is told again comes first."""
     recovered: bool | None

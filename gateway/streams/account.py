@@ -148,6 +148,10 @@ class AccountStreams:
         self._account: Account | None = None
         self._learn_account = SingleFlight(self._fetch_account)
 
+    def lossless(self) -> list[Topic]:
+        """Return the topics whose events count one by one."""
+        return [topic for topic in self._topics.values() if not topic.latest]
+
     def retain(self, channel: Channel) -> Topic:
         """Count one subscription more; return its topic."""
         self._users[channel.name] = self._users.get(channel.name, 0) + 1

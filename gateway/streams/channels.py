@@ -175,7 +175,8 @@ def missed(
     """Return what a client has missed that has heard up to ``since`` and will hear what comes
     after ``at``: all of it, or why that cannot be told.
     """
-    if since.epoch != at.epoch:
+    # an epoch of an earlier gateway goes on in this one, as far as it was told then
+    if since.epoch != at.epoch and since.seq > topic.earlier.get(since.epoch, -1):
         return "epoch_changed"
     if since.seq > at.seq:
         return "ahead"

@@ -25,6 +25,7 @@ from ea_bridge.protocol.messages import (
     Event,
     Lost,
     Pnl,
+    StateEvent,
     Ticks,
     Trade,
 )
@@ -39,6 +40,7 @@ from .account import DEALS, AccountStreams
 from .channels import OF_SYMBOL, Channel
 from .context import StreamContext
 from .hub import Topic
+from .kept import EventRun, KeptStreams
 from .quotes import Quotes, lacking, part_of
 
 _log = logging.getLogger(__name__)
@@ -79,6 +81,9 @@ class TerminalFeed:
         self._quotes: dict[str, Quotes] = {}
         self._own = {c.name: context.topic(c) for c in (TERMINAL, HEARTBEAT)}
         self._recovery: asyncio.Task[None] | None = None
+        self._run: EventRun | None = None
+        """The EA's run, and how far it was told: so far another gateway may go on from here."""
+        self._may_keep = True
 
     @property
     def connected(self) -> bool:
@@ -188,6 +193,9 @@ class TerminalFeed:
                     bars.take(event.d, event.closed, ts)
             case Trade():
                 self._account.take_trade(event, ts)
+                self._count_told(event.q)
+            case StateEvent():
+                self._count_told(event.q)
             case AccountEvent():
                 self._account.take_account(event.d, ts)
             case Pnl():
@@ -223,6 +231,8 @@ class TerminalFeed:
         if self._account.paper == is_on:
             return
         self._account.paper = is_on
+        # what the market's account did meanwhile was not told: it is no part of the stream
+        self._run = None
         self._context.ask.new_link()
         self._account.interrupt("paper_switched")
         self._publish_state("paper")
@@ -237,6 +247,24 @@ class TerminalFeed:
     def settled(self, settled: OrderSettled) -> None:
         """A request has ended whose outcome was unknown."""
         self._account.take_settled(settled, self._context.now_ms())
+
+    def kept(self) -> KeptStreams | None:
+        """Return what another gateway can go on from; ``None`` where that would leave a hole."""
+        if self._run is None or self._account.paper or not self._may_keep:
+            return None
+        topics = [*self._account.lossless(), self._own[TERMINAL.name]]
+        return KeptStreams(self._run, {t.channel: t.kept() for t in topics if t.is_keeping})
+
+    def go_on_from(self, kept: KeptStreams) -> None:
+        """Go on where an earlier gateway has ended; before anything is told."""
+        self._run = kept.run
+        for topic in (*self._account.lossless(), self._own[TERMINAL.name]):
+            if (found := kept.topics.get(topic.channel)) is not None:
+                topic.go_on_from(found)
+
+    def keep_nothing(self) -> None:
+        """Something may have happened that is not told: no other gateway goes on from here."""
+        self._may_keep = False
 
     def clock_changed(self) -> None:
         """The broker's offset to UTC, or what is known of it, has changed."""
@@ -272,7 +300,8 @@ class TerminalFeed:
     def _connected(self, before: TerminalFacts | None, facts: TerminalFacts) -> None:
         self._context.ask.new_link()
         caps = parse_caps(facts.hello.caps)
-        broken = _broken(before, facts)
+        broken = _broken(before, facts) if before is not None else _broken_since(self._run, facts)
+        self._note_run(before, facts)
         self._account.platform = facts.hello.platform
         self._account.new_link(broken)
         if (error := self.lacks(DEALS)) is not None:
@@ -283,6 +312,19 @@ class TerminalFeed:
             moved = broken if broken == "account_changed" else None
             quotes.new_link(cursors="ticks" in caps, broken=moved)
         self._recover_soon()
+
+    def _note_run(self, before: TerminalFacts | None, facts: TerminalFacts) -> None:
+        """Note whose events come now."""
+        if self._run is not None and _broken_since(self._run, facts) is None:
+            return
+        is_new = before is None or before.hello.boot != facts.hello.boot
+        # of a run that was not met before, events come from now on
+        self._run = _run_of(facts, facts.hello.q) if is_new else None
+
+    def _count_told(self, q: int) -> None:
+        # 0: an order that the gateway holds, of which the EA knows nothing
+        if q and self._facts is not None and not self._account.paper:
+            self._run = _run_of(self._facts, q)
 
     def _recover_soon(self) -> None:
         self._stop_recovery()
@@ -362,6 +404,21 @@ def _broken(before: TerminalFacts | None, now: TerminalFacts) -> GapReason | Non
     if (before.hello.login, before.hello.server) != (now.hello.login, now.hello.server):
         return "account_changed"
     return "ea_restarted" if before.hello.boot != now.hello.boot else None
+
+
+def _run_of(facts: TerminalFacts, q: int) -> EventRun:
+    hello = facts.hello
+    return EventRun(hello.boot, hello.login, hello.server, q)
+
+
+def _broken_since(run: EventRun | None, now: TerminalFacts) -> GapReason | None:
+    """Return why events cannot continue those of a run; ``None`` if they do, or there are none."""
+    if run is None:
+        return None
+    if (run.login, run.server) != (now.hello.login, now.hello.server):
+        return "account_changed"
+    # one that has told less than we have is not the one that we know
+    return "ea_restarted" if run.boot != now.hello.boot or run.q > now.hello.q else None
 
 
 def _count(lost: Lost) -> int | None:

@@ -22,8 +22,10 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import NamedTuple, Protocol
 
+import msgspec
 import orjson
 
+from .kept import KeptEvent, KeptTopic
 from .outbox import Outbox, StreamEvent, notification, text_frame
 
 LEAST_PAUSE_S = 0.25
@@ -184,6 +186,22 @@ class RingBounds(NamedTuple):
     age_ms: int
 
 
+MAX_EARLIER = 8
+"""Gateways in a row whose epochs a topic knows."""
+
+
+class _Told(msgspec.Struct):
+    """Members of an event of which it is made anew."""
+
+    type: str
+    ts: int
+    data: msgspec.Raw
+
+
+class _ToldEvent(msgspec.Struct):
+    params: _Told
+
+
 class _Group:
     """Listeners with one set of topics; they get the same bytes."""
 
@@ -204,6 +222,7 @@ class Topic:
         "_ring",
         "_ring_bytes",
         "channel",
+        "earlier",
         "epoch",
         "groups",
         "is_keeping",
@@ -234,6 +253,8 @@ class Topic:
         self._bounds = ring
         self._ring: deque[tuple[int, StreamEvent]] = deque()
         self._ring_bytes = 0
+        self.earlier: dict[str, int] = {}
+        """Epochs of earlier gateways that this epoch continues, with their last ``seq``."""
         self.epoch = ""
         self._head = ""
         self.begin(epoch)
@@ -251,6 +272,7 @@ class Topic:
     def begin(self, epoch: str) -> None:
         """Start a new epoch: what comes does not continue what was."""
         self._clear_ring()
+        self.earlier = {}
         self.epoch = epoch
         head = orjson.dumps({"channel": self.channel, "terminal": self.terminal, "epoch": epoch})
         self._head = f'{{"jsonrpc":"2.0","method":"event","params":{head[:-1].decode()},"seq":'
@@ -282,6 +304,24 @@ class Topic:
             return None
         last = len(self._ring) - (self.seq - until)
         return [event for _, event in islice(self._ring, first, last)]
+
+    def kept(self) -> KeptTopic:
+        """Return what the topic of another gateway can go on from."""
+        told = [
+            msgspec.json.decode(event.payload, type=_ToldEvent).params for _, event in self._ring
+        ]
+        events = [KeptEvent(one.type, one.ts, one.data) for one in told]
+        return KeptTopic(self.epoch, self.seq, events, self.earlier)
+
+    def go_on_from(self, kept: KeptTopic) -> None:
+        """Go on, in this epoch, from where the topic of an earlier gateway has ended."""
+        self.start_keeping()
+        self.seq = kept.seq - len(kept.events)
+        for kind, ts, data in map(msgspec.structs.astuple, kept.events):
+            self.seq += 1
+            self.keep(self.encode(kind, bytes(data).decode(), ts, latest=False), ts)
+        known = [*kept.earlier.items(), (kept.epoch, kept.seq)]
+        self.earlier = dict(known[-MAX_EARLIER:])
 
     def _clear_ring(self) -> None:
         self._ring.clear()

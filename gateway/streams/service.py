@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -31,6 +31,7 @@ from .channels import Channel, Item, RequestedChannel, missed, read_items, refus
 from .context import Ask, StreamContext, TerminalQuery
 from .feed import SymbolTable, TerminalFeed
 from .hub import Heartbeats, Hub, Listener, Scheduler
+from .kept import KeptStreams
 from .outbox import StreamEvent
 from .subscriptions import (
     ChannelSubscription,
@@ -95,8 +96,24 @@ class Streams:
             self._hub, self._registry, Heartbeats(self._hub, clock, now_ms)
         )
         self._feeds: dict[str, TerminalFeed] = {}
+        self._kept: dict[str, KeptStreams] = {}
         self.retime = self._deliveries.update
         """Called when a connection wants its heartbeats at another pace."""
+
+    # --- from one gateway to the next ------------------------------------------------------------
+
+    def go_on_from(self, kept: Mapping[str, KeptStreams]) -> None:
+        """Go on where the gateway before has ended; before anything is told."""
+        self._kept = dict(kept)
+
+    def kept(self) -> dict[str, KeptStreams]:
+        """Return what the next gateway can go on from, after :meth:`close`."""
+        kept = {name: feed.kept() for name, feed in self._feeds.items()}
+        return self._kept | {name: one for name, one in kept.items() if one is not None}
+
+    def keep_nothing(self, terminal: str) -> None:
+        """Something may have happened at a terminal that is not told, and will not be."""
+        self._feed(terminal).keep_nothing()
 
     # --- connections ---------------------------------------------------------------------------
 
@@ -273,6 +290,8 @@ class Streams:
                 new_epoch=lambda: f"{self._boot}.{next(self._epochs)}",
             )
             feed = self._feeds[terminal] = TerminalFeed(context, partial(self._over, terminal))
+            if (kept := self._kept.pop(terminal, None)) is not None:
+                feed.go_on_from(kept)
         return feed
 
     def _owner(self, caller: Subscriber, listener: Listener | None) -> Owner:

@@ -134,6 +134,19 @@ def test_events_resume_where_the_same_run_of_the_ea_left_off(fixture):
     assert resume("demo", make_hello(boot="b1", q=1)) == 1
 
 
+def test_what_the_program_before_has_heard_is_not_told_again(fixture):
+    """Its word counts at the first link, for the run of the EA that it was about."""
+    resume = fixture.registry.resume_point
+    fixture.registry.go_on_from("demo", "b1", 5)
+    assert resume("demo", make_hello(boot="b1", q=7)) == 5
+    assert resume("demo", make_hello(boot="b1", q=3)) == 3
+    assert resume("demo", make_hello(boot="b2", q=7)) == 7
+    assert resume("other", make_hello(boot="b1", q=7)) == 7
+    fixture.join(boot="b1", q=7).session.end("the link was lost")
+    fixture.registry.discard("demo")
+    assert resume("demo", make_hello(boot="b1", q=9)) == 9
+
+
 def test_a_new_run_of_the_ea_begins_with_the_present(fixture):
     """What it made before us is in the snapshot."""
     fixture.join(boot="b1")

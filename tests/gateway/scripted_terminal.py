@@ -163,6 +163,8 @@ class Scene:
         self.now_ms = NOW_MS
         self.clock = BrokerClock()
         self.told: list[tuple[str, model.Order]] = []
+        self.untold = 0
+        """How often something may have been written that nobody is told of."""
         """What a keeper tells of the orders that it holds."""
         self.watched: set[str] = set()
         """Symbols whose ticks a keeper wants."""
@@ -224,6 +226,7 @@ class Scene:
             to_broker_ms=self.clock.to_broker_ms,
             locks=self.state.locks,
             audit=self.audit,
+            untold=self._count_untold,
         )
         self.state.contingent = keeper
         self.connect(keeper)
@@ -232,6 +235,9 @@ class Scene:
     def connect(self, keeper: ContingentOrders) -> None:
         """Tell a keeper that the terminal is linked."""
         keeper.connected(Account(self.hello.login, self.hello.server), self.hello.tid)
+
+    def _count_untold(self) -> None:
+        self.untold += 1
 
     def _watch(self, symbol: str) -> Callable[[], None]:
         self.watched.add(symbol)

@@ -2733,7 +2733,10 @@ export type Subscribed = {
    * `mixed`: closed bars never, the forming one may.
    */
   delivery: Delivery;
-  /** Numbers of different epochs can't be compared. */
+  /**
+   * Numbers of different epochs can't be compared. With `recovered` it goes on from that of
+   * `since`, also where it is another one since the gateway was started anew.
+   */
   epoch: string;
   /** Of the last event before the first new one that you get; what is told again comes first. */
   seq: number;

@@ -281,8 +281,9 @@ class Subscription {
     }
     for (const { channel, terminal, epoch, seq, delivery, recovered, reason, replayed } of subscribed) {
       const before = this.#since.get(channel);
-      // a recovered channel replays from where we are: its position must not jump ahead
-      const at = recovered && before ? before : { epoch, seq };
+      // a recovered channel replays from where we are: its position must not jump ahead; only the
+      // epoch is another one where the gateway was started anew
+      const at = recovered && before ? { ...before, epoch } : { epoch, seq };
       this.#since.set(channel, { ...at, terminal, lossless: delivery === "lossless" });
       if (before) {
         const data = { recovered, reason, replayed };

@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from functools import partial
+from typing import TypeVar
 
 import orjson
 from msgspec.structs import replace
@@ -54,6 +55,8 @@ MAX_HELD = 1000
 MAX_TIMER_S = 86_400.0
 Watch = Callable[[str], Callable[[], None]]
 """Has the terminal push a symbol's ticks; returns what ends that."""
+T = TypeVar("T")
+
 Tell = Callable[[Account, str, Order], None]
 """Tells who listens that an order was added, changed or removed."""
 ReplaceBy = Callable[[Account, HeldOrder, int], None]
@@ -77,6 +80,7 @@ class EmulatedOrders:
         to_broker_ms: turns UTC milliseconds into the broker's.
         locks: of the terminal.
         replace_by: told of the limit orders.
+        untold: called where a change may have been written that nobody is told of.
 
     """
 
@@ -93,7 +97,9 @@ class EmulatedOrders:
         to_broker_ms: Callable[[int], int],
         locks: TicketLocks,
         replace_by: ReplaceBy = lambda *_: None,
+        untold: Callable[[], None] = lambda: None,
     ) -> None:
+        self._untold = untold
         self._book = book
         self._tasks = tasks
         self._act_as = act_as
@@ -174,7 +180,7 @@ class EmulatedOrders:
 
     async def add(self, held: HeldOrder) -> HeldOrder:
         """Keep an order from now on; one of the same id that is kept already is returned."""
-        row = await self._book.add(held.client_order_id, held, adds_risk=True)
+        row = await self._written(self._book.add(held.client_order_id, held, adds_risk=True))
         # the same call came twice: the id is in the table, so the order is there
         if row is None:
             known = self.known(held.account, held.client_order_id)
@@ -207,7 +213,7 @@ class EmulatedOrders:
         )
         ended = replace(held, stage="ended", order=order, reason=reason)
         # on the disk first: an order that was told as over must not come back after a crash
-        await self._book.save(order.ticket - FIRST_HELD, ended, is_open=False)
+        await self._written(self._book.save(order.ticket - FIRST_HELD, ended, is_open=False))
         self._held.pop(order.ticket, None)
         self._forget(order)
         self._tell(held.account, "remove", order)
@@ -355,9 +361,17 @@ class EmulatedOrders:
 
     # --- small things ------------------------------------------------------------------------
 
+    async def _written(self, writing: Awaitable[T]) -> T:
+        """Wait until something is written that is told afterwards."""
+        try:
+            return await writing
+        except asyncio.CancelledError:
+            self._untold()
+            raise
+
     async def _save(self, held: HeldOrder) -> HeldOrder:
         ticket = held.order.ticket
-        await self._book.save(ticket - FIRST_HELD, held, is_open=True)
+        await self._written(self._book.save(ticket - FIRST_HELD, held, is_open=True))
         self._held[ticket] = held
         return held
 

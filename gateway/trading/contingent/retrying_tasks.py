@@ -39,10 +39,13 @@ class RetryingTasks:
         self._hurry.set()
         self._hurry = asyncio.Event()
 
-    def stop(self) -> None:
-        """Cancel what is under way; what was begun is in the ledger."""
+    def stop(self) -> bool:
+        """Cancel what is under way, and return whether there was anything; what was begun is in
+        the ledger.
+        """
         for task in self._tasks.values():
             task.cancel()
+        return bool(self._tasks)
 
     async def _run(self, about: Hashable, attempt: Attempt) -> None:
         try:

@@ -83,7 +83,7 @@ class ContingentOrders(NullContingentOrders):
         counted: returns what all terminals together hold for an account, as :meth:`counted_for`
             tells of one of them; ``None``: there is only one.
         audit: each row is noted there, in its own transaction.
-        replace_by: see :class:`~.emulated.EmulatedOrders`.
+        replace_by, untold: see :class:`~.emulated.EmulatedOrders`.
 
     """
 
@@ -103,8 +103,10 @@ class ContingentOrders(NullContingentOrders):
         counted: Callable[[Account | None], list[Order]] | None = None,
         audit: Audit | None = None,
         replace_by: ReplaceBy = lambda *_: None,
+        untold: Callable[[], None] = lambda: None,
     ) -> None:
         audit = audit or Audit()
+        self._untold = untold
         self._tasks = RetryingTasks()
         self._act_as = act_as
         self._tell = tell
@@ -121,6 +123,7 @@ class ContingentOrders(NullContingentOrders):
             to_broker_ms=to_broker_ms,
             locks=locks,
             replace_by=replace_by,
+            untold=untold,
         )
         self.links: OcoLinks = OcoLinks(
             ContingentBook(ledger, terminal, "oco", OcoLink, audit, at_start),
@@ -135,7 +138,9 @@ class ContingentOrders(NullContingentOrders):
 
     def close(self) -> None:
         """Stop all that is under way; what was begun is in the ledger."""
-        self._tasks.stop()
+        if self._tasks.stop():
+            # it may have been between what it wrote and what it would have told
+            self._untold()
         self._held.stop()
 
     # --- what the terminal tells -------------------------------------------------------------
@@ -470,6 +475,7 @@ class ContingentService:
             counted=self._counted,
             audit=self._audit,
             replace_by=partial(self._replace_by, terminal),
+            untold=partial(self._streams.keep_nothing, terminal),
         )
         return orders
 

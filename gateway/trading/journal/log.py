@@ -191,6 +191,7 @@ class OrderLog:
         audit: hears of each change of an intent that is written, in the same transaction.
         on_unresolved: told of each intent whose end is not known; must not block.
         on_settled: told of each intent whose end was found later.
+        on_untold: told of each whose end may have been written, and nobody else is told of it.
 
     """
 
@@ -202,11 +203,13 @@ class OrderLog:
         audit: Audit | None = None,
         on_unresolved: OnIntent = lambda _: None,
         on_settled: OnIntent = lambda _: None,
+        on_untold: OnIntent = lambda _: None,
     ) -> None:
         self.now_ms = now_ms
         self.on_point = on_point or (lambda _: None)
         self.on_unresolved = on_unresolved
         self.on_settled = on_settled
+        self.on_untold = on_untold
         self._ledger = ledger
         self._audit = audit or Audit()
         self._running: dict[tuple[Account, str], Intent] = {}
@@ -507,6 +510,9 @@ class OrderLog:
         self._settling.add(intent.key)
         try:
             intent.row = await self._ledger.write(self._ending(found))
+        except asyncio.CancelledError:
+            self.on_untold(intent)
+            raise
         finally:
             self._settling.discard(intent.key)
         # the end that was found is on the disk: none that failed before may follow it

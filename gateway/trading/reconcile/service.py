@@ -396,6 +396,7 @@ class ReconcileService:
         audit: hears of every order.
         publish: tells those who listen to a terminal of an order whose end was found.
         found: told of the same before they are.
+        untold: told of a terminal at which an end was found that nobody is told of.
         on_point: see :class:`~gateway.trading.journal.OrderLog`.
 
     """
@@ -409,12 +410,14 @@ class ReconcileService:
         publish: Publish,
         on_point: Callable[[str], None] | None = None,
         found: OnIntent = lambda _: None,
+        untold: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._registry = registry
         self._terminals = terminals
         self._reconcilers: dict[str, Reconciler] = {}
         self._publish = publish
         self._found = found
+        self._untold = untold
         self._is_running = False
         self.log = OrderLog(
             ledger,
@@ -422,6 +425,7 @@ class ReconcileService:
             audit=audit,
             on_unresolved=self._find_out,
             on_settled=self._tell,
+            on_untold=lambda intent: untold(intent.terminal),
         )
         self._used_ids = UsedIdScan(self.log, terminals)
 
@@ -472,6 +476,8 @@ class ReconcileService:
         self._found(intent)
         if self._is_running:
             self._publish(intent.terminal, settled(intent))
+        else:
+            self._untold(intent.terminal)
 
     def _reconciler(self, terminal: str) -> Reconciler:
         found = self._reconcilers.get(terminal)

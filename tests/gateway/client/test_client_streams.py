@@ -124,6 +124,23 @@ async def test_a_lost_connection_comes_back(gateway: ScriptedGateway, code: int)
         assert (await anext(events)).seq == 2
 
 
+async def test_a_gateway_that_was_started_anew_goes_on(gateway: ScriptedGateway) -> None:
+    """In an epoch of its own: that is no gap, where it says that all was recovered."""
+    async with GatewayClient(gateway.url, TOKEN) as client:
+        events = client.subscribe("orders", snapshot=False)
+        first = await started(gateway, events)
+        await gateway.publish("orders")
+        await first
+        gateway.recovered, gateway.epoch = True, "boot.2"
+        following = asyncio.ensure_future(anext(events))
+        await gateway.close_sockets(1001)
+        assert (await following).type == "reconnected"
+        assert events.positions == {"orders": ("boot.2", 1)}
+        await gateway.publish("orders")
+        event = await anext(events)
+        assert (event.type, event.epoch, event.seq) == ("update", "boot.2", 2)
+
+
 async def test_what_was_missed_is_admitted(gateway: ScriptedGateway) -> None:
     """Where the gateway cannot go on, the event says so, and no gap is made of it twice."""
     async with GatewayClient(gateway.url, TOKEN) as client:

@@ -176,7 +176,7 @@ async function proxyAnswers() {
 
 const TICKET = JSON.stringify({ jsonrpc: "2.0", id: 1, result: { subprotocol: "mtg.ticket.x" } });
 
-/** A stream over the given connections, each of events and a close code; `answers` are to the calls for tickets. */
+/** A stream over the given connections, each of events, a close code and what else is answered; `answers` are to the calls for tickets. */
 function scripted(connections, answers = []) {
   const asked = [];
   class Scripted {
@@ -188,8 +188,8 @@ function scripted(connections, answers = []) {
       const { since } = JSON.parse(text).params.channels[0];
       asked.push(since);
       const at = since ?? { epoch: "e", seq: 0 };
-      const entry = { channel: "deals", terminal: "t", delivery: "lossless", ...at, recovered: !!since, reason: null, replayed: 0 };
-      const [events, code] = connections.shift();
+      const [events, code, told] = connections.shift();
+      const entry = { channel: "deals", terminal: "t", delivery: "lossless", ...at, recovered: !!since, reason: null, replayed: 0, ...told };
       queueMicrotask(() => {
         this.onmessage({ data: JSON.stringify({ id: "subscribe", result: { subscribed: [entry], failed: [] } }) });
         for (const [epoch, seq] of events) {
@@ -228,12 +228,27 @@ async function outlivesPages() {
   assert.match((await failure(stream.next())).message, /4502/);
 }
 
+/** A gateway that was started anew goes on where the one before has ended, in an epoch of its own. */
+async function outlivesGateways() {
+  const lives = [[[["e", 1]], 1001], [[["f", 2], ["f", 3]], 1001, { epoch: "f", seq: 2, replayed: 1 }], [[["f", 4]], 4502]];
+  const [stream, asked] = scripted(lives);
+  const told = [];
+  for (let n = 0; n < 6; n++) {
+    const { value } = await stream.next();
+    told.push([value.type, value.epoch, value.seq]);
+  }
+  const places = [["update", "e", 1], ["reconnected", "f", 1], ["update", "f", 2], ["update", "f", 3]];
+  assert.deepEqual(told, [...places, ["reconnected", "f", 3], ["update", "f", 4]]);
+  assert.deepEqual(asked, [undefined, { epoch: "e", seq: 1 }, { epoch: "f", seq: 3 }]);
+}
+
 const proxy = new Proxy();
 const gateway = new Gateway(await proxy.start(), token);
 await calls(gateway);
 await proxyAnswers();
 await gapsArePlaces();
 await outlivesPages();
+await outlivesGateways();
 await oneIdForAllTries(gateway, proxy);
 await resumed(gateway, proxy);
 assert.deepEqual(await slow(true), [[undefined, { epoch: "e", seq: 1 }], [["update", 1], ["reconnected", 1], ["update", 2]]]);

@@ -334,13 +334,15 @@ class ScriptedTerminal:
 class Stage:
     """A registry, streams wired to it as the application does, and one scripted terminal."""
 
-    def __init__(self, *, max_channels: int = 64, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self, *, max_channels: int = 64, timeout_s: float = 10.0, boot: str = "k7Qd"
+    ) -> None:
         self.registry = TerminalRegistry(lambda: NOW_MS)
         self.caller = Caller()
         self.clock = BrokerClock()
         self.timeout_s = timeout_s
         self.streams = Streams(
-            boot="k7Qd",
+            boot=boot,
             clock=asyncio.get_running_loop(),
             now_ms=lambda: NOW_MS,
             ask=self._ask,

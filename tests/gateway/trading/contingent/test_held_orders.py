@@ -36,6 +36,29 @@ async def test_it_is_kept_and_listed_as_emulated(stand: Stand) -> None:
     assert stand.sent == []
 
 
+async def test_a_change_that_nobody_is_told_of_is_a_hole_in_the_stream(stand: Stand) -> None:
+    """Whoever made it has gone while it was written: it may be on the disk all the same."""
+    placing = asyncio.ensure_future(place(stand))
+    await until(lambda: stand.ledger.waiting)
+    placing.cancel()
+    await asyncio.wait((placing,))
+    assert placing.cancelled()
+    assert (stand.scene.told, stand.scene.untold) == ([], 1)
+
+
+@pytest.mark.parametrize("is_under_way", [True, False])
+async def test_work_that_is_stopped_may_have_been_about_to_tell(
+    stand: Stand, is_under_way: bool
+) -> None:
+    """At the end of the daemon."""
+    await place(stand)
+    await quiet(stand)
+    if is_under_way:
+        stand.tick(PRICE)
+    stand.stop()
+    assert stand.scene.untold == is_under_way
+
+
 @pytest.mark.parametrize("side", ["buy", "sell"])
 async def test_it_is_triggered_at_its_price(stand: Stand, side: str) -> None:
     """A point before it nothing happens; there, once, a limit order with all that was asked."""

@@ -22,7 +22,7 @@ from gateway.audit import Audit
 from gateway.home.ledger import TABLES
 from gateway.schemas import OrderSettled
 from gateway.storage.ledger import Ledger
-from gateway.trading.journal import Account
+from gateway.trading.journal import Account, Stage
 from gateway.trading.reconcile.service import ReconcileService
 
 
@@ -34,12 +34,14 @@ class Desk:
         self.scene = scene
         self.ledger = Ledger(folder, TABLES)
         self.told: list[tuple[str, OrderSettled]] = []
+        self.untold: list[str] = []
         self.service = ReconcileService(
             self.ledger,
             self.linked.registry,
             self.linked,
             Audit(self.ledger),
             lambda terminal, event: self.told.append((terminal, event)),
+            untold=self.untold.append,
         )
         scene.guarded.journal = self.service.of(NAME)
         scene.script.answers |= NOTHING
@@ -87,6 +89,28 @@ async def test_a_link_has_unknown_orders_found_out(desk: Desk) -> None:
     assert (terminal, event["client_order_id"], event["outcome"]) == (NAME, "a", "done")
     stages = desk.ledger.reader.all("SELECT stage FROM orders")
     assert [row["stage"] for row in stages] == ["done"]
+
+
+@pytest.mark.parametrize("is_given_up", [True, False])
+async def test_an_end_that_nobody_is_told_of_is_a_hole_in_the_stream(
+    desk: Desk, is_given_up: bool
+) -> None:
+    """Whoever found it is stopped while it is written, or the service has ended: then the streams
+    must not be continued by the next gateway.
+    """
+    desk.scene.script.answers["results_get"] = []
+    async with desk.service.running():
+        desk.link()
+        await desk.lose("a")
+        intent = desk.scene.guarded.journal.find("a")
+        assert intent is not None
+    settling = asyncio.ensure_future(desk.service.log.settle(intent, Stage.DONE, b"{}"))
+    if is_given_up:
+        await asyncio.sleep(0)  # it has begun to write
+        settling.cancel()
+    await asyncio.wait((settling,))
+    assert settling.cancelled() is is_given_up
+    assert (desk.told, desk.untold) == ([], [NAME])
 
 
 async def test_a_late_result_is_enough(desk: Desk) -> None:
