@@ -131,6 +131,7 @@ OTHERS: Mapping[str, str] = {
     "stream: compared": "what a subscriber had heard was the broker's book",
     "stream: gap told": "changes were lost with a terminal, and that was said",
     "stream: gone on": "a subscriber came back, and had missed nothing",
+    "stream: joined": "several events came to a subscriber in one frame",
     "stream: replayed": "a subscriber came back, and was told what it had missed",
     "stream: missed some": "a subscriber came back, and was told that it had missed something",
     "stream: new epoch": "a subscriber came back to another life of the daemon",

@@ -25,6 +25,8 @@ REVOKED_WITHIN_S = 12.0
 what was sent may be under way for some seconds."""
 AWAKE_S = 2.0
 """In which a daemon that slept does what it should have done meanwhile."""
+JOINED = "coalesce"
+"""The feature by which several events come in one frame."""
 PASSING = frozenset({"timeout", "terminal_busy", "overloaded", "terminal_disconnected"})
 """Errors of a channel after which it is asked for again."""
 
@@ -71,7 +73,7 @@ class StreamSession:
         copies: dict[str, ChannelCopy],
         record: StreamRecord,
     ) -> None:
-        self.wire = StreamWire(token, port, self._take)
+        self.wire = StreamWire(token, port, self._take, self._take_array)
         self.token = token
         self.events_left = 0
         """Until somebody has listened for long enough."""
@@ -83,6 +85,8 @@ class StreamSession:
         """Channels that are subscribed to here, or never will be."""
         self._merged: dict[str, int] = {}
         """Events that were merged into later ones, before each channel was subscribed to here."""
+        self._may_join = False
+        """Events may come in arrays: it asked for that, and nobody has said that it is over."""
         self._ids = itertools.count(1)
         self._waiting: dict[int, tuple[asyncio.Future[None], str, Json]] = {}
         """Calls without an answer: who waits, and what was asked."""
@@ -122,6 +126,11 @@ class StreamSession:
     async def unsubscribe(self, channel: str) -> None:
         """Hear a channel no more."""
         await self._ask("unsubscribe", {"channels": [channel]})
+
+    async def join_events(self, *, is_on: bool) -> None:
+        """Have events that are sent together come in one frame, or each in its own again."""
+        self._may_join = True
+        await self._ask("hello", {"features": [JOINED] if is_on else []})
 
     async def count_merged(self) -> None:
         """Ask how many events were merged because this connection was slow."""
@@ -196,6 +205,14 @@ class StreamSession:
         elif method not in ("welcome", "heartbeat", "server_shutdown"):
             self.accuse(f"unknown notification: {message}")
 
+    def _take_array(self, messages: Sequence[Json]) -> None:
+        """Take a frame of several messages; each of them comes by itself as well."""
+        self._record.count("stream: joined")
+        if not self._may_join:
+            self.accuse(f"{len(messages)} messages came in one frame, and nobody has asked for it")
+        if len(messages) < 2 or any(one.get("method") != "event" for one in messages):
+            self.accuse(f"such a frame has events alone, and several: {messages}")
+
     def _event(self, params: Json, payload: bytes) -> None:
         channel, epoch = params["channel"], params["epoch"]
         copy = self._copies.get(channel)
@@ -232,6 +249,10 @@ class StreamSession:
                 for entry in result["subscribed"]:
                     self._subscribed(entry, sinces[entry["channel"]])
                 self._note_failed(result["failed"])
+            case "hello":
+                if result["features"] != asked["features"]:
+                    self.accuse(f"said hello with {asked}, answered {result['features']}")
+                self._may_join = bool(result["features"])
             case _:
                 for entry in result["subscriptions"]:
                     self._check_merged(entry)

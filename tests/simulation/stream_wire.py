@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 import orjson
 
 Json = Mapping[str, Any]
@@ -39,11 +40,16 @@ class StreamWire(asyncio.Protocol):
         token: of the terminal.
         port: of the gateway.
         on_message: takes each JSON-RPC message, with its text.
+        on_array: told of each frame that had several of them.
 
     """
 
     def __init__(
-        self, token: str, port: int, on_message: Callable[[dict[str, Any], bytes], None]
+        self,
+        token: str,
+        port: int,
+        on_message: Callable[[dict[str, Any], bytes], None],
+        on_array: Callable[[list[dict[str, Any]]], None] = lambda _: None,
     ) -> None:
         loop = asyncio.get_running_loop()
         self.opened: asyncio.Future[None] = loop.create_future()
@@ -60,7 +66,7 @@ class StreamWire(asyncio.Protocol):
         """When something came last."""
         self._loop = loop
         self._token, self._port = token, port
-        self._on_message = on_message
+        self._on_message, self._on_array = on_message, on_array
         self._buffer = b""
         self._is_open = False
         self._transport: asyncio.Transport | None = None
@@ -168,7 +174,13 @@ class StreamWire(asyncio.Protocol):
         self._buffer = buffer[at:]
 
     def _take(self, kind: int, payload: bytes) -> None:
-        if kind == TEXT:
+        if kind == TEXT and payload.startswith(b"["):
+            texts = [bytes(one) for one in msgspec.json.decode(payload, type=list[msgspec.Raw])]
+            messages = [orjson.loads(one) for one in texts]
+            self._on_array(messages)
+            for message, text in zip(messages, texts, strict=True):
+                self._on_message(message, text)
+        elif kind == TEXT:
             self._on_message(orjson.loads(payload), payload)
         elif kind == PING:
             self._write(PONG, payload)

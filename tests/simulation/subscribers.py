@@ -37,6 +37,10 @@ SPARE_SHARE = 0.3
 """Of the connections: with a token that somebody may end."""
 
 
+JOINED_SHARE = 0.4
+"""Of the connections: events that are sent together come in one frame, at first."""
+
+
 @dataclass
 class Place:
     """Where the daemon is, as somebody hears who is told of each life."""
@@ -157,6 +161,8 @@ class Subscriber:
     async def _listen(self, session: StreamSession) -> None:
         """Listen to one connection until it is over."""
         wire, loop = session.wire, asyncio.get_running_loop()
+        if self._dice.random() < JOINED_SHARE:
+            await session.join_events(is_on=True)
         await session.subscribe(CHANNELS)
         while not wire.over.done():
             session.enough = loop.create_future()
@@ -189,6 +195,8 @@ class Subscriber:
             await session.subscribe([channel])
         elif dice < 0.5:
             await session.subscribe_again()  # it has forgotten that
+        elif dice < 0.55:
+            await session.join_events(is_on=self._dice.random() < 0.5)
 
     async def _be_slow(self, session: StreamSession) -> None:
         """Read nothing for a while, on a computer that takes in little or much."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from types import SimpleNamespace
 from typing import cast
 
@@ -57,6 +58,34 @@ async def test_a_connection_that_goes_on_is_noticed(scene: Scene) -> None:
     scene.listen(REVOKED_WITHIN_S + AWAKE_S + 2 * PINGS_EVERY_S, pings=True)
 
     assert "is still served" in scene.record.wrong[0]
+
+
+def frame(*texts: str) -> bytes:
+    payload = (texts[0] if len(texts) == 1 else f"[{','.join(texts)}]").encode()
+    return bytes((0x81, 126)) + len(payload).to_bytes(2, "big") + payload
+
+
+async def test_events_in_one_frame_are_taken_one_by_one(scene: Scene) -> None:
+    """Where the subscriber has asked for that; else it is noticed, and so is anything else in it."""
+    event = json.dumps(
+        {"method": "event", "params": {"channel": "a", "terminal": "b", "epoch": ""}}
+    )
+    asking = asyncio.ensure_future(scene.session.join_events(is_on=True))
+    await asyncio.sleep(0)
+    scene.session.wire.data_received(frame(event, event))
+    assert len(scene.record.wrong) == 2  # of each that nobody has subscribed to it
+    scene.session.wire.data_received(frame('{"id":1,"result":{"features":["coalesce"]}}'))
+    await asking
+    scene.session.wire.data_received(frame(event, '{"method":"heartbeat"}'))
+    assert "such a frame has events alone" in scene.record.wrong[2]
+    asking = asyncio.ensure_future(scene.session.join_events(is_on=False))
+    await asyncio.sleep(0)
+    scene.session.wire.data_received(frame('{"id":2,"result":{"features":["coalesce"]}}'))
+    await asking
+    assert "said hello with" in scene.record.wrong[-1]
+    scene.session._may_join = False
+    scene.session.wire.data_received(frame(event, event))
+    assert "nobody has asked for it" in scene.record.wrong[-3]
 
 
 async def test_a_connection_over_which_nothing_comes_is_not_served(scene: Scene) -> None:

@@ -67,6 +67,17 @@ STREAMS = (
         led_by=("lists_read_late",),
     ),
     Mutant(
+        "joined-once",
+        "Who takes several events in one frame gets those of an earlier turn again.",
+        (
+            Change(
+                "gateway.streams.outbox",
+                "        if joined is not self._of:\n",
+                "        if not self._of:\n",
+            ),
+        ),
+    ),
+    Mutant(
         "outbox-unbounded",
         "What waits for a slow reader has no bound.",
         (
