@@ -3,11 +3,13 @@ and ends."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
 import pytest
 import pytest_asyncio
+import websockets
 from product import Json, Product, Refused, WsClient, open_ws, product, sawtooth, until
 
 from ea_bridge.emulator.factory import build_terminal
@@ -393,3 +395,35 @@ async def test_who_comes_back_again_and_again_misses_nothing(
         heard += [event["seq"] for event in events if is_update(event)]
         since = {"epoch": events[-1]["epoch"], "seq": events[-1]["seq"]}
     assert heard == list(range(heard[0], heard[0] + len(heard)))
+
+
+async def test_arrays_come_only_to_who_wants_them_still(running: Product) -> None:
+    """From ``hello`` with the feature on, until a ``hello`` without it; other calls leave it."""
+    url = running.ready.ws or ""
+    headers = {"Authorization": f"Bearer {running.main.token}"}
+    options: Json = {"compression": None, "proxy": None}
+    async with websockets.connect(url, additional_headers=headers, **options) as socket:
+
+        async def say(number: int, method: str, params: Json) -> None:
+            """Call, and return when the answer has come; what came before is passed over."""
+            call = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            await socket.send(json.dumps(call))
+            while True:
+                told = json.loads(await socket.recv())
+                if isinstance(told, dict) and told.get("id") == number:
+                    assert "error" not in told
+                    return
+
+        async def are_joined() -> bool:
+            """Whether one of the next frames is an array; each turn of the pump has many ticks."""
+            frames = [json.loads(await socket.recv()) for _ in range(50)]
+            return any(isinstance(frame, list) for frame in frames)
+
+        await say(1, "subscribe", {"channels": [LOSSLESS]})
+        assert not await are_joined()
+        await say(2, "hello", {"features": ["coalesce"]})
+        assert await are_joined()
+        await say(3, "hello", {"heartbeat_ms": 5000})
+        assert await are_joined()
+        await say(4, "hello", {"features": []})
+        assert not await are_joined()

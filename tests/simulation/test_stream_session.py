@@ -66,7 +66,7 @@ def frame(*texts: str) -> bytes:
 
 
 async def test_events_in_one_frame_are_taken_one_by_one(scene: Scene) -> None:
-    """Where the subscriber has asked for that; else it is noticed, and so is anything else in it."""
+    """Where the subscriber has asked for that; else it is noticed, as is anything else in it."""
     event = json.dumps(
         {"method": "event", "params": {"channel": "a", "terminal": "b", "epoch": ""}}
     )

@@ -94,8 +94,9 @@ async def hello(
         list[Annotated[str, Field(max_length=32)]] | None,
         Field(
             max_length=32,
-            description="Features to switch on; unknown ones are left out. `coalesce`: events "
-            "that are sent together come as one JSON array, in one frame.",
+            description="Features that this connection is to have, and no others; unknown ones "
+            "are left out. Absent: as it is, at first none. `coalesce`: events that are sent "
+            "together come as one JSON array, in one frame.",
         ),
     ] = None,
     session_id: Annotated[
@@ -136,8 +137,8 @@ async def hello(
         listener.heartbeat_s = heartbeat_ms / 1000
         # the timer that runs may be set for longer than the client now waits
         call.streams.retime(listener)
-    if listener is not None and COALESCE in (features or ()):
-        listener.coalesces = True
+    if listener is not None and features is not None:
+        listener.coalesces = COALESCE in features
     beat_ms = DEFAULT_HEARTBEAT_MS if listener is None else round(listener.heartbeat_s * 1000)
     _note(call, client, session_id)
     if listener is not None and session_id:

@@ -76,6 +76,17 @@ async def test_hello_tells_what_the_connection_can(scene: Scene) -> None:
     assert connection.heartbeat_s == 5.0
 
 
+@pytest.mark.parametrize("features", [[], ["telepathy"], None])
+async def test_hello_takes_a_feature_back(scene: Scene, features: list[str] | None) -> None:
+    """The connection has those that were named last; who names none changes nothing."""
+    connection = Connection()
+    call = scene.call(transport="ws", listener=connection)
+    await scene.ask_with(call, "hello", {"features": ["coalesce"]})
+    told = await scene.ask_with(call, "hello", {"features": features, "heartbeat_ms": 5000})
+    assert told["features"] == (["coalesce"] if features is None else [])
+    assert connection.coalesces is (features is None)
+
+
 async def test_how_fast_orders_may_go(scene: Scene) -> None:
     """By the strictest of all limits, so that a program can keep to it; null: any number."""
     free = {"orders_per_second": None, "order_burst": None, "max_orders_per_minute": None}
