@@ -8,8 +8,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
+from compileall import compile_dir
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from demo_process import Demo, running_demo
@@ -54,7 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
     There are thousands of databases, each of which is synced many times while it is made. That
     outlives the programs that the tests kill, and nobody pulls the plug.
 
-    Without byte code each program that the tests start would compile the whole gateway.
+    Without byte code each program that the tests start would compile the whole gateway, and all
+    workers of a fresh checkout would do so at the same time.
     """
     # how long an example takes is the machine's matter, and under Wine twice
     settings.register_profile(
@@ -66,6 +69,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[IN_MEMORY] = None
     config.stash[DEMO] = ExitStack()
     is_worker = hasattr(config, "workerinput")
+    if not is_worker:
+        for package in ("gateway", "ea_bridge"):
+            compile_dir(config.rootpath / package, quiet=1)
     if is_worker or config.option.basetemp or not MEMORY.is_dir():
         return
     if shutil.disk_usage(MEMORY).free >= MEMORY_BYTES and os.access(MEMORY, os.W_OK):
@@ -82,14 +88,36 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Let each worker begin with another part of each folder.
+
+    Every worker imports all tests. Together they would rewrite the assertions of one module after
+    another at the same time; so each finds most of them done by the others, as byte code.
+    """
+    report = yield
+    worker: dict[str, Any] = getattr(collector.config, "workerinput", {})
+    if worker and isinstance(collector, pytest.Directory):
+        number, of = int(worker["workerid"].removeprefix("gw")), worker["workercount"]
+        first = len(report.result) * number // of
+        report.result = report.result[first:] + report.result[:first]
+    return report
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Have one worker run all tests of the demo; xdist looks at groups right afterwards."""
     if "demo" in getattr(item, "fixturenames", ()) and group_of(item) is None:
         item.add_marker(pytest.mark.xdist_group(DEMO_GROUP))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked by a name of :data:`ASKED_FOR`, unless it was asked for."""
+    """Leave out what is marked by a name of :data:`ASKED_FOR`, unless it was asked for.
+
+    Each worker collects in another order, and all must have the same before pytest looks at it.
+    """
     unasked = [name for name in ASKED_FOR if not config.getoption(f"--{name}")]
     kept: list[pytest.Item] = []
     left_out: list[pytest.Item] = []
@@ -99,7 +127,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (left_out if is_unasked else kept).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-    items[:] = sorted(kept, key=is_short)
+    items[:] = sorted(kept, key=place)
+
+
+def place(item: pytest.Item) -> tuple[bool, str]:
+    """Return what puts a test in its place: the long ones first, then by files."""
+    return is_short(item), item.nodeid.partition("::")[0]
 
 
 def is_short(item: pytest.Item) -> bool:

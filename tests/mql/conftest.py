@@ -43,7 +43,7 @@ def compile_ea(mql_cache: Path, pytestconfig: pytest.Config) -> Compile:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give the first test of a worker the time to compile, or to wait for the one that does."""
     seconds = 1200 if config.getoption("--sanitized") else 400
+    here = Path(__file__).parent
     for item in items:
-        here = Path(__file__).parent in item.path.parents
-        if here and item.get_closest_marker("timeout") is None:
+        if item.path.parent == here and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(seconds))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from ea_bridge.emulator.factory import build_terminal
-from ea_bridge.model import OrderState, TradeRequest, TradeResult
+from ea_bridge.model import Order, OrderState, TradeRequest, TradeResult
 from gateway.home.ledger import TABLES
 from gateway.storage.ledger import Ledger
 from gateway.trading.contingent.records import HeldOrder
@@ -90,12 +91,17 @@ def test_others_are_sent(platform: str, type_: str) -> None:
 
 
 HERE = Account(1, "Demo")
-SHOWN = broker_of(build_terminal(seed=1, platform="mt4")).orders()[0]
+
+
+@cache
+def shown() -> Order:
+    """Return an order as a terminal shows it. Only a test that needs one makes the terminal."""
+    return broker_of(build_terminal(seed=1, platform="mt4")).orders()[0]
 
 
 def kept(name: str, state: OrderState) -> HeldOrder:
     """An order whose limit order was sent once, and that is over."""
-    order = replace(SHOWN, type=6, state=int(state), price_stoplimit=1.1, sl=0.0, tp=0.0)
+    order = replace(shown(), type=6, state=int(state), price_stoplimit=1.1, sl=0.0, tp=0.0)
     held = HeldOrder(
         account=HERE, tid="t", client_order_id=name, order=order, words="", created_ms=0
     )
@@ -111,7 +117,7 @@ def test_equal_limit_orders_may_have_changed_places(tmp_path: Path, told: str, c
     ledger.close()
     held.rows |= {1: first, 2: second}
     request = TradeRequest(
-        action=5, symbol=SHOWN.symbol, type=2, price=1.1, volume=SHOWN.volume_initial
+        action=5, symbol=shown().symbol, type=2, price=1.1, volume=shown().volume_initial
     )
     done = Executed(request, TradeResult(retcode=10009, order=7), command=1, at_msc=0)
     truth.tagged[tag(*HERE, second.attempt_id)] = [done]
@@ -125,7 +131,7 @@ async def test_one_whose_limit_may_have_been_sent_waits_for_that(
     """Its price is there; once the journal knows the end of its attempt it has to go on."""
     terminal = build_terminal(seed=1, platform="mt4")
     broker = broker_of(terminal)
-    tick = broker._prices.tick(SHOWN.symbol)
+    tick = broker._prices.tick(shown().symbol)
     assert tick is not None
     held = kept("a", OrderState.PLACED)
     order = replace(held.order, price_open=tick.ask - 1, price_stoplimit=tick.ask - 0.5)
