@@ -45,6 +45,9 @@ OVERWRITE_S = 1.0
 """So long after a failed commit that a kill may bring back, something else is written."""
 WRITES_A_CHECKPOINT = 250
 """After so many the log's pages go back into the file, which is about SQLite's own measure."""
+MAX_LOG_PAGES = 4_000
+"""Beyond it, which is 16 MB, nobody writes until the log's pages are back in the file: where one
+write follows the other, a new page may always come before the last one is back."""
 MAX_GROUP = 512
 """Writes in one transaction."""
 
@@ -430,7 +433,10 @@ class Ledger:
 
     def _checkpoint(self) -> None:
         try:
-            self._writer.checkpoint()
+            if self._writer.checkpoint() > MAX_LOG_PAGES:
+                # only what came meanwhile is left, so it takes a moment
+                with self._writing:
+                    self._writer.checkpoint()
         except StoreError as error:
             logger.error("%s", error)
 

@@ -228,8 +228,11 @@ class Store:
         """Let writes wait for another process that writes, or fail at once."""
         self._connection.execute(f"PRAGMA busy_timeout={BUSY_MS if patient else 0:d}")
 
-    def checkpoint(self) -> None:
+    def checkpoint(self) -> int:
         """Put the pages of the log back into the file, while others read and write; any thread.
+
+        Returns:
+            How many pages the log has; 0 if all are in the file, so that the log begins anew.
 
         Raises:
             StoreError: it cannot be done; nothing is lost, and the log goes on growing.
@@ -240,7 +243,8 @@ class Store:
         # a connection of its own, since any thread may call this; PASSIVE waits for no reader
         # and no writer, and leaves to the next time what it cannot have
         with self.explained(), closing(sqlite3.connect(self.path, timeout=0)) as other:
-            other.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            _, pages, done = other.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            return 0 if done == pages else int(pages)
 
     def data_version(self) -> Version:
         """Return what is another value after each commit, of this connection or any other."""

@@ -13,7 +13,7 @@ import pytest
 
 import gateway.storage.ledger
 import gateway.storage.store
-from gateway.storage.ledger import DATABASE, Ledger
+from gateway.storage.ledger import DATABASE, Ledger, Signal
 from gateway.storage.reserve import Reserve
 from gateway.storage.store import DiskFull, StoreError
 
@@ -320,6 +320,7 @@ async def test_the_log_does_not_grow_for_ever(
 ) -> None:
     """Its pages go back into the file again and again, whoever writes."""
     monkeypatch.setattr(gateway.storage.ledger, "WRITES_A_CHECKPOINT", 50)
+    monkeypatch.setattr(gateway.storage.ledger, "MAX_LOG_PAGES", 500)
     ledger = Ledger(tmp_path, [TABLE])
     pages = []
     for start in range(0, 2000, at_once):
@@ -329,6 +330,24 @@ async def test_the_log_does_not_grow_for_ever(
     ledger.close()
     assert entries(tmp_path) == list(range(2000))
     assert max(pages) < pages[0] + bound
+
+
+async def test_a_log_that_one_write_after_the_other_keeps_long_begins_anew(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the pages of others come before the last one is back, nobody writes for a moment."""
+    left, seen = [gateway.storage.ledger.MAX_LOG_PAGES + 1, 0], []
+
+    def checkpoint() -> int:
+        seen.append(ledger._writing.locked())
+        return left[len(seen) - 1]
+
+    monkeypatch.setattr(ledger._writer, "checkpoint", checkpoint)
+    ledger._groups.put(Signal.CHECKPOINT)
+    # behind it in the thread
+    assert await ledger.write(insert(1)) == 1
+    assert seen == [False, True]
+    assert not ledger._writing.locked()
 
 
 @pytest.mark.usefixtures("quick")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from logging import LogRecord
 from typing import TYPE_CHECKING, Any
@@ -54,11 +55,11 @@ class RareWatcher(Watcher):
         watched = partial(self._checkpoint, ledger, checkpoint)
         ledger._writer.checkpoint = watched  # type: ignore[method-assign]  # to see each
 
-    def _checkpoint(self, ledger: Ledger, checkpoint: Any) -> None:
+    def _checkpoint(self, ledger: Ledger, checkpoint: Callable[[], int]) -> int:
         self._count("checkpoint")
         if ledger._waiting or ledger._handed:
             self._count("checkpoint while somebody writes")
-        checkpoint()
+        return checkpoint()
 
     def on_point(self, life: int, point: str) -> None:
         """Count the points that a life comes to."""
