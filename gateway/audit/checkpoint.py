@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from sqlite3 import Connection
 
+from ea_bridge import host
 from gateway.audit import SIGNED, BadSignature, Head, head_within, last_of
 from gateway.audit.recorder import entry_of
 from gateway.audit.table import append
@@ -89,7 +90,7 @@ def write_checkpoint(folder: Path, device: DeviceKey, head: Head, now_ms: int) -
             file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())
-        fresh.replace(folder / FILE)
+        host.replace_file(fresh, folder / FILE)
     except OSError:
         with suppress(OSError):
             fresh.unlink(missing_ok=True)

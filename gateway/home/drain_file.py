@@ -17,6 +17,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ea_bridge import host
+
 FILE = "drain.json"
 MAX_BYTES = 1024
 
@@ -44,7 +46,7 @@ def ask(home: Path, request: DrainRequest) -> None:
     # whoever reads meanwhile finds all of it or nothing; EXCL follows no link that is there
     with open(os.open(fresh, flags, 0o600), "w", encoding="ascii") as file:
         json.dump(asdict(request), file)
-    fresh.replace(home / FILE)
+    host.replace_file(fresh, home / FILE)
 
 
 def is_asked(home: Path, pid: int, now_ms: int) -> bool:

@@ -15,6 +15,7 @@ from demo_process import Demo, running_demo
 from shell import Done
 from warm_process import WarmProcess
 
+from ea_bridge import host
 from gateway.cli.home import LOCK_FILE, RunLock, is_locked
 from gateway.home import drain_file
 from gateway.home.drain_file import FILE, DrainRequest
@@ -64,6 +65,20 @@ def test_a_request_means_one_process_and_ends(tmp_path: Path) -> None:
     assert not drain_file.is_asked(tmp_path, 8, 99)
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
     assert (tmp_path / FILE).stat().st_mode & 0o077 == 0 or os.name != "posix"
+
+
+def test_a_request_that_is_read_is_replaced(tmp_path: Path) -> None:
+    """The gateway looks four times a second; Windows refuses it as long as it does."""
+    drain_file.ask(tmp_path, DrainRequest(pid=7, until_ms=100))
+    reader = (tmp_path / FILE).open()
+
+    class Pausing(host.Host):
+        def sleep(self, seconds: float) -> None:
+            reader.close()
+
+    with reader, host.handed_in(Pausing()):
+        drain_file.ask(tmp_path, DrainRequest(pid=8, until_ms=100))
+    assert drain_file.is_asked(tmp_path, 8, 99)
 
 
 def test_one_alone_can_take_it(tmp_path: Path) -> None:
