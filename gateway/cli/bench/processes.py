@@ -20,6 +20,9 @@ ENDS_WITHIN_S = 5.0
 
 def cpu_s(pid: int) -> float | None:
     """Return how long a process has computed so far; ``None`` where the system does not tell."""
+    # Wine shows its programs the /proc of Linux, whose process ids are not theirs
+    if sys.platform == "win32":
+        return None
     try:
         told = Path(f"/proc/{pid}/stat").read_text("ascii")
     except OSError:

@@ -215,6 +215,9 @@ def _state(
 def holder(family: socket.AddressFamily, number: int) -> Process | None:
     """Return the process that listens on a loopback port, where the system tells: on Linux, of
     processes that are ours to look into."""
+    # Wine shows its programs the /proc of Linux, whose process ids are not theirs
+    if sys.platform == "win32":
+        return None
     wanted = {f"socket:[{inode}]" for inode in _inodes(family, number)}
     if not wanted:
         return None
