@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 COMMAND = (sys.executable, "-m", "gateway")
 PR_SET_CHILD_SUBREAPER = 36
@@ -141,6 +141,9 @@ async def start_warm(
 ) -> Running:
     """Start a process for a loop, as ``asyncio.create_subprocess_exec`` does."""
     streams = {"stdin": stdin, "stdout": stdout, "stderr": stderr}
+    if sys.platform == "win32":  # a loop there reads no pipes but its own
+        process = await asyncio.create_subprocess_exec(*command, env=env, limit=limit, **streams)
+        return cast(Running, process)  # it has the same methods
     running = Running(WarmProcess(command, bufsize=0, env=env, **streams))
     await running._connect(limit)
     return running

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,6 @@ from windows_installer import (
     FOR_WINDOWS,
     HERE,
     ROOT,
-    SEARCH_PATH,
     fetch_listed,
     install_wheel,
     pip,
@@ -122,12 +122,11 @@ def build(made: Environment) -> None:
         fetch_listed(wheels)
         listed = str(Path(__file__).with_name("wheels.txt"))
         pip("download", *FOR_WINDOWS, "-d", str(wheels), "-r", listed)
+        unpack(made.archive.read_bytes(), made.python.parent)
         for wheel in sorted(wheels.glob("*.whl")):
             install_wheel(wheel, made.folder / "site")
-    unpack(made.archive.read_bytes(), made.python.parent)
-    # the checkout is put beside it; plugins of pytest need site
-    search_path = f"{SEARCH_PATH}..\\checkout\r\nimport site\r\n"
-    (made.python.parent / "python311._pth").write_bytes(search_path.encode())
+            install_programs(wheel, made.python.parent)
+    open_search_path(made.python.parent)
     library = made.folder / "bcryptprimitives.dll"
     compiler = needed("x86_64-w64-mingw32-gcc")
     source_file = str(Path(__file__).with_name("process_prng.c"))
@@ -139,6 +138,25 @@ def build(made: Environment) -> None:
     assert done.returncode == 0, done.complained
     wine.wait()
     shutil.copy(library, wine.drive / "windows" / "system32")
+
+
+def install_programs(wheel: Path, place: Path) -> None:
+    """Put a wheel's programs beside Python, where ours looks for them; scripts need a launcher."""
+    with zipfile.ZipFile(wheel) as files:
+        for name in files.namelist():
+            if ".data/scripts/" in name and name.endswith(".exe"):
+                (place / Path(name).name).write_bytes(files.read(name))
+
+
+def open_search_path(python: Path) -> None:
+    """Have an embeddable Python search as an installed one does, in ``PYTHONPATH`` as well.
+
+    It finds the tests' packages, and a checkout that is put beside it.
+    """
+    (python / "python311._pth").unlink()
+    packages = python / "Lib" / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "tests.pth").write_bytes(b"..\\..\\..\\site\r\n..\\..\\..\\checkout\r\n")
 
 
 def copy_checkout(place: Path) -> None:

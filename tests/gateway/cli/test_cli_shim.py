@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from demo_process import clean_environment
 
 from gateway.cli import shim
 from gateway.cli.output import CliError
@@ -17,7 +18,7 @@ def run(*arguments: str, path: Path) -> subprocess.CompletedProcess[str]:
     """Run Python with a folder among those where packages lie."""
     return subprocess.run(
         [sys.executable, *arguments],
-        env={"PYTHONPATH": str(path), "PYTHONUTF8": "1"},
+        env=clean_environment() | {"PYTHONPATH": str(path), "PYTHONUTF8": "1"},
         cwd=path,
         capture_output=True,
         text=True,

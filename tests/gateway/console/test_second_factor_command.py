@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import time
 from email import message_from_bytes
@@ -22,8 +23,10 @@ from gateway.console.service import Console
 def command(home: Path, database: str, email: str) -> tuple[int, str]:
     """Run it; return the exit code and what it said."""
     file = home.with_suffix(".toml")
+    # quoted as JSON is: the path of a file on Windows has backslashes
     file.write_text(
-        f'[console_server]\ndatabase = "{database}"\n[secrets]\nstore = "file"\n', "utf-8"
+        f"[console_server]\ndatabase = {json.dumps(database)}\n[secrets]\nstore = 'file'\n",
+        "utf-8",
     )
     words = ("console-user", "second-factor-off", email, "--home", home, "--config", file)
     pipe = subprocess.PIPE

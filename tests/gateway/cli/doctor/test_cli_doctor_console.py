@@ -15,6 +15,7 @@ import pytest_asyncio
 from aiohttp import web
 from console_case import URL, WAITING, judged
 from findings import Run
+from idle_clock import idle_clock
 from scripted_console import ScriptedConsole, Signer
 
 from ea_bridge.token import parse_token
@@ -135,8 +136,8 @@ async def test_keys_are_told_though_what_waits_is_not(console: Scripted, home: H
         return await answer(request)
 
     console.fault = half
-    with home:
-        asked = await ask(console.url, home.device, 0.5)
+    with home, idle_clock():
+        asked = await ask(console.url, home.device, 5.0)
         case = ConsoleCase(url=console.url, asked=asked, trust=ConsoleTrust(did=home.device.did))
     found = judged(case)
     assert found["console"].verdict == "ok"

@@ -25,13 +25,14 @@ ADDRESSES = {"127.0.0.1": socket.AF_INET, "::1": socket.AF_INET6}
 @contextmanager
 def squatter(host: str) -> Iterator[int]:
     """Listen on one loopback address, on a port that is free on the other one; yield it."""
-    for one in bind_loopback(0):
-        if one.getsockname()[0] != host:
-            one.close()
-            continue
-        with one:
-            one.listen()
-            yield one.getsockname()[1]
+    sockets = {one.getsockname()[0]: one for one in bind_loopback(0)}
+    mine = sockets.pop(host)
+    # first: Windows lets nobody bind what is bound, though nobody listens
+    for other in sockets.values():
+        other.close()
+    with mine:
+        mine.listen()
+        yield mine.getsockname()[1]
 
 
 @pytest.mark.parametrize("host", ADDRESSES)

@@ -123,6 +123,7 @@ def test_no_terminal(run: Run, house: Path) -> None:
     assert (done.code, "File > Open Data Folder" in done.complaint) == (1, True)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no control characters in names")
 def test_names_do_not_steer_the_screen(run: Run, house: Path) -> None:
     """A folder may be called what it likes."""
     place = put_program(house / "MT5 \x1b[2J", "mt5")
@@ -153,8 +154,9 @@ def test_how_an_ea_stands(
     assert install_ea.standing(look(folder, expert)) == told
 
 
-def test_the_command_that_compiles(house: Path, expert: Expert, tmp_path: Path) -> None:
-    """In the words of the terminal's system: of Windows itself, or under Wine with its prefix."""
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell's words for a path of Linux")
+def test_the_command_that_compiles_under_wine(house: Path, expert: Expert) -> None:
+    """The terminal's Wine is told its prefix, in the words of a shell."""
     put_prefix(house / ".wine")
     (one,) = found_terminals(home=house, environ={}, is_windows=False)
     data = rf"C:\users\ann\AppData\Roaming\MetaQuotes\Terminal\{HASH}\MQL5"
@@ -163,6 +165,10 @@ def test_the_command_that_compiles(house: Path, expert: Expert, tmp_path: Path) 
         rf"'/compile:{data}\Experts\TerminalGateway.mq5' '/inc:{data}' "
         rf"'/log:{data}\Experts\TerminalGateway.log'"
     )
+
+
+def test_the_command_that_compiles_on_windows(expert: Expert, tmp_path: Path) -> None:
+    """In the words of Windows itself."""
     windows = open_folder(put_program(tmp_path / "MT 5", "mt5"))
     assert windows is not None
     assert install_ea.compile_command(look(windows, expert), "win32") == (
