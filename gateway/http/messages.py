@@ -36,6 +36,7 @@ async def read_body(
         is_invited: a client that waits to be asked for its body has been asked.
 
     Raises:
+        ConnectionError: the client has hung up.
         Refusal: it is too large (413) or too slow (408).
 
     """
@@ -62,12 +63,25 @@ async def read_body(
 
 async def _read(request: web.BaseRequest, max_bytes: int) -> bytes:
     parts, size = [], 0
-    while part := await request.content.readany():
+    while part := await _part(request):
         parts.append(part)
         size += len(part)
         if size > max_bytes:
             raise _too_large(size, max_bytes)
     return b"".join(parts)
+
+
+async def _part(request: web.BaseRequest) -> bytes:
+    """Return what has come of a body, empty behind its end.
+
+    Raises:
+        ConnectionError: its client has hung up.
+
+    """
+    # aiohttp has no exception of its own where that was before it called the handler
+    if request.transport is None:
+        raise ConnectionResetError("the client has hung up")
+    return await request.content.readany()
 
 
 def _too_large(size: int, limit: int) -> Refusal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import jsonrpcclient
 import orjson
@@ -10,6 +11,7 @@ import pytest
 from web_server_fixture import Server, open_server, read_response, split_response, until
 
 from gateway.config import Limits
+from gateway.http.server import HttpConnection
 
 UPDATE = {"jsonrpc": "2.0", "id": 1, "method": "update"}
 
@@ -138,6 +140,27 @@ async def test_a_client_that_hangs_up_within_its_body_leaves_no_trace(
     writer.transport.abort()
     await until(lambda: not house.server.open_connections)
     await asyncio.sleep(0.01)
+    assert caplog.text == ""
+
+
+async def test_a_client_that_hung_up_before_its_request_was_begun_is_gone(
+    house: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its head and the handler of it lies a turn of the loop, in which it may go."""
+    begin, begun = HttpConnection._handle_request, asyncio.Event()
+
+    async def late(self: HttpConnection, *args: Any) -> Any:
+        writer.transport.abort()
+        await until(lambda: self.transport is None)
+        try:
+            return await begin(self, *args)
+        finally:
+            begun.set()
+
+    monkeypatch.setattr(HttpConnection, "_handle_request", late)
+    _, writer = await asyncio.open_connection("127.0.0.1", house.port)
+    writer.write(house.head("/rpc", "POST", "Content-Length: 1000").encode() + b"\r\n{")
+    await begun.wait()
     assert caplog.text == ""
 
 
