@@ -29,7 +29,7 @@ from .api import api_routes
 from .daemon_api import daemon_routes
 from .hooks import hook_routes
 from .mail.transports import OUTBOX
-from .pages import PageContext, StaticFiles, Templates, page_routes
+from .pages import PageContext, page_files, page_routes
 from .service import Console, Costs, open_console
 from .settings import ConsoleSettings
 from .web.request_context import MAX_BODY_BYTES
@@ -233,8 +233,8 @@ class ConsoleServer:
         self._stack = AsyncExitStack()
 
     def _app(self) -> web.Application:
-        static = StaticFiles()
-        context = PageContext(self._console, Templates(static), self._names)
+        static, templates = page_files()
+        context = PageContext(self._console, templates, self._names)
         security = SecurityMiddleware(
             self._names, self._console.sessions, context.show, context.pass_on
         )

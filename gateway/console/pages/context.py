@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -94,6 +95,13 @@ class Templates:
             charset="utf-8",
             headers={"Referrer-Policy": FORM_REFERRER},
         )
+
+
+@cache
+def page_files() -> tuple[StaticFiles, Templates]:
+    """Return the files and templates of all pages; a process reads and translates each once."""
+    static = StaticFiles()
+    return static, Templates(static)
 
 
 def _source(name: str) -> str | None:
