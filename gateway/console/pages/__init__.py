@@ -6,14 +6,14 @@ from aiohttp import web
 
 from .account import AccountPages, SignInPages, UserPages
 from .accounts import RegisteredAccountPages
-from .context import PageContext, page_files
+from .context import PageContext, Templates, page_files
 from .devices import ApprovalPages, DevicePages
 from .halts import HaltPages
 from .hooks import HookPages
 from .terminals import HistoryPages, OverviewPages
 from .tokens import TokenPages
 
-__all__ = ["PageContext", "page_files", "page_routes"]
+__all__ = ["PageContext", "Templates", "page_files", "page_routes"]
 
 
 def page_routes(context: PageContext) -> list[web.RouteDef]:
