@@ -39,6 +39,8 @@ CONFIG = Config.model_validate(
     }
 )
 OUTSIDE = "from outside"
+IN_ORDER = "in order"
+"""Where a daemon was stopped, and did all that it does at its end."""
 
 
 @dataclass
@@ -115,6 +117,7 @@ class _Open:
     living: asyncio.Task[None] | None = None
     keeping: asyncio.Task[None] | None = None
     ledgers: list[Ledger] = field(default_factory=list)
+    is_stopping: bool = False
 
 
 @dataclass(kw_only=True)
@@ -186,6 +189,11 @@ class SimulatedDaemons:
         return not self.death.done() and self._open[self.present].gateway is not None
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether the present life was told to stop: its tasks end then."""
+        return self._open[self.present].is_stopping
+
+    @property
     def gateway(self) -> Gateway:
         """Return that of the present life."""
         gateway = self._open[self.present].gateway
@@ -237,13 +245,25 @@ class SimulatedDaemons:
         if not self.death.done():
             self.death.set_result(cause)
 
+    async def _stop(self, number: int) -> None:
+        """Stop a daemon as a service manager does; it may be killed while it stops."""
+        opened = self._open[number]
+        assert opened.living is not None  # it was begun
+        opened.is_stopping = True
+        opened.living.cancel()
+        await asyncio.wait((opened.living, self.death), return_when=asyncio.FIRST_COMPLETED)
+        if not self.death.done():
+            self._kill(number, IN_ORDER)
+
     def lose_power_at_end(self) -> None:
         """Let the present life end with a power cut, whatever it was begun with."""
         self._open[self.present].life = Life(loses_power=True)
 
     async def end(self) -> None:
-        """Kill the daemon, if it has not done so itself."""
+        """Kill the daemon, or stop it, if it has not ended by itself."""
         number = self.present
+        if not self.death.done() and self._open[number].life.is_stopped:
+            await self._stop(number)
         if not self.death.done():
             self._kill(number, OUTSIDE)
         await asyncio.sleep(0.01)

@@ -132,6 +132,7 @@ OTHERS: Mapping[str, str] = {
     "stream: gap told": "changes were lost with a terminal, and that was said",
     "stream: gone on": "a subscriber came back, and had missed nothing",
     "stream: joined": "several events came to a subscriber in one frame",
+    "stream: outlived": "a subscriber came back to a life that went on with the streams",
     "stream: replayed": "a subscriber came back, and was told what it had missed",
     "stream: missed some": "a subscriber came back, and was told that it had missed something",
     "stream: new epoch": "a subscriber came back to another life of the daemon",

@@ -30,6 +30,8 @@ DISK = "disk"
 """Point of a simulated daemon alone: each write and each sync of a database."""
 NO_START = "no start"
 """Where a daemon ends by itself that cannot use its disk."""
+AWAY_S = 5.0
+"""After a daemon was stopped until the next begins: meanwhile the brokers go on."""
 OPERATIONS_AN_ORDER = 60
 """Of the disk, about."""
 
@@ -43,6 +45,8 @@ class Life:
     point: str = ""
     nth: int = 0
     loses_power: bool = False
+    is_stopped: bool = False
+    """Not killed from outside but stopped, as for an update: it does all that its end asks for."""
 
 
 def plan(dice: Random, orders: int, each: int) -> list[Life]:
@@ -59,12 +63,15 @@ def plan(dice: Random, orders: int, each: int) -> list[Life]:
 
 
 def with_disk(dice: Random, lives: Sequence[Life], each: int) -> list[Life]:
-    """Let some of these lives end at an operation of the disk, and some with a power cut."""
+    """Let some of these lives end at an operation of the disk, some with a power cut, and some of
+    the others in order."""
     changed: list[Life] = []
     for life in lives:
         if dice.random() < 1 / 4:
             life = Life(each * 2, DISK, dice.randint(1, each * OPERATIONS_AN_ORDER))
-        changed.append(replace(life, loses_power=dice.random() < 1 / 3))
+        life = replace(life, loses_power=dice.random() < 1 / 3)
+        is_left = not (life.point or life.loses_power)
+        changed.append(replace(life, is_stopped=is_left and life.orders % 2 == 0))
     return changed
 
 
@@ -185,6 +192,8 @@ class Run:
         if life.loses_power:
             self.figures.faults["power_cut"] += 1
         await self._fall()
+        if life.is_stopped:
+            await asyncio.sleep(AWAY_S)
 
     async def _rise(self, life: Life) -> None:
         ready = await self.daemons.begin(life)

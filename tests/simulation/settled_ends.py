@@ -8,7 +8,7 @@ which the daemon told them, whoever hears them and when.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 NOT_SENT = "not_sent"
 
@@ -59,6 +59,8 @@ class SettledEnds:
 
     def __init__(self) -> None:
         self._told: dict[str, list[ToldEnd]] = {}
+        self._roots: dict[str, tuple[int, str]] = {}
+        """Life and epoch from which on the numbers of an epoch count, where it is not its own."""
 
     def __len__(self) -> int:
         """Return of how many orders ends were told."""
@@ -66,12 +68,28 @@ class SettledEnds:
 
     def add(self, client_order_id: str, end: ToldEnd) -> ToldEnd | None:
         """Take an end; return one that was told and contradicts it."""
+        end = self._counted(end)
         told = self._told.setdefault(client_order_id, [])
         if end in told:
             return None  # another subscriber has heard it before
         contradicting = next((one for one in told if one.contradicts(end)), None)
         told.append(end)
         return contradicting
+
+    def goes_on(self, epoch: str, earlier: str, life: int) -> None:
+        """Take that the numbers of an epoch go on from those of one of an earlier life."""
+        root = self._roots.get(earlier, (life, earlier))
+        self._roots[epoch] = root
+        for other, known in self._roots.items():
+            if known[1] == epoch:
+                self._roots[other] = root
+        for told in self._told.values():
+            told[:] = dict.fromkeys(map(self._counted, told))
+
+    def _counted(self, end: ToldEnd) -> ToldEnd:
+        """Return an end as told in the epoch from which on its number counts."""
+        life, epoch = self._roots.get(end.epoch, (end.life, end.epoch))
+        return replace(end, life=life, epoch=epoch)
 
     def of(self, client_order_id: str) -> Sequence[ToldEnd]:
         """Return all that was told of an order."""

@@ -26,12 +26,12 @@ from .rare_points import (
 )
 from .run import DISK, NO_START, POINTS
 
-OUTSIDE = "from outside"
+OUTSIDE, IN_ORDER = "from outside", "in order"
 
 
 def _names() -> dict[str, str]:
     seen = (IN_LOG, SESSION_ENDS, WEBSOCKET_ENDS, IN_TRAIL, PRESUMED, ANSWERED, AFTER_ROW)
-    ends = (*POINTS, DISK, NO_START, OUTSIDE)
+    ends = (*POINTS, DISK, NO_START, OUTSIDE, IN_ORDER)
     deaths = {f"killed at {one}": "a life ended there" for one in ends}
     points = {f"point {one}": "a life came to it" for one in POINTS}
     shown = {name: "see rare_points" for table in seen for name in table.values()}

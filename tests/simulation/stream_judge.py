@@ -17,6 +17,8 @@ from .stream_truth import NOUNS, TICKS, TOLD, Key, TerminalTruth, key_of_told_ti
 
 Json = Mapping[str, Any]
 
+OUTLIVING = frozenset({"orders", "positions", "deals", "terminal"})
+"""Channels that may go on from one life of the daemon to the next."""
 STATEFUL = frozenset({"orders", "positions", "account", "terminal", "pnl"})
 """Channels that begin with a snapshot."""
 FIRST_EMULATED = 4_503_599_627_370_497
@@ -72,6 +74,15 @@ class StreamRecord:
         known = self._topics.setdefault(epoch, topic)
         if known != topic:
             self.accuse(who, f"epoch {epoch} of {known} came as one of {topic}")
+
+    def life_of(self, epoch: str) -> int:
+        """Return the life of the daemon that an epoch is of."""
+        return self._topics[epoch][2]
+
+    def goes_on(self, epoch: str, earlier: str) -> None:
+        """Take that an epoch of one life goes on from one of a life before it."""
+        self.count("stream: outlived")
+        self.settled.goes_on(epoch, earlier, self.life_of(earlier))
 
     def check_same(self, who: str, epoch: str, seq: int, data: bytes) -> None:
         """Check that an event is the one that others were told under its number."""
@@ -163,17 +174,24 @@ class ChannelCopy:
         self.is_live, self.is_over = told["live"], False
         expected: tuple[bool | None, str | None] = (None, None)
         if since is not None:
-            is_same = epoch == since["epoch"]
+            # a life that was begun anew may go on where one before it has ended in order
+            is_later = self._record.life_of(since["epoch"]) < life
+            goes_on = self.channel in OUTLIVING and is_later and told["recovered"]
+            is_same = epoch == since["epoch"] or goes_on
             # what was not kept may be evicted; who has missed nothing misses nothing
             is_all_there = told["recovered"] or seq == since["seq"]
             expected = (True, None) if is_all_there else (False, "evicted")
             if not is_same:
-                expected = (False, "epoch_changed")
+                may_be_evicted = self.channel in OUTLIVING and is_later
+                is_evicted = may_be_evicted and told["reason"] == "evicted"
+                expected = (False, "evicted" if is_evicted else "epoch_changed")
+            elif epoch != since["epoch"]:
+                self._record.goes_on(epoch, since["epoch"])
             if told["replayed"] != (seq - since["seq"] if told["recovered"] else 0):
                 self.accuse(f"asked with {since}, so many cannot be told again: {told}")
         if (told["recovered"], told["reason"]) != expected:
             self.accuse(f"asked with {since}, answered {told}")
-        if since is not None and epoch == since["epoch"] and seq < since["seq"]:
+        if since is not None and is_same and seq < since["seq"]:
             self.accuse(f"asked with {since}, the gateway knows less: {told}")
         if expected in CAME_BACK:
             self._record.count(CAME_BACK[expected])

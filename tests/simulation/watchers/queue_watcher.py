@@ -52,7 +52,8 @@ class QueueWatcher(Watcher):
         self._commits += 1
         if self._commits % COMMITS_A_LOOK == 0 and life == self._life:
             check_bounds(self.world.daemons.gateway, self.world.invariants)
-            self._tasks.look()
+            if not self.world.daemons.is_stopping:
+                self._tasks.look()
 
     def at_end(self) -> None:
         """See that nothing is left of what is over."""
