@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import NotRequired
+
 from typing_extensions import TypedDict
 
 from .enums import (
@@ -162,6 +164,9 @@ class Tick(TypedDict):
     """What changed, MetaTrader's bit mask: 2 bid, 4 ask, 8 last, 16 volume, 32 buy, 64 sell."""
     time: int
     broker_time: int
+    backfilled: NotRequired[bool]
+    """True, and there at all, where the tick happened while the terminal was away from the gateway
+    and is told from the terminal's history: it is no news."""
 
 
 @shape

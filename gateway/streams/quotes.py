@@ -7,8 +7,9 @@ next.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from ea_bridge.commands import WATCH, WatchParams
@@ -39,6 +40,7 @@ class PushSubscription:
         on_asked: called with what the terminal is about to be asked for, where it is known what it
             pushes; else what is on its way may have a hole behind it.
         on_pushed: called with what is being pushed, each time the terminal is up to date.
+        before_ticks: done before a terminal that pushes no ticks is asked for them.
 
     """
 
@@ -49,6 +51,7 @@ class PushSubscription:
         cursor: Callable[[], tuple[int, int]],
         on_asked: Callable[[frozenset[Part]], None],
         on_pushed: Callable[[frozenset[Part]], None],
+        before_ticks: Callable[[], Awaitable[None]],
     ) -> None:
         self.symbol = symbol
         self.refused: dict[Part, GatewayError] = {}
@@ -64,6 +67,7 @@ class PushSubscription:
         self._cursor = cursor
         self._on_asked = on_asked
         self._on_pushed = on_pushed
+        self._before_ticks = before_ticks
         self._wanted: Counter[Part] = Counter()
         self._pushed: frozenset[Part] | None = NOTHING
         self._pumping = False
@@ -107,8 +111,13 @@ class PushSubscription:
 
     async def _settle(self) -> None:
         # what was wanted while a command was on its way goes out with the next one
-        while (target := self.wanted) != self._pushed:
-            await self._send_watch(target)
+        while self.wanted != self._pushed:
+            if TICKS in self.wanted:
+                # the WATCH tells whether there is such a symbol
+                with contextlib.suppress(SymbolNotFound):
+                    await self._before_ticks()
+            if (target := self.wanted) != self._pushed:
+                await self._send_watch(target)
         self._on_pushed(self.pushed)
 
     async def _send_watch(self, target: frozenset[Part]) -> None:
@@ -178,7 +187,14 @@ class Quotes:
         self.ticks = TickStream(context, symbol)
         self.book = BookStream(context, symbol)
         self.bars: dict[int, BarStream] = {}
-        self.push = PushSubscription(symbol, context.ask, self._cursor, self._asked, self._pushed)
+        self.push = PushSubscription(
+            symbol,
+            context.ask,
+            self._cursor,
+            self._asked,
+            self._pushed,
+            self.ticks.learn_outage,
+        )
         self._context = context
         self._used: dict[str, _Used] = {}
         self._owed: set[Part] = set()
@@ -256,6 +272,7 @@ class Quotes:
         told = self.ticks.begun or self.ticks.last_msc  # the first come before the answer
         if told and (broken or not resumable):
             self.ticks.interrupt(broken or "ticks_lost")
+        self.ticks.was_away = bool(self.ticks.last_msc)
         self._owed = {BOOK, *self.bars}
         if self.ticks.snapshot is None:
             self._owed.add(TICKS)

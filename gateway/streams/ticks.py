@@ -22,6 +22,10 @@ Row = tuple[int, int, str, str, float, int, int]
 """As in :class:`ea_bridge.protocol.messages.Ticks`."""
 
 
+BACKFILLED = ',"backfilled":true}'
+"""End of a tick that is told from the terminal's history."""
+
+
 class TickStream:
     """Channels ``tick``, ``tick.all`` and ``tick.<n>ms`` of one symbol.
 
@@ -37,6 +41,11 @@ class TickStream:
         new beginning: what is on the way then has a hole behind it."""
         self.begun = False
         """It has been accepting since there was a subscription."""
+        self.was_away = False
+        """The terminal is back, and what it tells first has happened while it was away."""
+        self._filled_to = 0
+        """Ticks up to this stamp happened while the terminal was away, and are told from its
+        history."""
         self._context = context
         self._symbol = symbol
         self._head = f'{{"symbol":{orjson.dumps(symbol).decode()},"bid":'
@@ -110,7 +119,9 @@ class TickStream:
         deal = f'{last!r},"volume":{volume}' if last else 'null,"volume":null'
         self._data = data = (
             f'{self._head}{bid},"ask":{ask},"last":{deal},"flags":{flags}'
-            f',"time":{time},"broker_time":{msc}}}'
+            f',"time":{time},"broker_time":{msc}'
+            # a look at the stamp for each tick, and the mark for those alone that were missed
+            f"{'}' if msc > self._filled_to else BACKFILLED}"
         )
         publish = self._context.hub.publish
         for topic in self._direct:
@@ -132,6 +143,18 @@ class TickStream:
         if self._data is None and tick.time_msc:
             data = convert.tick(self._symbol, tick, self._context.broker_clock)
             self._data = orjson.dumps(data).decode()
+
+    async def learn_outage(self) -> None:
+        """Learn which ticks happened while the terminal was away, if it was: those up to its last
+        one. To be done before it is asked to go on.
+
+        Raises:
+            GatewayError: the terminal did not tell.
+
+        """
+        if self.was_away:
+            tick = await self._context.ask(TICK_GET, SymbolParams(symbol=self._symbol))
+            self._filled_to, self.was_away = tick.time_msc, False
 
     def republish(self) -> None:
         """Give everybody a snapshot."""
@@ -155,6 +178,6 @@ class TickStream:
             throttled.stop()
 
     def _discard(self) -> None:
-        self.accepting = self.begun = False
+        self.accepting = self.begun = self.was_away = False
         self.last_msc = self.n_same_msc = 0
         self._data = None

@@ -427,3 +427,21 @@ async def test_arrays_come_only_to_who_wants_them_still(running: Product) -> Non
         assert await are_joined()
         await say(4, "hello", {"features": []})
         assert not await are_joined()
+
+
+async def test_ticks_of_an_outage_are_marked(running: Product, listener: WsClient) -> None:
+    """Whoever trades can tell them from news; whoever records has all of them."""
+    await listener.call("subscribe", channels=[LOSSLESS])
+    told = [await listener.event(LOSSLESS)]
+    session = running.gateway.registry.get("main")
+    running.main.link.cut()
+    await running.live("main", but_not=session)
+    while not any("backfilled" in event["data"] for event in told[:-1]):
+        told.append(await listener.event(LOSSLESS))
+    while "backfilled" in told[-1]["data"]:
+        told.append(await listener.event(LOSSLESS))
+    marks = [event["data"].get("backfilled", False) for event in told]
+    first, many = marks.index(True), marks.count(True)
+    assert marks == [False] * first + [True] * many + [False] * (len(marks) - first - many)
+    assert {event["epoch"] for event in told} == {told[0]["epoch"]}
+    assert all(after["seq"] == before["seq"] + 1 for before, after in pairwise(told))

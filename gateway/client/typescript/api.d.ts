@@ -3115,6 +3115,11 @@ export type Tick = {
   flags: number;
   time: number;
   broker_time: number;
+  /**
+   * True, and there at all, where the tick happened while the terminal was away from the gateway
+   * and is told from the terminal's history: it is no news.
+   */
+  backfilled?: boolean;
 };
 
 export type TickChannel = string;

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from stage import MT5_CAPS, Ear, Stage, turns, until
+from stage import MT5_CAPS, T0, Ear, Stage, turns, until
 
 from ea_bridge import model
 from ea_bridge.protocol import messages as m
@@ -79,6 +79,9 @@ async def test_the_first_ticks_of_a_link_may_come_with_the_watchs_answer(
     terminal.hold = True
     terminal.connect()
     await until(lambda: terminal.held)
+    assert [cmd.op for cmd in terminal.held] == ["tick_get"]  # which ticks it has missed
+    terminal.release()
+    await until(lambda: terminal.held)
     row = (0, 1_764_007_200_001, "1.08001", "1.08011", 0.0, 0, 6)
     later = (0, 1_764_007_200_002, "1.08002", "1.08012", 0.0, 0, 6)
     terminal.release(m.Ticks(d=[row, later]))
@@ -86,6 +89,73 @@ async def test_the_first_ticks_of_a_link_may_come_with_the_watchs_answer(
     assert terminal.watches[-1].last_msc == 1_764_007_200_001
     assert terminal.watches[-1].n_same_msc == 1
     assert [e["seq"] for e in ear.of("tick.all:EURUSD")] == [1, 2, 3]
+
+
+def marks(ear: Ear, channel: str) -> list[tuple[int, bool]]:
+    """Stamps of ticks since the beginning, and whether each is told from the history."""
+    ticks = [event["data"] for event in ear.of(channel, "update")]
+    assert all(tick.get("backfilled", True) is True for tick in ticks)
+    return [(tick["broker_time"] - T0, "backfilled" in tick) for tick in ticks]
+
+
+async def test_ticks_of_an_outage_are_marked(live: Stage, ear: Ear) -> None:
+    """Those alone: what came before it and what comes after it is news."""
+    terminal = live.terminal
+    await live.subscribe(ear, "tick.all:EURUSD", "tick:EURUSD")
+    terminal.tick("EURUSD", 1, 2)
+    terminal.pump()
+    terminal.disconnect()
+    terminal.tick("EURUSD", 2, 3, 4)
+    terminal.connect()
+    await turns()
+    terminal.pump()
+    terminal.tick("EURUSD", 5)
+    terminal.pump()
+    await turns()
+    told = [(1, False), (2, False), (2, True), (3, True), (4, True), (5, False)]
+    assert marks(ear, "tick.all:EURUSD") == marks(ear, "tick:EURUSD") == told
+    terminal.disconnect()
+    terminal.connect()  # and nothing has happened
+    await turns()
+    terminal.tick("EURUSD", 6)
+    terminal.pump()
+    await turns()
+    assert marks(ear, "tick.all:EURUSD")[6:] == [(6, False)]
+
+
+async def test_no_tick_of_an_outage_comes_unmarked(live: Stage, ear: Ear) -> None:
+    """While the terminal does not say which they are, it is not asked for them."""
+    terminal = live.terminal
+    await live.subscribe(ear, "tick.all:EURUSD")
+    terminal.tick("EURUSD", 1)
+    terminal.pump()
+    terminal.disconnect()
+    terminal.tick("EURUSD", 2)
+    terminal.fail["tick_get"] = 4000
+    watched = len(terminal.watches)
+    terminal.connect()
+    await turns()
+    assert len(terminal.watches) == watched
+    terminal.fail.clear()
+    await until(lambda: len(terminal.watches) > watched)  # it is tried again after a moment
+    await turns()
+    terminal.pump()
+    await turns()
+    assert marks(ear, "tick.all:EURUSD") == [(1, False), (2, True)]
+
+
+async def test_who_begins_with_a_terminal_has_missed_nothing(live: Stage, ear: Ear) -> None:
+    """What was before nobody was told, and what the next one is told is news to it."""
+    live.terminal.tick("EURUSD", 1)
+    await live.subscribe(ear, "tick.all:EURUSD")
+    live.terminal.disconnect()
+    live.terminal.tick("EURUSD", 2)
+    live.terminal.connect()
+    await turns()
+    live.terminal.tick("EURUSD", 3)
+    live.terminal.pump()
+    await turns()
+    assert marks(ear, "tick.all:EURUSD") == [(3, False)]
 
 
 async def test_more_parts_of_a_symbol_leave_the_pump_where_it_stands(
