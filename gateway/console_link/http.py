@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from functools import cache
 from socket import AddressFamily
 from types import TracebackType
 from typing import Self, TypeVar
@@ -76,6 +77,12 @@ MAX_WORDS = 200
 A = TypeVar("A", bound=BaseModel)
 
 
+@cache
+def trusted_authorities() -> ssl.SSLContext:
+    """Return what trusts the system's authorities; a process reads their certificates once."""
+    return ssl.create_default_context()
+
+
 class ConsoleHttp:
     """A client of the console's API; an async context manager, which closes it.
 
@@ -100,7 +107,7 @@ class ConsoleHttp:
         timeout_s: float = TIMEOUT_S,
     ) -> None:
         self.url = url.rstrip("/")
-        self.tls = ssl.create_default_context() if tls is None else tls
+        self.tls = trusted_authorities() if tls is None else tls
         self._device = device
         self._clocks = clocks
         self._timeout_s = timeout_s
