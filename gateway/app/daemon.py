@@ -54,11 +54,11 @@ from gateway.storage.ledger import NewGroupWriter, WritingThread
 from gateway.storage.reserve import Reserve
 
 from .catalogue import build_catalogue
-from .remote import listen_remote
 
 if TYPE_CHECKING:
     from gateway.mt4_manager.service import ManagerService
     from gateway.notify.service import NotifyService
+    from gateway.rpc.remote import RemoteListening
 
 PASSING = frozenset({"lease_expired", "device_pending"})
 """Reasons to refuse a token that end without a new token."""
@@ -120,7 +120,7 @@ class Gateway:
             sockets = bind_loopback(config.api.port)
             for bound in sockets:
                 opened.callback(bound.close)
-            self._remote = listen_remote(config.api.remote, home.folder)
+            self._remote = self._listen_remote()
             if self._remote is not None:
                 opened.callback(self._remote.sock.close)
             self._trail = AuditService(
@@ -147,6 +147,15 @@ class Gateway:
             self._opened = opened.pop_all()
 
     # --- parts -----------------------------------------------------------------------------
+
+    def _listen_remote(self) -> RemoteListening | None:
+        settings = self._config.api.remote
+        if not settings.listen:
+            return None
+        # a twentieth of the start: certificates are for those alone whom other machines call
+        from .remote import listen_remote
+
+        return listen_remote(settings, self._home.folder)
 
     def _new_account_service(self) -> AccountsService:
         return AccountsService(

@@ -30,3 +30,20 @@ def test_a_terminal_does_not_wait_for_the_daemon() -> None:
     look = f"import sys, gateway.app.emulator; print(sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+RARE = {
+    "cryptography.x509",
+    "gateway.app.remote",
+    "gateway.client",
+    "gateway.mt4_manager.service",
+    "gateway.notify.service",
+}
+"""What the daemon opens for those alone who have configured it."""
+
+
+def test_the_daemon_does_not_wait_for_what_it_may_never_open() -> None:
+    """Its start is imports above all."""
+    look = f"import sys, gateway.app.serve; print(sorted({RARE!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
