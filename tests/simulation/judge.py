@@ -62,6 +62,7 @@ def judge(intents: Sequence[Intent], heard: Heard, truth: Truth, verdict: Verdic
         [one for one in intents if one.id not in assigned], heard, executed, truth
     )
     verdict.assigned += len(assigned)
+    swept = _told_closed(intents)
     tickets: Counter[int] = Counter()
     for intent in intents:
         verdict.orders += 1
@@ -69,7 +70,10 @@ def judge(intents: Sequence[Intent], heard: Heard, truth: Truth, verdict: Verdic
         verdict.executed += len(done)
         verdict.methods[intent.method] += bool(done)
         if intent.id not in assigned:
-            _compare(intent, known, done, truth, verdict)
+            if _is_closed_by_sweep(intent, known, done, truth, swept):
+                verdict.assigned += 1
+            else:
+                _compare(intent, known, done, truth, verdict)
         _compare_conflicts(intent, verdict)
         _time(intent, known.outcome, heard.links, verdict)
         receipt = intent.receipt
@@ -136,6 +140,38 @@ def _taken_for_closes(
                 found |= {close.id, order.id}
                 break
     return found
+
+
+def _told_closed(intents: Sequence[Intent]) -> frozenset[object]:
+    """Return the tickets of positions that sweeps were told to have closed."""
+    sweeps = (reply.swept for one in intents for reply in one.replies if reply.swept)
+    return frozenset(ticket for _, closed, *_ in sweeps for ticket in closed)  # type: ignore[attr-defined]  # a tuple
+
+
+def _is_closed_by_sweep(
+    intent: Intent,
+    known: Known,
+    executed: Sequence[Executed],
+    truth: Truth,
+    swept: frozenset[object],
+) -> bool:
+    """Whether a close was given what the close of a sweep has done, which its caller was not told.
+
+    A closed trade of MetaTrader 4 does not show which of two unclear closes has closed it: the
+    older of them is taken to be the one.
+    """
+    found = (intent.method, known.outcome, known.reconciled, len(executed))
+    if found != ("close_position", "done", True, 0) or truth.broker.terms.platform != "mt4":
+        return False
+    ticket = intent.params["ticket"]
+    others = [
+        one
+        for made in truth.tagged.values()
+        for one in made
+        if one.request.position == ticket and one.command not in known.commands
+        if one.request.volume == known.last[2]
+    ]
+    return len(others) == 1 and ticket not in swept and not _contradicts(intent)
 
 
 def _has_reduced(one: Executed, ticket: int, truth: Truth) -> bool:

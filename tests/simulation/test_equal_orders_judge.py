@@ -126,3 +126,47 @@ def test_a_plain_order_may_have_been_taken_for_a_close(
     truth.tagged["gplain"] = [Executed(TradeRequest(action=1), second, 5, 0)]
     judge(intents, Heard(told, []), truth, verdict)
     assert (verdict.is_right, verdict.assigned) == (is_equal, 2 if is_equal else 0)
+
+
+def judged_beside_sweep(
+    *, is_told: bool = False, volume: float = 0.02, platform: str = "mt4", ticket: int = 12
+) -> Verdict:
+    """Judge a close that is told to be done, beside that of a sweep, which was carried out.
+
+    Args:
+        is_told: the sweep was told that it has closed the position.
+        volume: that the sweep has closed.
+        platform: of the terminal.
+        ticket: that the sweep has closed.
+
+    """
+    told = {
+        "a": Known("done", reconciled=True, commands=(4,), last=("EURUSD", "buy", 0.02)),
+        "b": Known("done"),
+    }
+    intents = [
+        Intent(id="a", method="close_position", params=CLOSE, tag="ga"),
+        Intent(id="b", method="close_all_positions", params={}, tag="gb"),
+    ]
+    intents[0].replies += [UNKNOWN, Reply("done")]
+    intents[1].replies.append(Reply("done", swept=((), (ticket,) if is_told else (), ())))
+    truth, verdict = Truth(broker_of(build_terminal(platform=platform, seed=1))), Verdict()
+    request = TradeRequest(action=TradeAction.DEAL, position=ticket, volume=volume)
+    truth.tagged["gx"] = [Executed(request, TradeResult(retcode=10009, order=9), 5, 0)]
+    judge(intents, Heard(told, []), truth, verdict)
+    return verdict
+
+
+def test_a_close_may_have_been_given_what_a_sweep_has_done() -> None:
+    """A closed trade of MetaTrader 4 does not show which of two unclear closes has closed it."""
+    verdict = judged_beside_sweep()
+    assert verdict.is_right
+    assert verdict.assigned == 1
+
+
+@pytest.mark.parametrize(
+    "other", [{"is_told": True}, {"volume": 0.01}, {"platform": "mt5"}, {"ticket": 13}]
+)
+def test_no_close_is_given_what_else_a_sweep_has_done(other: Json) -> None:
+    """What it was told to have done is its own, and another volume or ticket shows."""
+    assert len(judged_beside_sweep(**other).missing) == 1

@@ -328,7 +328,9 @@ class Reservations:
         return [*journaled, *sorted(ours.difference(journaled))]
 
     def symbols(self) -> set[str]:
-        """The symbols of what is kept."""
+        """The symbols of what counts still."""
+        # without what has ended: a symbol that lost its price would stop orders in others
+        self._tidy()
         return {reservation.symbol for reservation in self._held}
 
     def hold(self, reservation: Reservation) -> None:

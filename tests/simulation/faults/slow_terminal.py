@@ -20,8 +20,9 @@ from ..terminals import TradedTerminal
 from ..world import World
 from .ea_failures import answer_next
 
-STALLS_MS = (500, 4_000, 20_000)
-"""Orders are given five or ten seconds to begin, and all that are asked wait for ten."""
+STALLS_MS = (500, 4_000, 8_000, 20_000)
+"""Orders are given five or ten seconds to begin, and all that are asked wait for ten. After eight
+an order is too late while its link is there still."""
 LATE_MS = (1_000, 9_000, 11_000, 14_000)
 FOR_S = 0.5
 """So long orders that come are held up."""
@@ -88,7 +89,11 @@ def _look(world: World, terminal: TradedTerminal, command_id: int, scene: tuple[
     """See that the answer was taken, if the link has lasted until it came."""
     if scene != (world.daemons.present, len(terminal.links)) or world.daemons.death.done():
         return
-    log = world.daemons.gateway.trading.reconcile.log
+    gateway = world.daemons.gateway
+    # the link may have ended without a next one yet
+    if terminal.name not in {session.terminal for session in gateway.registry.sessions()}:
+        return
+    log = gateway.trading.reconcile.log
     for intent in log._unresolved.values():
         for send in intent.sends:
             if send.command_id == command_id and send.stage not in ENDS:

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 from ..handles import LIFE
 from ..log_rules import LogRules, TaskRules
 from ..plugins import Watcher, watcher
-from ..queue_bounds import check_at_rest, check_bounds
+from ..queue_bounds import check_at_rest, check_bounds, of_streams
 
 if TYPE_CHECKING:
     from ..world import World
 
 COMMITS_A_LOOK = 32
-"""So many commits come to one look at all queues: they grow by calls, and calls commit."""
+"""So many commits come to one look at all queues: they grow by calls, and calls commit. What
+waits for those who listen grows by ticks as well, and is gone when they read: it is looked at with
+each commit."""
 
 
 @watcher
@@ -50,10 +52,15 @@ class QueueWatcher(Watcher):
     def on_commit(self, life: int, group: list[Any]) -> None:
         """Look now and then."""
         self._commits += 1
-        if self._commits % COMMITS_A_LOOK == 0 and life == self._life:
-            check_bounds(self.world.daemons.gateway, self.world.invariants)
-            if not self.world.daemons.is_stopping:
-                self._tasks.look()
+        if life != self._life:
+            return
+        daemons, invariants = self.world.daemons, self.world.invariants
+        if self._commits % COMMITS_A_LOOK:
+            check_bounds(daemons.gateway, invariants, (of_streams,))
+            return
+        check_bounds(daemons.gateway, invariants)
+        if not daemons.is_stopping:
+            self._tasks.look()
 
     def at_end(self) -> None:
         """See that nothing is left of what is over."""

@@ -101,3 +101,14 @@ def test_what_is_closed_needs_no_list() -> None:
     reservations.end(done, "done", 5, 6)
     reservations.closed(6)
     assert reservations.beside(reservations.moment, frozenset(), "b") == ([], [])
+
+
+def test_what_counts_no_more_needs_no_price() -> None:
+    """The worth of what counts is asked for by symbol: one that has ended is not among them."""
+    reservations = Reservations()
+    gone, waiting = one(), one("b")
+    gone.symbol, waiting.symbol = "GBPUSD", "EURUSD"
+    reservations.hold(gone)
+    reservations.hold(waiting)
+    reservations.end(gone, "gone")
+    assert reservations.symbols() == {"EURUSD"}
