@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from sqlite3 import Connection
 from typing import Any
 
@@ -103,6 +103,7 @@ class LedgerWatch:
         is_durable: whether all that was written to the ledger's log would survive a power cut.
         is_dead: whether the life was killed: nothing that it still does counts.
         on_note: told of each entry of the audit trail that was committed.
+        unfailing: lets nothing go wrong on the disk while this watch reads.
 
     """
 
@@ -116,7 +117,9 @@ class LedgerWatch:
         is_durable: Callable[[], bool] = lambda: True,
         is_dead: Callable[[], bool] = lambda: False,
         on_note: Callable[[dict[str, Any]], None] = lambda _: None,
+        unfailing: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
+        self._unfailing = unfailing
         self._truth = truth
         self._invariants = invariants
         self._sometimes = sometimes
@@ -181,7 +184,8 @@ class LedgerWatch:
     def _judge_safely(self, connection: Connection) -> None:
         """Judge, and let no fault of this watch be taken for one of the ledger's."""
         try:
-            self._judge(connection)
+            with self._unfailing():
+                self._judge(connection)
         except Exception as error:
             self._broken("journal edge", f"the judge has failed: {error!r}")
 

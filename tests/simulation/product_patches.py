@@ -16,6 +16,7 @@ from ea_bridge.endpoint import link
 from gateway.mt4_manager import changes, finder
 from gateway.storage import reserve
 from gateway.storage.ledger import Ledger
+from gateway.streams.outbox import Outbox
 from gateway.trading.reconcile import patience
 
 GONE_S = 30.0
@@ -55,3 +56,19 @@ def around_commits(
         after([write for write in group if write.error is None])
 
     Ledger._commit = between  # type: ignore[method-assign]  # the points
+
+
+def after_puts(told: Callable[[Outbox, float], None]) -> None:
+    """Tell of each outbox that has just taken something and said that it may wait on, and when."""
+
+    def telling(put: Callable[..., bool]) -> Callable[..., bool]:
+        def putting(self: Outbox, *what: Any) -> bool:
+            may_wait = put(self, *what)
+            if may_wait:
+                told(self, what[-1])
+            return may_wait
+
+        return putting
+
+    Outbox.put_answer = telling(Outbox.put_answer)  # type: ignore[method-assign]  # its word
+    Outbox.put_events = telling(Outbox.put_events)  # type: ignore[method-assign]  # its word

@@ -17,6 +17,7 @@ from gateway.app.daemon import Gateway
 from gateway.audit.recorder import MAX_KINDS
 from gateway.storage.ledger import MAX_GROUP
 from gateway.streams.hub import MAX_PENDING_EVENTS
+from gateway.streams.outbox import STALLED_S, Outbox
 from gateway.trading.contingent.emulated import MAX_HELD
 from gateway.trading.contingent.oco import MAX_LINKS
 from gateway.trading.kill_switch.disconnects import MAX_PLACED
@@ -94,15 +95,18 @@ def of_streams(gateway: Gateway) -> Iterator[Count]:
     for listeners in streams._registry._listeners.values():
         yield "websockets of a token", len(listeners), limits.max_websockets
         for listener in listeners:
-            outbox = listener.outbox
-            counted = outbox._counted
-            yield "outbox: bytes", outbox._bytes, limits.queue_bytes
-            yield "outbox: messages", counted, limits.queue_messages
-            yield "outbox: merged", len(outbox._latest), limits.max_channels
+            yield "outbox: merged", len(listener.outbox._latest), limits.max_channels
 
 
-Group = Callable[[Gateway], Iterator[Count]]
-GROUPS: tuple[Group, ...] = (
+def of_outbox(outbox: Outbox, now_s: float) -> Iterator[Count]:
+    """Count what waits for one who listens, and how long for who takes nothing."""
+    yield "outbox: bytes", outbox._bytes, outbox._max_bytes
+    yield "outbox: messages", outbox._counted, outbox._max_messages
+    waiting_s = 0.0 if outbox._waiting_since is None else now_s - outbox._waiting_since
+    yield "outbox: milliseconds", int(waiting_s * 1000), int(STALLED_S * 1000)
+
+
+GROUPS: tuple[Callable[[Gateway], Iterator[Count]], ...] = (
     of_ledger,
     of_sessions,
     of_trading,
@@ -110,14 +114,21 @@ GROUPS: tuple[Group, ...] = (
 )
 
 
-def check_bounds(
-    gateway: Gateway, invariants: Invariants, groups: tuple[Group, ...] = GROUPS
-) -> None:
-    """Count every queue of these groups, in a daemon that has begun."""
-    for group in groups:
-        for name, count, bound in group(gateway):
-            if count > bound:
-                invariants.broken("bound", f"{name}: {count}, of at most {bound}")
+def check_bounds(gateway: Gateway, invariants: Invariants) -> None:
+    """Count every queue of a daemon that has begun."""
+    for group in GROUPS:
+        _check(group(gateway), invariants)
+
+
+def check_outbox(outbox: Outbox, now_s: float, invariants: Invariants) -> None:
+    """Count what waits for one who listens, right after it was said that it may wait on."""
+    _check(of_outbox(outbox, now_s), invariants)
+
+
+def _check(counts: Iterator[Count], invariants: Invariants) -> None:
+    for name, count, bound in counts:
+        if count > bound:
+            invariants.broken("bound", f"{name}: {count}, of at most {bound}")
 
 
 def at_rest(gateway: Gateway) -> Iterator[Count]:

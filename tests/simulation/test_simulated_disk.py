@@ -321,3 +321,25 @@ def test_a_file_that_was_never_synced_may_be_gone(disk_folder: Path) -> None:
             found.add((disk.has(kept), disk.has(new)))
     assert len(found) == 4
     assert StoredFile(b"").is_durable
+
+
+def test_a_judge_reads_what_a_failing_disk_holds(disk_folder: Path) -> None:
+    """While it looks nothing goes wrong, and afterwards everything does again."""
+
+    class FailsToRead:
+        is_over = False
+
+        def __call__(self, operation: str, *_: object) -> int:
+            return sqlite3.SQLITE_IOERR if operation == "read" else 0
+
+    with SimulatedDisk(disk_folder, Dice(1)("sqlite")) as disk:
+        first = Store(disk_folder, TABLES)
+        insert(first, b"one")
+        first.close()
+        disk.fail(FailsToRead())
+        with disk.unfailing():
+            judge = Store(disk_folder, TABLES)
+            assert count(judge) == 1
+            judge.close()
+        with pytest.raises(StoreError):
+            Store(disk_folder, TABLES)

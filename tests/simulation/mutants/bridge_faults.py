@@ -26,6 +26,7 @@ EA = (
                 "    answer = carry_out(cmd)\n",
             ),
         ),
+        led_by=("held_up",),
     ),
 )
 STREAMS = (

@@ -46,6 +46,7 @@ class JournalWatcher(Watcher):
             is_durable=self.truth.is_durable,
             is_dead=lambda: world.loop.is_dead(life),
             on_note=partial(world.watch, "on_note"),
+            unfailing=world.disk.unfailing,
         )
 
     def after_life_begins(self, life: int, ready: Any) -> None:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from ..handles import LIFE
 from ..log_rules import LogRules, TaskRules
 from ..plugins import Watcher, watcher
-from ..queue_bounds import check_at_rest, check_bounds, of_streams
+from ..product_patches import after_puts
+from ..queue_bounds import check_at_rest, check_bounds, check_outbox
 
 if TYPE_CHECKING:
     from ..world import World
 
 COMMITS_A_LOOK = 32
 """So many commits come to one look at all queues: they grow by calls, and calls commit. What
-waits for those who listen grows by ticks as well, and is gone when they read: it is looked at with
-each commit."""
+waits for those who listen grows by ticks as well, and is looked at each time."""
 
 
 @watcher
@@ -38,6 +38,7 @@ class QueueWatcher(Watcher):
             on_record=partial(world.watch, "on_record"),
         )
         self._log.install()
+        after_puts(partial(check_outbox, invariants=world.invariants))
 
     def after_life_begins(self, life: int, ready: Any) -> None:
         """Note the tasks that a daemon has for good."""
@@ -52,15 +53,10 @@ class QueueWatcher(Watcher):
     def on_commit(self, life: int, group: list[Any]) -> None:
         """Look now and then."""
         self._commits += 1
-        if life != self._life:
-            return
-        daemons, invariants = self.world.daemons, self.world.invariants
-        if self._commits % COMMITS_A_LOOK:
-            check_bounds(daemons.gateway, invariants, (of_streams,))
-            return
-        check_bounds(daemons.gateway, invariants)
-        if not daemons.is_stopping:
-            self._tasks.look()
+        if self._commits % COMMITS_A_LOOK == 0 and life == self._life:
+            check_bounds(self.world.daemons.gateway, self.world.invariants)
+            if not self.world.daemons.is_stopping:
+                self._tasks.look()
 
     def at_end(self) -> None:
         """See that nothing is left of what is over."""
