@@ -153,7 +153,7 @@ class GuardedTerminals:
 
         """
         subscribe = self._registry.subscribe
-        self._go_on_telling()
+        await self._go_on_telling()
         async with AsyncExitStack() as stack:
             # the last of all: from then on nothing is told that the next gateway would not know of
             stack.callback(lambda: self._stream_book.put(self.streams.kept()))
@@ -169,9 +169,9 @@ class GuardedTerminals:
             await stack.enter_async_context(self.paper.running())
             yield
 
-    def _go_on_telling(self) -> None:
+    async def _go_on_telling(self) -> None:
         """Go on with the streams where the gateway before has ended, if it has ended in order."""
-        kept = self._stream_book.take()
+        kept = await self._stream_book.take(wall_ms())
         for name, streams in kept.items():
             self._registry.go_on_from(name, streams.run.boot, streams.run.q)
         self.streams.go_on_from(kept)

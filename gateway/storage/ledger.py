@@ -229,6 +229,10 @@ class Ledger:
         """Whether there is room left for what takes risk away; else nothing adds any."""
         return self._reserve is None or self._reserve.is_whole
 
+    def has_room(self, size: int) -> bool:
+        """Whether there is room for so many bytes beside the reserve."""
+        return self._reserve is None or self._reserve.leaves_room(size)
+
     def close(self) -> None:
         """Write what is waiting, and close the file; later calls change nothing."""
         if not self._is_closed:

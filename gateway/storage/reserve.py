@@ -63,6 +63,13 @@ class Reserve:
         except OSError:
             return False
 
+    def leaves_room(self, size: int) -> bool:
+        """Whether it is whole, and so many bytes and as much as it again are free beside it."""
+        try:
+            return self.is_whole and self._free_bytes(self.folder) >= size + self._size
+        except OSError:
+            return False
+
     def keep(self) -> bool:
         """Make it if it is not there and the disk has room for as much again.
 

@@ -252,15 +252,15 @@ class TerminalFeed:
         """Return what another gateway can go on from; ``None`` where that would leave a hole."""
         if self._run is None or self._account.paper or not self._may_keep:
             return None
-        topics = [*self._account.lossless(), self._own[TERMINAL.name]]
-        return KeptStreams(self._run, {t.channel: t.kept() for t in topics if t.is_keeping})
+        topics = {t.channel: t.kept() for t in self._account.lossless() if t.is_keeping}
+        return KeptStreams(self._run, topics, self._context.now_ms())
 
     def go_on_from(self, kept: KeptStreams) -> None:
         """Go on where an earlier gateway has ended; before anything is told."""
         self._run = kept.run
-        for topic in (*self._account.lossless(), self._own[TERMINAL.name]):
+        for topic in self._account.lossless():
             if (found := kept.topics.get(topic.channel)) is not None:
-                topic.go_on_from(found)
+                topic.go_on_from(found, self._context.now_ms())
 
     def keep_nothing(self) -> None:
         """Something may have happened that is not told: no other gateway goes on from here."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
+from itertools import dropwhile, islice
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -313,11 +313,14 @@ class Topic:
         events = [KeptEvent(one.type, one.ts, one.data) for one in told]
         return KeptTopic(self.epoch, self.seq, events, self.earlier)
 
-    def go_on_from(self, kept: KeptTopic) -> None:
+    def go_on_from(self, kept: KeptTopic, now_ms: int) -> None:
         """Go on, in this epoch, from where the topic of an earlier gateway has ended."""
         self.start_keeping()
-        self.seq = kept.seq - len(kept.events)
-        for kind, ts, data in map(msgspec.structs.astuple, kept.events):
+        assert self._bounds is not None
+        oldest_ms = now_ms - self._bounds.age_ms
+        events = list(dropwhile(lambda event: event.ts < oldest_ms, kept.events))
+        self.seq = kept.seq - len(events)
+        for kind, ts, data in map(msgspec.structs.astuple, events):
             self.seq += 1
             self.keep(self.encode(kind, bytes(data).decode(), ts, latest=False), ts)
         known = [*kept.earlier.items(), (kept.epoch, kept.seq)]

@@ -1,8 +1,9 @@
 """Kept streams: what was told of terminals' accounts, from the end of one gateway to the next.
 
-At an orderly end the last events of each account's lossless channels are written to the ledger,
-with the number of the last event of the EA's run that they hold. The next gateway takes them out
-of it and goes on there: the EA tells again what came after that number, or that it cannot.
+At an orderly end the last events of orders, positions and deals are written to the ledger, with
+the number of the last event of the EA's run that they hold. The next gateway takes them out of it
+and goes on there: the EA tells again what came after that number, or that it cannot. Channel
+``terminal`` begins anew: a halt may come and go while no gateway runs, and no EA tells of that.
 
 Each gateway numbers on in an epoch of its own, and knows the epoch before as far as it was told.
 So a position that a client has of events which this gateway never heard of, since a copy of the
@@ -28,6 +29,11 @@ CREATE TABLE kept_streams (
     streams BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
+
+KEPT_FOR_MS = 86_400_000
+"""As long as the events of a topic are kept."""
+MAX_KEPT_BYTES = 32 * 1024 * 1024
+"""Of all terminals together; what is beyond begins anew."""
 
 _log = logging.getLogger(__name__)
 
@@ -66,6 +72,8 @@ class KeptStreams(msgspec.Struct, frozen=True):
 
     run: EventRun
     topics: dict[str, KeptTopic]
+    at_ms: int
+    """When the gateway ended that had told of them last; UTC."""
 
 
 class StreamBook:
@@ -74,39 +82,53 @@ class StreamBook:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def take(self) -> dict[str, KeptStreams]:
-        """Take out what the last gateway has left, by terminal.
+    async def take(self, now_ms: int) -> dict[str, KeptStreams]:
+        """Take out what the last gateway has left, by terminal; what is a day old is dropped.
 
         Raises:
             StoreError: the ledger cannot be read.
 
         """
         rows = self._ledger.reader.all("SELECT terminal, streams FROM kept_streams")
-        if rows:
-            # no commit of its own: what this gateway tells because of a later write is told of a
-            # ledger in which this is gone, too
-            self._ledger.write_soon(_delete)
+        if not rows:
+            return {}
         try:
-            return {
+            # gone from the disk first: the gateway after a kill must not go on from it as well
+            await self._ledger.write(_delete)
+        except StoreError as error:
+            _log.warning("the streams of the last run are not continued: %s", error)
+            self._ledger.write_soon(_delete)
+            return {}
+        try:
+            kept = {
                 row["terminal"]: msgspec.json.decode(row["streams"], type=KeptStreams)
                 for row in rows
             }
         except msgspec.MsgspecError:  # of another version of this program
             _log.warning("the streams of the last run are not continued: they cannot be read")
             return {}
+        return {name: one for name, one in kept.items() if now_ms - one.at_ms <= KEPT_FOR_MS}
 
     def put(self, kept: Mapping[str, KeptStreams]) -> None:
         """Leave streams for the next gateway; nothing else is told after that.
 
         They are no reason to touch the disk's reserve: where that is needed they are not kept.
         """
-        rows = [(name, msgspec.json.encode(streams)) for name, streams in kept.items()]
+        rows, size = [], 0
+        for name, streams in kept.items():
+            row = name, msgspec.json.encode(streams)
+            size += len(row[1])
+            if size > MAX_KEPT_BYTES:
+                _log.warning("terminal %s: its streams are not kept, there are too many", name)
+                break
+            rows.append(row)
 
         def work(connection: sqlite3.Connection) -> None:
             _delete(connection)
             connection.executemany("INSERT INTO kept_streams VALUES (?, ?)", rows)
 
-        if not rows or not self._ledger.has_reserve:
+        # twice: in the log, and in the database when that is copied into it
+        if not rows or not self._ledger.has_room(2 * size):
             return
         try:
             self._ledger.write_soon(work)

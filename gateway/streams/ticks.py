@@ -45,7 +45,7 @@ class TickStream:
         """The terminal is back, and what it tells first has happened while it was away."""
         self._filled_to = 0
         """Ticks up to this stamp happened while the terminal was away, and are told from its
-        history."""
+        history; 0 once one behind it has come."""
         self._context = context
         self._symbol = symbol
         self._head = f'{{"symbol":{orjson.dumps(symbol).decode()},"bid":'
@@ -114,14 +114,16 @@ class TickStream:
             bid = "null"
         if ask < "1" and not float(ask):
             ask = "null"
+        if self._filled_to and msc > self._filled_to:
+            self._filled_to = 0  # over for good, wherever the broker's clock goes
         time = self._context.broker_clock.to_utc_ms(msc)
         # spliced as text: no tick is parsed and printed again, whatever the number of listeners
         deal = f'{last!r},"volume":{volume}' if last else 'null,"volume":null'
         self._data = data = (
             f'{self._head}{bid},"ask":{ask},"last":{deal},"flags":{flags}'
             f',"time":{time},"broker_time":{msc}'
-            # a look at the stamp for each tick, and the mark for those alone that were missed
-            f"{'}' if msc > self._filled_to else BACKFILLED}"
+            # the mark for those alone that were missed
+            f"{BACKFILLED if self._filled_to else '}'}"
         )
         publish = self._context.hub.publish
         for topic in self._direct:
@@ -179,5 +181,5 @@ class TickStream:
 
     def _discard(self) -> None:
         self.accepting = self.begun = self.was_away = False
-        self.last_msc = self.n_same_msc = 0
+        self.last_msc = self.n_same_msc = self._filled_to = 0
         self._data = None

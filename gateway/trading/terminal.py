@@ -544,18 +544,19 @@ class GuardedTerminal:
             journal.ended(send, Stage.UNKNOWN)
             raise
         finally:
-            stages.answered(self._perf_s())
+            # one look at the clock for both, so that a receipt never tells of more than its call
+            answered_s = self._perf_s()
+            stages.answered(answered_s)
         if result.retcode not in SUCCESSES:
             raise await self._refused_by_broker(order, send, result)
         # told as it is, a success that cannot be true would free the caller to act on it
         if not is_plausible(order.request, result):
             self._doubt(order, send, result)
         journal.ended(send, Stage.DONE, result)
-        done_s = host.perf_s()
         return ExecutionResult(
             result,
             queue_ms=round((written_s - deadline.arrived_s) * 1000, 3),
-            terminal_ms=round((done_s - written_s) * 1000, 3),
+            terminal_ms=round((answered_s - written_s) * 1000, 3),
         )
 
     def _doubt(self, order: PreparedOrder, send: CommandRecord, result: TradeResult) -> NoReturn:

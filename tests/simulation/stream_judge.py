@@ -17,7 +17,7 @@ from .stream_truth import NOUNS, TICKS, TOLD, Key, TerminalTruth, key_of_told_ti
 
 Json = Mapping[str, Any]
 
-OUTLIVING = frozenset({"orders", "positions", "deals", "terminal"})
+OUTLIVING = frozenset({"orders", "positions", "deals"})
 """Channels that may go on from one life of the daemon to the next."""
 STATEFUL = frozenset({"orders", "positions", "account", "terminal", "pnl"})
 """Channels that begin with a snapshot."""

@@ -17,10 +17,12 @@ from stage import NAME, Ear, Stage, turns
 from ea_bridge import model
 from ea_bridge.protocol import messages as m
 from gateway.storage.ledger import Ledger
+from gateway.storage.reserve import Reserve
+from gateway.storage.store import StoreError
 from gateway.streams import kept as kept_module
 from gateway.streams.channels import ChannelRequest, Since
 from gateway.streams.hub import MAX_EARLIER
-from gateway.streams.kept import EventRun, KeptStreams, StreamBook
+from gateway.streams.kept import KEPT_FOR_MS, EventRun, KeptStreams, StreamBook
 
 Place = tuple[str, int]
 
@@ -371,16 +373,17 @@ async def test_the_book_gives_out_once_what_it_was_given(live: Stage, tmp_path: 
     """What was taken is gone from the disk, so that no gateway after a kill goes on from it."""
     await listening(live, 1)
     kept = live.streams.kept()
+    now_ms = kept[NAME].at_ms
     for expected in (kept, {}):
         ledger = Ledger(tmp_path, [kept_module.TABLE])
         book = StreamBook(ledger)
-        assert book.take() == ({} if expected is kept else kept)
+        assert await book.take(now_ms) == ({} if expected is kept else kept)
         if expected:
             book.put({"other": kept[NAME]})
             book.put(expected)
         ledger.close()
     ledger = Ledger(tmp_path, [kept_module.TABLE])
-    assert StreamBook(ledger).take() == {}
+    assert await StreamBook(ledger).take(now_ms) == {}
     ledger.close()
     StreamBook(ledger).put(kept)  # of no use, and no failure
 
@@ -392,12 +395,94 @@ async def test_what_cannot_be_read_is_not_gone_on_from(ledger: Ledger) -> None:
         connection.execute("INSERT INTO kept_streams VALUES ('a', X'7b7d')")
 
     await ledger.write(work)
-    assert StreamBook(ledger).take() == {}
+    assert await StreamBook(ledger).take(0) == {}
 
 
-def test_a_full_disk_keeps_its_reserve(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Streams are no reason to give more of it up."""
-    monkeypatch.setattr(Ledger, "has_reserve", False)
-    run = EventRun("b1", 1, "Demo", 3)
-    StreamBook(ledger).put({"a": KeptStreams(run, {})})
-    assert ledger.waiting == 0
+RUN = EventRun("b1", 1, "Demo", 3)
+
+
+async def test_what_is_a_day_old_is_not_gone_on_from(ledger: Ledger) -> None:
+    """A terminal that stays away is not kept for ever, and its neighbour is."""
+    book = StreamBook(ledger)
+    book.put({"old": KeptStreams(RUN, {}, 0), "young": KeptStreams(RUN, {}, 1)})
+    await ledger.write(lambda _: None)  # behind it
+    assert set(await book.take(KEPT_FOR_MS + 1)) == {"young"}
+
+
+async def test_nobody_goes_on_from_what_cannot_be_deleted(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway after a kill would go on from it once more."""
+    book = StreamBook(ledger)
+    book.put({"a": KeptStreams(RUN, {}, 0)})
+    await ledger.write(lambda _: None)
+
+    async def fails(_: object) -> None:
+        raise StoreError("locked")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ledger, "write", fails)
+        assert await book.take(0) == {}
+    await ledger.write(lambda _: None)
+    assert await book.take(0) == {}  # it was tried once more
+
+
+@pytest.mark.parametrize(("more", "is_kept"), [(0, True), (-1, False)])
+async def test_streams_are_kept_beside_the_reserve_alone(
+    tmp_path: Path, more: int, is_kept: bool
+) -> None:
+    """They are no reason to give it up, so that nothing is risked until there is room again."""
+    one = {"a": KeptStreams(RUN, {}, 0)}
+    needed = 2 * len(msgspec.json.encode(one["a"]))
+    free = [4096 * 4]
+    reserve = Reserve(tmp_path, 4096, lambda _: free[0])
+    assert reserve.keep()
+    ledger = Ledger(tmp_path, [kept_module.TABLE], reserve=reserve)
+    book = StreamBook(ledger)
+    free[0] = 4096 + needed + more
+    book.put(one)
+    await ledger.write(lambda _: None)
+    assert await book.take(0) == (one if is_kept else {})
+    assert reserve.is_whole
+    ledger.close()
+
+
+async def test_there_is_a_bound_for_all_terminals_together(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is beyond it begins anew."""
+    one = KeptStreams(RUN, {}, 0)
+    monkeypatch.setattr(kept_module, "MAX_KEPT_BYTES", 2 * len(msgspec.json.encode(one)))
+    book = StreamBook(ledger)
+    book.put(dict.fromkeys(("a", "b", "c"), one))
+    await ledger.write(lambda _: None)
+    assert set(await book.take(0)) == {"a", "b"}
+
+
+async def test_halts_of_the_time_without_a_gateway_are_not_passed_over(live: Stage) -> None:
+    """Nobody tells of them afterwards: the channel that would have begins anew."""
+    ear = live.ear()
+    await live.subscribe(ear, "orders", "terminal")
+    await change(live, 1)
+    assert "terminal" not in live.streams.kept()[NAME].topics
+    since = place(ear, "terminal")
+    live.terminal.disconnect()
+    after = next_gateway(live)
+    _, answer = await come_back(after, since, "terminal")
+    assert (answer["recovered"], answer["reason"]) == (False, "epoch_changed")
+
+
+async def test_events_older_than_a_day_are_not_told_again(live: Stage) -> None:
+    """As within one gateway."""
+    start = await listening(live, 1, 2)
+    live.terminal.disconnect()
+    old = live.streams.kept()[NAME]
+    orders = old.topics["orders"]
+    aged = [msgspec.structs.replace(one, ts=one.ts - KEPT_FOR_MS - 1) for one in orders.events[:1]]
+    topics = {"orders": msgspec.structs.replace(orders, events=[*aged, *orders.events[1:]])}
+    after = next_gateway(live, as_kept={NAME: msgspec.structs.replace(old, topics=topics)})
+    ear, answer = await come_back(after, (start[0], orders.seq - 1))
+    assert answer["recovered"]
+    assert [seq for _, seq, _ in told(ear)] == [orders.seq]
+    _, answer = await come_back(after, (start[0], orders.seq - 2))
+    assert (answer["recovered"], answer["reason"]) == (False, "evicted")

@@ -123,6 +123,28 @@ async def test_ticks_of_an_outage_are_marked(live: Stage, ear: Ear) -> None:
     assert marks(ear, "tick.all:EURUSD")[6:] == [(6, False)]
 
 
+async def test_ticks_of_another_account_are_news(live: Stage, ear: Ear) -> None:
+    """Also where its broker's clock is behind that of the one before."""
+    terminal = live.terminal
+    await live.subscribe(ear, "tick.all:EURUSD")
+    terminal.tick("EURUSD", 1)
+    terminal.pump()
+    terminal.disconnect()
+    terminal.tick("EURUSD", 2, 9)
+    terminal.connect()
+    await turns()
+    terminal.disconnect()
+    terminal.connect(login=2)
+    await turns()
+    ear.events.clear()
+    terminal.tick("EURUSD", 4, 5)
+    terminal.pump()
+    await turns()
+    told = marks(ear, "tick.all:EURUSD")
+    assert told[-2:] == [(4, False), (5, False)]
+    assert not any(is_marked for _, is_marked in told)
+
+
 async def test_no_tick_of_an_outage_comes_unmarked(live: Stage, ear: Ear) -> None:
     """While the terminal does not say which they are, it is not asked for them."""
     terminal = live.terminal
