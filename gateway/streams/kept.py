@@ -129,7 +129,7 @@ class StreamBook:
 
         # twice: in the log, and in the database when that is copied into it
         if not rows or not self._ledger.has_room(2 * size):
-            return
+            rows = []  # what could not be deleted at the start is gone now at the latest
         try:
             self._ledger.write_soon(work)
         except StoreError as error:  # it is closed

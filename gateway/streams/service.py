@@ -109,7 +109,9 @@ class Streams:
     def kept(self) -> dict[str, KeptStreams]:
         """Return what the next gateway can go on from, after :meth:`close`."""
         kept = {name: feed.kept() for name, feed in self._feeds.items()}
-        return self._kept | {name: one for name, one in kept.items() if one is not None}
+        # of terminals that were never heard of: what the gateway before has left
+        away = {name: one for name, one in self._kept.items() if name not in kept}
+        return away | {name: one for name, one in kept.items() if one is not None}
 
     def keep_nothing(self, terminal: str) -> None:
         """Something may have happened at a terminal that is not told, and will not be."""

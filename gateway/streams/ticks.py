@@ -119,17 +119,18 @@ class TickStream:
         time = self._context.broker_clock.to_utc_ms(msc)
         # spliced as text: no tick is parsed and printed again, whatever the number of listeners
         deal = f'{last!r},"volume":{volume}' if last else 'null,"volume":null'
-        self._data = data = (
+        # what a snapshot or an interval tells is the present price, and bears no mark
+        self._data = newest = data = (
             f'{self._head}{bid},"ask":{ask},"last":{deal},"flags":{flags}'
-            f',"time":{time},"broker_time":{msc}'
-            # the mark for those alone that were missed
-            f"{BACKFILLED if self._filled_to else '}'}"
+            f',"time":{time},"broker_time":{msc}}}'
         )
+        if self._filled_to:
+            data = data[:-1] + BACKFILLED
         publish = self._context.hub.publish
         for topic in self._direct:
             publish(topic, data, ts)
         for throttled in self._throttled:
-            throttled.offer(data, ts)
+            throttled.offer(newest, ts)
 
     async def prime(self) -> None:
         """Learn the last tick, unless one has come by itself.

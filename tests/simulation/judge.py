@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ea_bridge.model import DealEntry, TradeAction
 from gateway.trading.requests import FIRST_HELD
@@ -62,7 +63,7 @@ def judge(intents: Sequence[Intent], heard: Heard, truth: Truth, verdict: Verdic
         [one for one in intents if one.id not in assigned], heard, executed, truth
     )
     verdict.assigned += len(assigned)
-    swept = _told_closed(intents)
+    swept = SweptCloses.of(intents, truth)
     tickets: Counter[int] = Counter()
     for intent in intents:
         verdict.orders += 1
@@ -70,7 +71,7 @@ def judge(intents: Sequence[Intent], heard: Heard, truth: Truth, verdict: Verdic
         verdict.executed += len(done)
         verdict.methods[intent.method] += bool(done)
         if intent.id not in assigned:
-            if _is_closed_by_sweep(intent, known, done, truth, swept):
+            if not done and swept.give(intent, known):
                 verdict.assigned += 1
             else:
                 _compare(intent, known, done, truth, verdict)
@@ -142,36 +143,43 @@ def _taken_for_closes(
     return found
 
 
-def _told_closed(intents: Sequence[Intent]) -> frozenset[object]:
-    """Return the tickets of positions that sweeps were told to have closed."""
-    sweeps = (reply.swept for one in intents for reply in one.replies if reply.swept)
-    return frozenset(ticket for _, closed, *_ in sweeps for ticket in closed)  # type: ignore[attr-defined]  # a tuple
+@dataclass
+class SweptCloses:
+    """Closes of sweeps on MetaTrader 4 that no caller was told of.
 
-
-def _is_closed_by_sweep(
-    intent: Intent,
-    known: Known,
-    executed: Sequence[Executed],
-    truth: Truth,
-    swept: frozenset[object],
-) -> bool:
-    """Whether a close was given what the close of a sweep has done, which its caller was not told.
-
-    A closed trade of MetaTrader 4 does not show which of two unclear closes has closed it: the
-    older of them is taken to be the one.
+    A closed trade there does not show which of two unclear closes has closed it: the older of them
+    is taken to be the one, which may be that of a caller. Each is given once.
     """
-    found = (intent.method, known.outcome, known.reconciled, len(executed))
-    if found != ("close_position", "done", True, 0) or truth.broker.terms.platform != "mt4":
+
+    left: dict[object, list[Executed]]
+    """By the ticket of the position."""
+
+    @classmethod
+    def of(cls, intents: Sequence[Intent], truth: Truth) -> SweptCloses:
+        """Return those of an account."""
+        left = defaultdict[object, list[Executed]](list)
+        if truth.broker.terms.platform == "mt4":
+            own = {one.tag for one in intents}
+            for tag, executed in truth.tagged.items():
+                for one in executed if tag not in own else ():
+                    left[one.request.position].append(one)
+        for reply in (reply for one in intents for reply in one.replies if reply.swept):
+            closed: Any = reply.swept[1]
+            for ticket in closed:
+                left.pop(ticket, None)
+        return cls(left)
+
+    def give(self, intent: Intent, known: Known) -> bool:
+        """Whether a close that was not executed was given one of these; it is used up then."""
+        if (intent.method, known.outcome, known.reconciled) != ("close_position", "done", True):
+            return False
+        if _contradicts(intent) or None in {one.outcome for one in intent.replies}:
+            return False
+        for one in self.left.get(intent.params["ticket"], ()):
+            if one.request.volume in known.last[2:]:
+                self.left[intent.params["ticket"]].remove(one)
+                return True
         return False
-    ticket = intent.params["ticket"]
-    others = [
-        one
-        for made in truth.tagged.values()
-        for one in made
-        if one.request.position == ticket and one.command not in known.commands
-        if one.request.volume == known.last[2]
-    ]
-    return len(others) == 1 and ticket not in swept and not _contradicts(intent)
 
 
 def _has_reduced(one: Executed, ticket: int, truth: Truth) -> bool:

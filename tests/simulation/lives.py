@@ -41,6 +41,9 @@ CONFIG = Config.model_validate(
 OUTSIDE = "from outside"
 IN_ORDER = "in order"
 """Where a daemon was stopped, and did all that it does at its end."""
+ORDERLY_S = 60.0
+"""Within which it has: the command gives it eight, on a machine that neither sleeps nor is held
+up."""
 
 
 @dataclass
@@ -117,7 +120,6 @@ class _Open:
     living: asyncio.Task[None] | None = None
     keeping: asyncio.Task[None] | None = None
     ledgers: list[Ledger] = field(default_factory=list)
-    is_stopping: bool = False
 
 
 @dataclass(kw_only=True)
@@ -156,6 +158,8 @@ class SimulatedDaemons:
     config: Config = CONFIG
     present: int = 0
     """The number of the present life, from 1."""
+    stopped: set[int] = field(default_factory=set)
+    """Lives that were told to stop; some were killed all the same."""
     _open: dict[int, _Open] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -191,7 +195,7 @@ class SimulatedDaemons:
     @property
     def is_stopping(self) -> bool:
         """Whether the present life was told to stop: its tasks end then."""
-        return self._open[self.present].is_stopping
+        return self.present in self.stopped
 
     @property
     def gateway(self) -> Gateway:
@@ -208,6 +212,8 @@ class SimulatedDaemons:
         try:
             await self._serve(number, ready)
         except StoreError:
+            if number in self.stopped:
+                raise
             self._kill(number, NO_START)  # as the command ends, with what it says
 
     async def _serve(self, number: int, ready: asyncio.Future[Any]) -> None:
@@ -247,13 +253,19 @@ class SimulatedDaemons:
 
     async def _stop(self, number: int) -> None:
         """Stop a daemon as a service manager does; it may be killed while it stops."""
-        opened = self._open[number]
-        assert opened.living is not None  # it was begun
-        opened.is_stopping = True
-        opened.living.cancel()
-        await asyncio.wait((opened.living, self.death), return_when=asyncio.FIRST_COMPLETED)
-        if not self.death.done():
-            self._kill(number, IN_ORDER)
+        living = self._open[number].living
+        assert living is not None  # it was begun
+        self.stopped.add(number)
+        living.cancel()
+        ends = (living, self.death)
+        await asyncio.wait(ends, timeout=ORDERLY_S, return_when=asyncio.FIRST_COMPLETED)
+        if self.death.done():
+            return
+        assert living.done(), f"life {number} was stopped, and goes on after {ORDERLY_S} s"
+        error = None if living.cancelled() else living.exception()
+        if error is not None and not (isinstance(error, StoreError) and self.disk.has_failed):
+            raise error
+        self._kill(number, IN_ORDER)
 
     def lose_power_at_end(self) -> None:
         """Let the present life end with a power cut, whatever it was begun with."""

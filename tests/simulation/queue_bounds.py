@@ -95,7 +95,11 @@ def of_streams(gateway: Gateway) -> Iterator[Count]:
     for listeners in streams._registry._listeners.values():
         yield "websockets of a token", len(listeners), limits.max_websockets
         for listener in listeners:
-            yield "outbox: merged", len(listener.outbox._latest), limits.max_channels
+            outbox = listener.outbox
+            yield "outbox: merged", len(outbox._latest), limits.max_channels
+            if not listener.is_gone:  # else it is let go, with what still came
+                yield "outbox: bytes", outbox._bytes, limits.queue_bytes
+                yield "outbox: messages", outbox._counted, limits.queue_messages
 
 
 def of_outbox(outbox: Outbox, now_s: float) -> Iterator[Count]:

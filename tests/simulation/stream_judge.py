@@ -52,6 +52,9 @@ class StreamRecord:
     """How often a copy was compared with the broker's books."""
     settled: SettledEnds = field(default_factory=SettledEnds)
     """Of orders that were unknown."""
+    may_keep: Callable[[int], bool] = lambda _: True
+    """Whether a life of the daemon may leave to the next one what it has told: none that served
+    and was killed without a word."""
     _topics: dict[str, tuple[str, str, int]] = field(default_factory=dict)
     """Terminal, channel and life of the daemon of each epoch."""
     _told: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -156,6 +159,12 @@ class ChannelCopy:
         """Note something wrong."""
         self._record.accuse(self._who, said)
 
+    def _check_kept(self, epoch: str, life: int) -> None:
+        """Check that each life since that of an epoch has left what it told to the next one."""
+        for between in range(self._record.life_of(epoch), life):
+            if not self._record.may_keep(between):
+                self.accuse(f"life {life} goes on from {epoch}, and life {between} was killed")
+
     # --- the answer to subscribe -----------------------------------------------------------------
 
     def subscribed(self, told: Json, *, since: Json | None, life: int, terminal: str) -> None:
@@ -189,6 +198,8 @@ class ChannelCopy:
                 self._record.goes_on(epoch, since["epoch"])
             if told["replayed"] != (seq - since["seq"] if told["recovered"] else 0):
                 self.accuse(f"asked with {since}, so many cannot be told again: {told}")
+            if is_later and told["recovered"]:
+                self._check_kept(since["epoch"], life)
         if (told["recovered"], told["reason"]) != expected:
             self.accuse(f"asked with {since}, answered {told}")
         if since is not None and is_same and seq < since["seq"]:

@@ -129,30 +129,39 @@ def test_a_plain_order_may_have_been_taken_for_a_close(
 
 
 def judged_beside_sweep(
-    *, is_told: bool = False, volume: float = 0.02, platform: str = "mt4", ticket: int = 12
+    *,
+    is_told: bool = False,
+    volume: float = 0.02,
+    platform: str = "mt4",
+    ticket: int = 12,
+    tag: str = "gsweep",
+    closes: int = 1,
 ) -> Verdict:
-    """Judge a close that is told to be done, beside that of a sweep, which was carried out.
+    """Judge closes that are told to be done, beside another one, which was carried out.
 
     Args:
-        is_told: the sweep was told that it has closed the position.
-        volume: that the sweep has closed.
+        is_told: a sweep was told that it has closed the position.
+        volume: that was closed.
         platform: of the terminal.
-        ticket: that the sweep has closed.
+        ticket: that was closed.
+        tag: of what has closed it; of no caller where a sweep has.
+        closes: how many were told to be done.
 
     """
-    told = {
-        "a": Known("done", reconciled=True, commands=(4,), last=("EURUSD", "buy", 0.02)),
-        "b": Known("done"),
-    }
-    intents = [
-        Intent(id="a", method="close_position", params=CLOSE, tag="ga"),
-        Intent(id="b", method="close_all_positions", params={}, tag="gb"),
-    ]
-    intents[0].replies += [UNKNOWN, Reply("done")]
-    intents[1].replies.append(Reply("done", swept=((), (ticket,) if is_told else (), ())))
+    told = {"sweep": Known("done"), "plain": Known("done", commands=(5,))}
+    sweep = Intent(id="sweep", method="close_all_positions", params={}, tag="gs")
+    sweep.replies.append(Reply("done", swept=((), (ticket,) if is_told else (), ())))
+    plain = Intent(id="plain", method="close_position", params={"ticket": ticket}, tag="gplain")
+    intents = [sweep, plain] if tag == "gplain" else [sweep]
+    for number in range(closes):
+        last = ("EURUSD", "buy", 0.02)
+        told[f"{number}"] = Known("done", reconciled=True, commands=(number,), last=last)
+        one = Intent(id=f"{number}", method="close_position", params=CLOSE, tag=f"g{number}")
+        one.replies += [UNKNOWN, Reply("done")]
+        intents.append(one)
     truth, verdict = Truth(broker_of(build_terminal(platform=platform, seed=1))), Verdict()
     request = TradeRequest(action=TradeAction.DEAL, position=ticket, volume=volume)
-    truth.tagged["gx"] = [Executed(request, TradeResult(retcode=10009, order=9), 5, 0)]
+    truth.tagged[tag] = [Executed(request, TradeResult(retcode=10009, order=9), 5, 0)]
     judge(intents, Heard(told, []), truth, verdict)
     return verdict
 
@@ -165,8 +174,17 @@ def test_a_close_may_have_been_given_what_a_sweep_has_done() -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"is_told": True}, {"volume": 0.01}, {"platform": "mt5"}, {"ticket": 13}]
+    "other",
+    [
+        {"is_told": True},
+        {"volume": 0.01},
+        {"platform": "mt5"},
+        {"ticket": 13},
+        {"tag": "gplain"},
+        {"closes": 2},
+    ],
 )
-def test_no_close_is_given_what_else_a_sweep_has_done(other: Json) -> None:
-    """What it was told to have done is its own, and another volume or ticket shows."""
+def test_no_close_is_given_what_else_was_done(other: Json) -> None:
+    """What a sweep or another caller was told to have done is its own, another volume or ticket
+    shows, and one close is given once."""
     assert len(judged_beside_sweep(**other).missing) == 1

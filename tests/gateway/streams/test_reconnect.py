@@ -123,6 +123,25 @@ async def test_ticks_of_an_outage_are_marked(live: Stage, ear: Ear) -> None:
     assert marks(ear, "tick.all:EURUSD")[6:] == [(6, False)]
 
 
+async def test_the_present_price_bears_no_mark(live: Stage, ear: Ear) -> None:
+    """The last tick of an outage is that: who comes now, or hears one an interval, is told it."""
+    terminal = live.terminal
+    await live.subscribe(ear, "tick.all:EURUSD", "tick.100ms:EURUSD")
+    terminal.tick("EURUSD", 1)
+    terminal.pump()
+    terminal.disconnect()
+    terminal.tick("EURUSD", 2, 3)
+    terminal.connect()
+    await turns()
+    terminal.pump()
+    await until(lambda: (3, False) in marks(ear, "tick.100ms:EURUSD"))
+    assert marks(ear, "tick.all:EURUSD")[-1] == (3, True)
+    later = live.ear()
+    await live.subscribe(later, "tick:EURUSD")
+    (snapshot,) = later.of("tick:EURUSD", "snapshot")
+    assert (snapshot["data"]["broker_time"] - T0, "backfilled" in snapshot["data"]) == (3, False)
+
+
 async def test_ticks_of_another_account_are_news(live: Stage, ear: Ear) -> None:
     """Also where its broker's clock is behind that of the one before."""
     terminal = live.terminal

@@ -30,7 +30,12 @@ class Streams(Watcher):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.record = StreamRecord(partial(world.invariants.broken, "streams"), world.sometimes)
+        self._begun: set[int] = set()
+        self.record = StreamRecord(
+            partial(world.invariants.broken, "streams"),
+            world.sometimes,
+            may_keep=lambda life: life not in self._begun or life in world.daemons.stopped,
+        )
         self._place = Place()
         listened = [
             ListenedTerminal(
@@ -50,6 +55,7 @@ class Streams(Watcher):
 
     def after_life_begins(self, life: int, ready: Any) -> None:
         """Tell all where the daemon is."""
+        self._begun.add(life)
         self._place.port = int(ready["ws"].split(":")[2].split("/")[0])
         self._place.life = life
 
