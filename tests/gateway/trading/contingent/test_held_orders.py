@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import threading
 from typing import Any
 
 import msgspec
@@ -38,10 +39,13 @@ async def test_it_is_kept_and_listed_as_emulated(stand: Stand) -> None:
 
 async def test_a_change_that_nobody_is_told_of_is_a_hole_in_the_stream(stand: Stand) -> None:
     """Whoever made it has gone while it was written: it may be on the disk all the same."""
+    may_go_on = threading.Event()
+    stand.ledger.write_soon(lambda _: may_go_on.wait())  # in the thread: the next write waits
     placing = asyncio.ensure_future(place(stand))
-    await until(lambda: stand.ledger.waiting)
+    await until(lambda: stand.ledger.waiting > 1)
     placing.cancel()
     await asyncio.wait((placing,))
+    may_go_on.set()
     assert placing.cancelled()
     assert (stand.scene.told, stand.scene.untold) == ([], 1)
 
