@@ -89,7 +89,8 @@ class BridgeServer:
         self._on_denied = on_denied
         self._enrollments: Enrollments | None = None
         self._servers: list[asyncio.Server] = []
-        self._links: set[BridgeLink] = set()
+        self._links: dict[BridgeLink, None] = {}
+        """In the order of their arrival, in which they are told of an end."""
         self._unauthenticated: dict[BridgeLink, None] = {}
         self._empty = asyncio.Event()
         self._empty.set()
@@ -196,7 +197,7 @@ class BridgeServer:
             self.leave(oldest)
             oldest.cut_off()
             crowded = False
-        self._links.add(link)
+        self._links[link] = None
         # a dict keeps the order of arrival: the first one is the oldest
         self._unauthenticated[link] = None
         self._empty.clear()
@@ -208,7 +209,7 @@ class BridgeServer:
 
     def leave(self, link: BridgeLink) -> None:
         """Note that it is gone."""
-        self._links.discard(link)
+        self._links.pop(link, None)
         self._unauthenticated.pop(link, None)
         if not self._links:
             self._empty.set()

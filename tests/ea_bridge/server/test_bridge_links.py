@@ -129,7 +129,7 @@ async def test_a_terminal_that_does_not_read_is_cut_off(bridge):
     session._wire.write(b'{"t":"hb"}\n' * 2**21)  # more than both kernels' buffers hold
     async with asyncio.timeout(5):
         await bridge.server.stop()
-    assert bridge.server._links == set()
+    assert not bridge.server._links
 
 
 async def test_stopping_says_bye_to_everyone(bridge):
