@@ -94,24 +94,26 @@ class Wire:
         with suppress(OSError):
             while data := await reader.read(CHUNK_BYTES):
                 await self._flows.wait()
-                if judge is not None:
+                if judge is None:
+                    writer.write(data)
+                else:
                     *lines, rest = (rest + data).split(b"\n")
-                    data = b"".join(self._judged(judge, line + b"\n", writer) for line in lines)
-                writer.write(data)
+                    for line in lines:
+                        self._judge(judge, line + b"\n", writer)
                 await writer.drain()
         self._writers.discard(writer)
         writer.close()
 
-    def _judged(self, judge: Judge, line: bytes, writer: asyncio.StreamWriter) -> bytes:
-        """Return what goes on at once."""
+    def _judge(self, judge: Judge, line: bytes, writer: asyncio.StreamWriter) -> None:
+        """Write a line now, later or never. One by one: a cut loses no line that came before it,
+        though both were read at once."""
         delay_s = judge(line)
         if delay_s == 0:
-            return line
-        if delay_s == CUT:
+            writer.write(line)
+        elif delay_s == CUT:
             self.cut()
         elif delay_s != LOST:
             asyncio.get_running_loop().call_later(delay_s, writer.write, line)
-        return b""
 
 
 class TradeFaults:
