@@ -181,4 +181,22 @@ FAILED_SEEDS = (
         "came late, had replaced the next one.",
         "Let no connection that was given up replace the next one",
     ),
+    FailedSeed(
+        "--seed 9200052 --orders 2000 --kills-every 110",
+        "The judge knew a position that had turned round before a close by its first ticket "
+        "alone; the close, found out later, was told with the ticket that it closed.",
+        "Simulation: tasks have an order in sets; judge late answers truly",
+    ),
+    FailedSeed(
+        "--seed 9200086 --orders 2000 --kills-every 110",
+        "The judge wanted a conflict of an id from a gateway that was being stopped and looked "
+        "at no id any more.",
+        "Simulation: tasks have an order in sets; judge late answers truly",
+    ),
+    FailedSeed(
+        "--seed 9100036 --orders 2000 --kills-every 110",
+        "The judge looked at a held order whose attempt had just been found out, within the five "
+        "seconds after which the order asks for that.",
+        "Simulation: tasks have an order in sets; judge late answers truly",
+    ),
 )

@@ -292,7 +292,8 @@ def _compare_conflicts(intent: Intent, verdict: Verdict) -> None:
 
 def _passes(name: str) -> bool:
     """Whether an error comes before anybody looks at an id."""
-    return name in ("unauthorized", "forbidden", "terminal_disconnected", "internal_error")
+    before = ("unauthorized", "forbidden", "terminal_disconnected", "internal_error")
+    return name in (*before, "shutting_down")
 
 
 def _contradicts(intent: Intent) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
+import itertools
 import socket
 from asyncio import selector_events
 from collections import deque
@@ -58,6 +59,23 @@ class Sockets(Protocol):
         """Return a new socket."""
 
 
+class _NumberedTask(asyncio.Task[Any]):
+    """A task that is hashed by its number: a set of tasks has one order in every process.
+
+    Tasks are hashed by their place in memory otherwise, which is another one in each process; a
+    set of them that is ended one after the other made two traces of one seed.
+    """
+
+    def __init__(
+        self, number: int, coro: Any, loop: asyncio.AbstractEventLoop, name: Any, context: Any
+    ) -> None:
+        self._number = number
+        super().__init__(coro, loop=loop, name=name, context=context)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
 class SimulatedLoop(selector_events.BaseSelectorEventLoop):
     """A loop whose time goes on when nothing is left to do now, and a little with every turn.
 
@@ -73,6 +91,7 @@ class SimulatedLoop(selector_events.BaseSelectorEventLoop):
         super().__init__(selector=_NoSelector())  # type: ignore[arg-type]  # never asked
         self.now = BEGIN_S
         """Seconds by a clock that never goes back."""
+        self._numbers = itertools.count()
         self.slept_s = 0.0
         """How much of that passed in sleep."""
         self.steps = 0
@@ -317,7 +336,7 @@ class SimulatedLoop(selector_events.BaseSelectorEventLoop):
 
     def create_task(self, coro: Any, *, name: Any = None, context: Any = None) -> Any:
         """Make a task, and remember whose it is."""
-        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, name=name, context=context)
+        task = _NumberedTask(next(self._numbers), coro, self, name, context)
         life = LIFE.get() if context is None else context.get(LIFE, 0)
         if life:
             self.tasks.add(task, life)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from ea_bridge.simulation.clock import BrokerZone
@@ -9,7 +11,9 @@ from ea_bridge.simulation.clock import BrokerZone
 from .clocks import NS, WEEKENDS_S, BrokerTime, Calendar, PcClocks, TrueTime
 from .dice import Dice
 from .loop import SimulatedLoop
+from .network import Network
 from .prices import drawn_market
+from .trace import Trace
 
 NAMES = ("a", "b", "c")
 
@@ -109,3 +113,17 @@ def test_a_market_that_rests_has_no_ticks_at_weekends(*, rests: bool) -> None:
         last = market.advance(monday_ms)
     assert last
     assert market.is_open("EURUSD", monday_ms)
+
+
+def test_a_set_of_tasks_has_one_order_in_every_process() -> None:
+    """What ends a set of tasks one after the other leaves one trace of one seed."""
+    dice = Dice(1)
+    loop = SimulatedLoop(dice("threads"), dice("turns"))
+    Network(loop, dice("network"), Trace())
+
+    async def run() -> None:
+        made = [loop.create_task(asyncio.sleep(0)) for _ in range(8)]
+        assert list(set(made)) == made
+        await asyncio.gather(*made)
+
+    loop.run_until_complete(run())

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from gateway.trading.contingent.retrying_tasks import LAST_PAUSE_S
-
 from ..accounts import PATIENCE_S
 from ..bots import now_s
 from ..contingent_truth import HeldTruth, LinkTruth
@@ -32,14 +30,15 @@ class ContingentWatcher(Watcher):
         Their outcome has no caller who would wait for it, and may take as long as any other.
         """
         until_s = now_s() + PATIENCE_S  # what is wrong with them then is told at the end
-        while self._is_attempt_open() and now_s() < until_s:
+        while True:
+            if not self._is_sending() or now_s() >= until_s:
+                return
             await asyncio.sleep(LOOK_S)
-            if not self._is_attempt_open():
-                await asyncio.sleep(LAST_PAUSE_S)  # after which the held order asks again
 
-    def _is_attempt_open(self) -> bool:
-        unresolved = self.world.daemons.gateway.trading.reconcile.log._unresolved
-        return any(id_.startswith("held-") for _, id_ in unresolved)
+    def _is_sending(self) -> bool:
+        """Whether an order still is at its attempt, found out or not: it asks again by itself."""
+        held = HeldTruth(self.world.daemons.gateway.ledger)
+        return any(one.stage == "sending" for one in held.rows.values())
 
     def at_end(self) -> None:
         """Compare."""
