@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from gateway.trading.kill_switch.armed import TIMER, Armed, LazyTimer, LeasePolicy, combined_policy
 from gateway.trading.requests import Action
 
@@ -25,26 +27,34 @@ def test_a_policy_does_what_each_asks_for() -> None:
     assert combined_policy([close, of_all]) == LeasePolicy("cancel_and_close", own=False)
 
 
-async def test_a_timer_that_is_armed_again_fires_later_and_once() -> None:
-    """Arming moves its due time alone: the loop's own timer stays where it is."""
-    loop, fired = asyncio.get_running_loop(), asyncio.Event()
-    times: list[float] = []
+async def test_a_timer_that_is_armed_again_fires_later_and_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Arming moves its due time alone: the loop's own timer stays where it is.
 
-    def fire() -> None:
-        times.append(loop.time())
-        fired.set()
+    The loop's clock stands still but for our steps: on a busy machine a sleep outlasts the timer,
+    and Windows' clock goes in steps of 16 ms.
+    """
+    loop = asyncio.get_running_loop()
+    now_s = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: now_s)
+    fired: list[float] = []
 
-    begun = loop.time()
-    timer = LazyTimer(0.05, fire)
-    first = timer._timer
-    await asyncio.sleep(0.03)
+    timer = LazyTimer(1.0, lambda: fired.append(now_s))
+    begun_s, first = now_s, timer._timer
+    now_s += 0.6
     timer.arm()
     assert timer._timer is first
-    async with asyncio.timeout(60):
-        await fired.wait()
-    assert times[0] - begun >= 0.08
-    await asyncio.sleep(0.06)
-    assert len(times) == 1
+    for after_s in (0.6, 1.0, 1.5, 1.7, 3.0, 9.0):
+        now_s = begun_s + after_s
+        await _turns_of_the_loop()
+    assert fired == [begun_s + 1.7]
+
+
+async def _turns_of_the_loop() -> None:
+    """Let the loop look at its timers, and run what is due."""
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 async def test_a_cancelled_timer_does_nothing() -> None:
