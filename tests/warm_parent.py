@@ -29,11 +29,14 @@ def prepare() -> None:
     import gateway.cli.commands
     import gateway.cli.process
     from ea_bridge.emulator.factory import build_terminal
+    from ea_bridge.mt4_manager.emulator.factory import build_manager
 
     for name in gateway.cli.commands.COMMANDS:
         gateway.cli.commands.command([name])
     gateway.cli.process.loop_factory()
+    # both look at prices of their market, whose minutes take longest to make
     build_terminal()
+    build_manager(password="")
     gc.collect()
     gc.freeze()  # what is never looked at is never copied
 

@@ -64,7 +64,7 @@ def test_without_ipv6_one_address_is_enough(monkeypatch: pytest.MonkeyPatch):
             raise OSError(errno.EAFNOSUPPORT, "no such family")
         return real(family, *args)
 
-    monkeypatch.setattr(sockets.socket, "socket", lacking)
+    monkeypatch.setattr(socket, "socket", lacking)
     (only,) = bind_loopback(0)
     assert only.getsockname()[0] == "127.0.0.1"
     only.close()

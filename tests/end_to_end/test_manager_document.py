@@ -16,7 +16,8 @@ from manager_house import ManagerHouse, open_house
 from product import TIMEOUT_S
 
 from gateway.mt4_manager import OperatorRole
-from gateway.mt4_manager.api import MAX_BYTES, OPENAPI, OPERATIONS, REFERENCE
+from gateway.mt4_manager.api import MAX_BYTES, OPERATIONS
+from gateway.mt4_manager.api.operation import OPENAPI, REFERENCE
 
 LATER = {"login", "disconnect"}
 """A login costs time on purpose; without a connection all others say only that."""

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ea_bridge import host
 from ea_bridge.emulator import factory as machine
 from ea_bridge.simulation.clock import BrokerZone, MarketClock, left_out
+from ea_bridge.simulation.market import Sessions
 
 HOUR = 3_600_000
 
@@ -102,11 +104,11 @@ def test_the_minutes_that_no_clock_shows() -> None:
     ("sessions", "clock", "utc"), [("always", 3 * HOUR, HOUR), ("real", 2 * HOUR, 0)]
 )
 def test_no_stamp_goes_back_when_the_clock_does(
-    monkeypatch: pytest.MonkeyPatch, sessions: machine.Sessions, clock: int, utc: int
+    monkeypatch: pytest.MonkeyPatch, sessions: Sessions, clock: int, utc: int
 ) -> None:
     """A market that is always open leaves the hour out that comes twice; another stands still."""
     at, real_s = utc_ms(2027, 11, 7, 6), [100.0]
-    monkeypatch.setattr(machine.host, "monotonic_s", lambda: real_s[0])
+    monkeypatch.setattr(host, "monotonic_s", lambda: real_s[0])
     terminal = machine.build_terminal(start_ms=at - 30_000, sessions=sessions)
     for real_s[0] in (129.0, 130.0):
         terminal.pulse()
@@ -125,7 +127,7 @@ def test_no_stamp_goes_back_when_the_clock_does(
 def test_market_time_leaps_with_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """In spring the hour that no clock shows has no ticks, and takes no time."""
     at, real_s = utc_ms(2027, 3, 14, 7), [100.0]
-    monkeypatch.setattr(machine.host, "monotonic_s", lambda: real_s[0])
+    monkeypatch.setattr(host, "monotonic_s", lambda: real_s[0])
     terminal = machine.build_terminal(start_ms=at - 30_000)
     real_s[0] += 60.0
     terminal.pulse()

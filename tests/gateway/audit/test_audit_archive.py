@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from audit_parts import cover_up, tampering, trail_of
 
+from ea_bridge import host
 from gateway.audit import MARKS, TABLE, Head, begin_of, check_end, head_of, note, verify
 from gateway.audit import archive as module
 from gateway.audit.archive import (
@@ -175,7 +176,7 @@ def test_a_gateway_that_runs_gets_its_turns(
         with gateway.transaction() as connection:
             note(connection, "order")
 
-    monkeypatch.setattr(module.host, "sleep", write_meanwhile)
+    monkeypatch.setattr(host, "sleep", write_meanwhile)
     assert take_out(store) == 6
     gateway.close()
     assert len(pauses) == 3
@@ -237,7 +238,7 @@ def test_a_new_folder_is_on_the_disk_before_a_row_goes(
 ) -> None:
     """A power cut that took it would take the archive with it."""
     synced: list[int] = []
-    monkeypatch.setattr(module.os, "fsync", lambda number: synced.append(os.fstat(number).st_ino))
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number).st_ino))
     folder = tmp_path / "archives" / "2026"
     make_folder(folder)
     assert {tmp_path.stat().st_ino, folder.parent.stat().st_ino} <= set(synced)

@@ -7,6 +7,7 @@ import json
 import os
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -281,7 +282,7 @@ async def test_a_gateway_without_room_is_asked_again(
 ) -> None:
     """As late as it says, and never at once, whatever it says."""
     slept: list[float] = []
-    monkeypatch.setattr(connection.time, "sleep", slept.append)
+    monkeypatch.setattr(time, "sleep", slept.append)
     busy = [errors.LimitExceeded(retry_after_ms=wait) for wait in (0, 70)]
     server.reply("get_native", *busy, errors.Overloaded(), native("account", ACCOUNT))
     assert await asyncio.to_thread(mt5.account_info) is not None

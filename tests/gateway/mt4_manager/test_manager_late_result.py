@@ -13,9 +13,9 @@ from ea_bridge.mt4_manager.commands import TRADE_TRANSACTION
 from ea_bridge.mt4_manager.model import Transacted
 from ea_bridge.mt4_manager.session import ManagerSession
 from ea_bridge.session import LateResult
-from gateway.mt4_manager.changes import Change, Changes
+from gateway.mt4_manager.changes import Changes
 from gateway.mt4_manager.errors import PeerOffline
-from gateway.mt4_manager.journal import ManagerJournal
+from gateway.mt4_manager.journal import Change, ManagerJournal
 from gateway.mt4_manager.link import Link
 from gateway.storage.store import StoreError
 

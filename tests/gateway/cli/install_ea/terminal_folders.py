@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 from shell import Done
 
-from gateway.cli.install_ea.installation import VERSION_FILE, Expert, Platform
+from gateway.cli.install_ea.data_folder import Platform
+from gateway.cli.install_ea.installation import VERSION_FILE, Expert
 
 Run = Callable[..., Done]
 PLATFORMS: tuple[Platform, ...] = ("mt5", "mt4")

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from terminal_folders import HASH, OTHER_HASH, Run, put_data, put_prefix, put_program
 
-from gateway.cli.install_ea.data_folder import chosen, found_terminals, open_folder
-from gateway.cli.install_ea.installation import Platform
+from gateway.cli.install_ea.data_folder import Platform, chosen, found_terminals, open_folder
 from gateway.cli.output import CliError
 
 

@@ -12,7 +12,8 @@ from terminal_folders import PLATFORMS
 
 from ea_bridge.emulator.terminal import EA_VERSION
 from gateway.cli.install_ea import installation
-from gateway.cli.install_ea.installation import Platform, is_older, shipped, shipped_version
+from gateway.cli.install_ea.data_folder import Platform
+from gateway.cli.install_ea.installation import is_older, shipped, shipped_version
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)

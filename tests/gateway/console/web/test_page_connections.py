@@ -16,6 +16,7 @@ from gateway.console.server import ConsoleServer
 from gateway.console.service import open_console
 from gateway.console.settings import ConsoleSettings
 from gateway.console.web import request_context
+from gateway.http.guard import FORM
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}"])
@@ -156,16 +157,16 @@ async def test_a_body_has_a_bound(ann: PageClient) -> None:
         for _ in range(size // 1024 + 1):
             yield b"x" * 1024
 
-    headers = {"Content-Type": request_context.FORM}
+    headers = {"Content-Type": FORM}
     assert (await ann.ask("POST", "/tokens", headers, data=pieces())).status == 413
-    headers = {"Content-Encoding": "gzip", "Content-Type": request_context.FORM}
+    headers = {"Content-Encoding": "gzip", "Content-Type": FORM}
     assert (await ann.ask("POST", "/tokens", headers, data=b"x")).status == 415
 
 
 @pytest.mark.parametrize("form", ["&".join(f"f{n}=" for n in range(200)), "a=%ff", "a=\xff"])
 async def test_a_form_that_cannot_be_read_is_refused(ann: PageClient, form: str) -> None:
     """Too many fields, or no UTF-8."""
-    headers = {"Content-Type": request_context.FORM}
+    headers = {"Content-Type": FORM}
     page = await ann.ask("POST", "/tokens", headers, data=form.encode("latin-1"))
     assert page.status == 400
 
@@ -178,7 +179,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
     origin = f"http://127.0.0.1:{server.port}"
     head = (
         f"POST /sign-in HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nOrigin: {origin}\r\n"
-        f"Content-Type: {request_context.FORM}\r\nContent-Length: 10\r\n\r\n"
+        f"Content-Type: {FORM}\r\nContent-Length: 10\r\n\r\n"
     )
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(head.encode())
@@ -195,7 +196,7 @@ async def test_a_body_that_is_cut_off_or_garbled_is_nobodys_failure(
     origin = f"http://127.0.0.1:{server.port}"
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nOrigin: {origin}\r\n"
-        f"Content-Type: {request_context.FORM}\r\n"
+        f"Content-Type: {FORM}\r\n"
     )
     answer = await _raw(server, head + "Transfer-Encoding: chunked\r\n\r\nzz\r\n")
     assert b" 400 " in answer.partition(b"\r\n")[0]
