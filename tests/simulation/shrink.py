@@ -81,15 +81,17 @@ def main() -> None:
     parser.add_argument("--tries", type=int, metavar="N")
     arguments = parser.parse_args(sys.argv[2:])
     options = command.options_of(arguments)
+    reports: dict[str, Report | None] = {}
     tried = 0
 
     def finds(one: Options) -> frozenset[str]:
         nonlocal tried
         tried += 1
-        return kinds_of(report_of(one))
+        reports[repeating(one)] = report = report_of(one)
+        return kinds_of(report)
 
-    shortest = shrink(options, finds, arguments.tries)
-    report = report_of(shortest)
+    shortest = repeating(shrink(options, finds, arguments.tries))
+    report = reports[shortest]
     print(*([] if report is None else report.said[: command.SHOWN]), sep="\n")
-    print(f"after {tried} runs: {repeating(shortest)}")
+    print(f"after {tried} runs: {shortest}")
     sys.exit(bool(kinds_of(report)))

@@ -98,7 +98,8 @@ def test_wrong_run_is_named_and_shrunk(tmp_path: Path) -> None:
 
     words = shlex.split(repeating)
     assert words[:3] == ["python", "-m", "tests.simulation"]
-    repeated = simulation(*words[3:], "--shorten", "9")
+    # the run itself, and each share of its orders
+    repeated = simulation(*words[3:], "--shorten", "6")
     assert repeated.returncode == 1, repeated.stdout + repeated.stderr
     (found,) = (one for one in repeated.stdout.splitlines() if one.startswith("after "))
     shorter = shlex.split(found.partition(": ")[2])[3:]
