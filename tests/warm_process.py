@@ -4,8 +4,9 @@ To import the gateway takes more than a second of a processor, and the tests run
 programs. A :class:`WarmProcess` is a process of its own all the same: with its own standard
 streams, environment and end, waited for and killed as any other.
 
-Not so where the start is the matter: ``test_cli_run``, ``test_processes`` and the snippets of the
-README start the command as a person does; and so does everybody on a system without prctl(2).
+Not so where the start is the matter: ``test_processes``, the test of a signal during the start and
+the snippets of the README start the command as a person does; and so does everybody on a system
+without prctl(2).
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import urllib.error
 import urllib.request
 from contextlib import suppress
@@ -82,11 +81,7 @@ def test_the_account_goes_on_where_it_was(tmp_path: Path) -> None:
 def test_a_demo_that_is_killed_has_what_it_answered(tmp_path: Path) -> None:
     """No answer comes before the books are written."""
     home = tmp_path / "home"
-    with (
-        suppress(KeyError),
-        running_demo(home, kind=subprocess.Popen) as demo,
-        client_of(demo) as client,
-    ):
+    with suppress(KeyError), running_demo(home) as demo, client_of(demo) as client:
         order = buy(client, "my-1")
         raise KeyError  # which leaves by a kill
     with running_demo(home) as demo, client_of(demo) as client:

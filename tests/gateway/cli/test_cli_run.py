@@ -78,7 +78,7 @@ FREE = ("--port", "0", "--bridge-port", "0", "--console-port", "0")
 def test_the_ready_line(tmp_path: Path) -> None:
     """It has what programs need, and the home's files are private and go with the demo."""
     home = tmp_path / "home"
-    with running_demo(home, kind=subprocess.Popen) as demo:
+    with running_demo(home) as demo:
         assert demo.rpc.startswith("http://127.0.0.1:")
         assert demo.rpc.endswith("/rpc")
         assert demo.ws == f"ws{demo.rpc[4:-4]}/ws"
@@ -96,7 +96,7 @@ def test_the_ready_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_end_a_demo(start: Start, tmp_path: Path, number: signal.Signals) -> None:
     """With exit code 0, nothing more on stdout, and no complaint."""
-    process = start("demo", "--json", *FREE, "--home", str(tmp_path), kind=subprocess.Popen)
+    process = start("demo", "--json", *FREE, "--home", str(tmp_path))
     assert json.loads(process.line())["event"] == "ready"
     assert process.end(number) == (0, "", "")
 
