@@ -154,8 +154,8 @@ class Hours:
         for day, from_s, to_s in sessions:
             # MetaTrader's week begins on Sunday, the table on Monday
             monday_based = (day - DayOfWeek.MONDAY) % 7 * DAY
-            for minute in range(from_s // 60, to_s // 60):
-                self._open[monday_based + minute] = 1
+            begin, end = monday_based + from_s // 60, monday_based + to_s // 60
+            self._open[begin:end] = b"\1" * (end - begin)
 
     def is_open(self, time_msc: int) -> bool:
         """Whether the symbol trades at a moment, in broker milliseconds."""
@@ -175,6 +175,7 @@ class Hours:
         return (minute + ahead) * 60_000
 
 
+@lru_cache(maxsize=8)
 def hours_of(kind: TradingHours, *, always: bool = False) -> Hours:
     """Return the table of a kind of symbol; with ``always`` it trades around the clock."""
     if always or kind == "crypto":

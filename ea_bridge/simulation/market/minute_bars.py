@@ -20,6 +20,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from importlib.resources import files
 from itertools import accumulate, pairwise
 from typing import NamedTuple
@@ -158,7 +159,7 @@ class Tiles:
     def _make(self, listing: SymbolListing) -> MinuteTile:
         prices = listing.prices
         if isinstance(prices, RealBars):
-            return _real(packaged_bars(prices.file), listing.info.spread)
+            return _real(prices.file, listing.info.spread, weekends=self._weekends)
         if isinstance(prices, Walk):
             return _walk(listing, prices, f"{self._seed}/{listing.info.name}")
         if isinstance(prices, Cross):
@@ -174,18 +175,22 @@ def packaged_bars(file: str) -> Packed:
     return unpack(data.read_bytes())
 
 
-def _real(packed: Packed, spread: int) -> MinuteTile:
+@lru_cache(maxsize=8)
+def _real(file: str, spread: int, *, weekends: bool) -> MinuteTile:
     """Return real bars; the specification's spread stands where the source tells of none.
 
     A recorded bar has the least spread of its minute, which at brokers of raw spreads is 0 most
-    of the time: no quote to try a bot with.
+    of the time: no quote to try a bot with. Nothing is drawn here: markets of all seeds share it.
     """
+    packed = packaged_bars(file)
     tile = MinuteTile(WEEKS, packed.digits)
     for row in packed.rows:
         slot = (row.minute - MONDAY) % tile.size  # its own dates come out at their own prices
         # five minutes of a bar become five slots that add up to it
         for n, bar in enumerate(cut(row, packed.minutes)):
             tile.put(slot + n, bar._replace(spread=bar.spread or spread))
+    if weekends:
+        tile.fill_weekends()
     return tile
 
 

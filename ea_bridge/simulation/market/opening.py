@@ -18,7 +18,7 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from ea_bridge.model import TickFlag
-from ea_bridge.simulation.clock import MONDAY, WEEK, hours_of, left_out
+from ea_bridge.simulation.clock import MONDAY, WEEK, Hours, hours_of, left_out
 from ea_bridge.simulation.specs import SymbolListing, load_listings, unlisted
 
 from .market import Market
@@ -88,7 +88,7 @@ def open_market(
             sources[name] = ModelledSource(make_tile, key)
             continue
         past = ModelledSource(make_tile, key, meeting=(seam, tapes[name].first.bid))
-        present = played[name] if flat_out else RepeatedTape(tapes[name], hours[name])
+        present = played[name] if flat_out else _repeated(tapes[name], hours[name])
         sources[name] = Spliced(past, present, seam)
     if not flat_out:  # a recording is played as it is
         gaps = left_out(FIRST_YEAR)
@@ -105,6 +105,14 @@ def _tiles(seed: int, *, weekends: bool) -> Tiles:
     takes tenths of a second to make, and never changes.
     """
     return Tiles(load_listings(), seed, weekends=weekends)
+
+
+@lru_cache(maxsize=8)
+def _repeated(tape: Tape, hours: Hours) -> RepeatedTape:
+    """Return a tape that is repeated, shared by all markets that want the same: what its minutes
+    amount to takes a moment to add up, and never changes.
+    """
+    return RepeatedTape(tape, hours)
 
 
 def _user_tapes(listings: dict[str, SymbolListing], tick_files: TickFiles) -> dict[str, Tape]:
