@@ -21,8 +21,6 @@ FAILS: dict[str, str] = {
     "::test_a_bye_follows_questions_of_the_same_turn": "asyncio's Proactor sends in a later turn, "
     "so what was asked in this one counts as unread: the link ends without a bye. True of Windows",
     "tests/gateway/client/test_client_history.py::test_a_table_has_moments": NUMPY,
-    "tests/gateway/client/test_client_left.py"
-    "::test_a_program_that_breaks_ends_without_a_word": "asyncio's debug mode tells of slow steps",
     "tests/gateway/credentials/key_store/test_key_systemd.py"
     "::test_a_damaged_credential_is_refused": SYSTEMD,
     "tests/gateway/credentials/key_store/test_key_systemd.py"
