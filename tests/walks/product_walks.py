@@ -10,7 +10,7 @@ from unittest.mock import patch
 from urllib.parse import urlsplit
 
 from console_site import Linked, LinkTimings, Person, linked, site
-from product import TIMEOUT_S, Product, daemon
+from product import TIMEOUT_S, Product, daemon, until
 
 from ea_bridge.emulator.factory import build_terminal
 from gateway.errors import GatewayError
@@ -127,6 +127,7 @@ async def _tokens(tracer: Tracer, running: Linked, owner: Person) -> tuple[list[
         await _admitted(tracer, running, token)
         made.append(tracer.stop())
         socket = await running.ws(token)
+        await _in_step(running)
         tracer.start(port, _port(running.ready.ws or ""))  # nothing but its close is sent there
         await owner.revoke(token)
         await socket.closed()
@@ -134,6 +135,18 @@ async def _tokens(tracer: Tracer, running: Linked, owner: Person) -> tuple[list[
         terminal.link.stop()
     await running.close_clients()
     return made[WARM:], revoked[WARM:]
+
+
+async def _in_step(running: Linked) -> None:
+    """Wait until the daemon has nothing to ask its console for, and nothing to tell it.
+
+    What is pushed to it before it has asked makes it ask once more, and a new terminal makes it
+    tell of all. That is no part of a revocation; on a busy machine it ran into every one.
+    """
+    link = running.uplink._link
+    events = (link._wake, link._turned)
+    # who waits for one of them has done all that it was set for, its pause included
+    await until(lambda: all(one._waiters and not one.is_set() for one in events))
 
 
 async def _admitted(tracer: Tracer, running: Product, token: str) -> None:

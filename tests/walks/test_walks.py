@@ -49,8 +49,7 @@ BOUNDS = {
     # heartbeats run into these long walks: one or two look-ups more or less
     (TOKEN, "registry look-ups"): Bound(20),
     (TOKEN, "version look-ups"): Bound(0),
-    # 48 files of its own; the daemon may still report the approval of the terminal meanwhile
-    (REVOCATION, "files"): Bound(52),
+    (REVOCATION, "files"): Bound(48),
     (REVOCATION, "rooms"): Bound(19),
     (REVOCATION, "climbs"): Bound(1, aim=0),
     (REVOCATION, "registry look-ups"): Bound(1),
