@@ -110,15 +110,21 @@ class Coalescer:
 
 
 def _arrays(events: Sequence[StreamEvent]) -> Iterator[bytes]:
-    texts: list[bytes] = []
+    together: list[StreamEvent] = []
     size = 0
     for event in events:
-        if texts and size + len(event.frame) > COALESCED_BYTES:
-            yield text_frame(b"[" + b",".join(texts) + b"]")
-            texts, size = [], 0
-        texts.append(event.payload)
+        if together and size + len(event.frame) > COALESCED_BYTES:
+            yield _array(together)
+            together, size = [], 0
+        together.append(event)
         size += len(event.frame)
-    yield text_frame(b"[" + b",".join(texts) + b"]")
+    yield _array(together)
+
+
+def _array(events: Sequence[StreamEvent]) -> bytes:
+    if len(events) == 1:  # what is alone is no array, wherever it stood in its delivery
+        return events[0].frame
+    return text_frame(b"[" + b",".join([event.payload for event in events]) + b"]")
 
 
 class _Piece(NamedTuple):
