@@ -79,13 +79,14 @@ async def test_wrong_tokens_are_answered_at_a_pace_and_right_ones_at_once(
         assert caplog.text.count("refused a token: unknown") == 14
 
 
-async def test_who_would_wait_too_long_gets_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The queue of failures is bounded by time: beyond it the connection is cut."""
-    async with open_server(failures_per_s=10) as house:
-        monkeypatch.setattr("gateway.http.rate_limit.MAX_WAIT_S", 0.05)
+async def test_who_would_wait_too_long_gets_no_answer() -> None:
+    """The queue of failures is bounded by time: beyond it the connection is cut.
+
+    A next answer is free after 100 s: however long a busy machine takes, the twelfth is too early.
+    """
+    async with open_server(failures_per_s=0.01) as house:
         answers = [await house.raw(guess(house)) for _ in range(12)]
-        assert [bool(answer) for answer in answers[:10]] == [True] * 10
-        assert b"" in answers[10:]
+        assert [bool(answer) for answer in answers] == [True] * 10 + [False] * 2
         assert MAX_WAIT_S == 5
         async with raw_ws(house, login=False) as ws:
             ws.send(
