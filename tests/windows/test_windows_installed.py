@@ -65,6 +65,11 @@ def path_of(wine: Wine) -> str:
     return said[said.index("REG_") :].strip()
 
 
+def tasks(wine: Wine) -> list[Path]:
+    """Return what the Task Scheduler keeps."""
+    return list((wine.drive / "windows" / "system32").glob("tasks/*"))
+
+
 def gateway(wine: Wine) -> str:
     """Return the command that a person types."""
     return str(installed(wine) / "bin" / "mt-gateway.exe")
@@ -108,6 +113,21 @@ def test_the_program_runs(wine: Wine) -> None:
     done = wine.run(gateway(wine), "--version", cwd=wine.user)
     assert (done.returncode, done.complained) == (0, "")
     assert done.said.startswith("mt-gateway ")
+
+
+def test_the_task_scheduler_takes_the_service(wine: Wine) -> None:
+    """Wine's, which reads a task and writes down what it has understood of it: its settings."""
+    done = wine.run(gateway(wine), "service", "install")
+    assert done.returncode == 0, done.complained
+    [task] = tasks(wine)
+    assert task.name == "mt-gateway"
+    understood = task.read_text("utf-8-sig")
+    assert "created by Wine" in understood
+    assert "<ExecutionTimeLimit>PT0S</ExecutionTimeLimit>" in understood
+    assert "<MultipleInstancesPolicy>IgnoreNew</MultipleInstancesPolicy>" in understood
+
+    assert wine.run(gateway(wine), "service", "remove").returncode == 0
+    assert tasks(wine) == []
 
 
 def test_a_demo_trades_and_is_well(wine: Wine, installer: Path) -> None:
