@@ -361,7 +361,8 @@ class Streams:
                 entry.subscription.error = error if isinstance(error, GatewayError) else None
                 self._drop(owner, entry.subscription)
         for error in errors:
-            if error is not None and not isinstance(error, GatewayError):
+            # cancelled: what it waited for went with the last subscription, ended meanwhile
+            if error is not None and not isinstance(error, (GatewayError, asyncio.CancelledError)):
                 raise error
 
     def _is_made(

@@ -205,4 +205,10 @@ FAILED_SEEDS = (
         "the last of a delivery that filled a frame.",
         "Streams: tell an event that is left alone as one, not as an array",
     ),
+    FailedSeed(
+        "--seed 1594860816 --orders 500 --kills-every 110",
+        "A call of subscribe was answered as cancelled, with an error in the log: its connection "
+        "and the terminal went in one turn, and what it waited for was cancelled.",
+        "Streams: a subscription that ends while it is made fails alone",
+    ),
 )

@@ -307,6 +307,20 @@ async def test_a_connection_that_closes_while_subscribing_leaves_nothing(
     assert ear.log == []
 
 
+async def test_a_connection_and_the_terminal_that_go_in_one_turn_end_the_call(
+    live: Stage, ear: Ear
+) -> None:
+    """What the call waits for is cancelled with the last subscription; the call itself is not."""
+    live.terminal.hold = True
+    call = asyncio.ensure_future(live.subscribe(ear, "tick:EURUSD"))
+    await until(lambda: live.terminal.held)
+    live.terminal.disconnect()
+    live.streams.detach(ear)
+    with pytest.raises(SubscribeFailed) as caught:
+        await call
+    assert [one["name"] for one in caught.value.data["failed"]] == ["cancelled"]
+
+
 async def test_a_cancelled_subscription_is_undone(live: Stage, ear: Ear) -> None:
     """``cancel_request`` during the wait for the terminal leaves nothing subscribed."""
     live.terminal.hold = True
