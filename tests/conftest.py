@@ -92,11 +92,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection() -> Generator[None, object, object]:
     """Collect no garbage while tests are collected: hardly any is made, and each round would look
     through all that is there."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         return (yield)
     finally:
-        gc.enable()
+        if was_enabled:
+            gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

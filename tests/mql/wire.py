@@ -99,6 +99,8 @@ class Wire:
                 else:
                     *lines, rest = (rest + data).split(b"\n")
                     for line in lines:
+                        if writer.transport.is_closing():
+                            break  # it was cut
                         self._judge(judge, line + b"\n", writer)
                 await writer.drain()
         self._writers.discard(writer)

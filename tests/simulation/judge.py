@@ -286,14 +286,14 @@ def _makes(intent: Intent, one: Executed) -> bool:
 def _compare_conflicts(intent: Intent, verdict: Verdict) -> None:
     """An id stands for what it was used for: with other params it is refused."""
     for reply in intent.conflicts:
-        if (reply.name, reply.outcome) != (CONFLICT, "not_sent") and not _passes(reply.name):
+        is_refused = reply.name in (CONFLICT, "shutting_down") and reply.outcome == "not_sent"
+        if not is_refused and not _passes(reply.name):
             verdict.wrong.append(f"{intent.id} stood for something else as well: {reply}")
 
 
 def _passes(name: str) -> bool:
     """Whether an error comes before anybody looks at an id."""
-    before = ("unauthorized", "forbidden", "terminal_disconnected", "internal_error")
-    return name in (*before, "shutting_down")
+    return name in ("unauthorized", "forbidden", "terminal_disconnected", "internal_error")
 
 
 def _contradicts(intent: Intent) -> bool:

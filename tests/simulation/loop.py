@@ -63,7 +63,8 @@ class _NumberedTask(asyncio.Task[Any]):
     """A task that is hashed by its number: a set of tasks has one order in every process.
 
     Tasks are hashed by their place in memory otherwise, which is another one in each process; a
-    set of them that is ended one after the other made two traces of one seed.
+    set of them that is ended one after the other made two traces of one seed. Sets of futures
+    still go by memory.
     """
 
     def __init__(

@@ -79,10 +79,10 @@ def _later(executed: Executed, broker: Broker) -> Iterator[int]:
             yield identifier
         return
     turned = [one for one in broker.history_deals(position=identifier) if _turns(one)]
-    since = [one for one in turned if one.ticket >= deals[0].ticket]
-    yield from (one.order for one in since)
-    if len(since) < len(turned):  # the ticket that it had when it was filled
-        yield turned[len(turned) - len(since) - 1].order
+    before = [one for one in turned if one.ticket < deals[0].ticket]
+    yield from (one.order for one in turned if one.ticket >= deals[0].ticket)
+    if before and not _turns(deals[0]):  # the ticket that it had when it was filled
+        yield before[-1].order
     if not any(one.position.identifier == identifier for one in books.holdings.values()):
         yield identifier
 

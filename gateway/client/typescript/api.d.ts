@@ -1107,7 +1107,7 @@ export interface Methods {
       client?: ClientName | null;
       /** The versions that you speak; 1 if absent. */
       api?: ApiRange | null;
-      /** Features that this connection is to have, and no others; unknown ones are left out. Absent: as it is, at first none. `coalesce`: events that are sent together come as one JSON array, in one frame. */
+      /** Features that this connection is to have, and no others; unknown ones are left out. Absent: as it is, at first none. `coalesce`: events that are sent together come as one JSON array, in one frame; one alone as it is. */
       features?: Array<string> | null;
       /** Your name for this run: for logs, and to come back by within the grace of `set_cancel_on_disconnect`. */
       session_id?: string | null;

@@ -96,7 +96,7 @@ async def hello(
             max_length=32,
             description="Features that this connection is to have, and no others; unknown ones "
             "are left out. Absent: as it is, at first none. `coalesce`: events that are sent "
-            "together come as one JSON array, in one frame.",
+            "together come as one JSON array, in one frame; one alone as it is.",
         ),
     ] = None,
     session_id: Annotated[

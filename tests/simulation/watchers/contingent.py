@@ -30,9 +30,8 @@ class ContingentWatcher(Watcher):
         Their outcome has no caller who would wait for it, and may take as long as any other.
         """
         until_s = now_s() + PATIENCE_S  # what is wrong with them then is told at the end
-        while True:
-            if not self._is_sending() or now_s() >= until_s:
-                return
+        # the ledger tells nobody of its rows
+        while self._is_sending() and now_s() < until_s:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_S)
 
     def _is_sending(self) -> bool:
