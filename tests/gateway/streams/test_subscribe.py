@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from stage import T0, Ear, Stage, turns, until
@@ -288,13 +289,19 @@ async def test_another_terminal_is_not_found(live: Stage, ear: Ear) -> None:
     assert caught.value.data["failed"][0]["name"] == "terminal_not_found"
 
 
+async def held_call(live: Stage, ear: Ear, *channels: str) -> asyncio.Future[Any]:
+    """Return a call of subscribe for which the terminal holds its answer back."""
+    live.terminal.hold = True
+    call = asyncio.ensure_future(live.subscribe(ear, *channels))
+    await until(lambda: live.terminal.held)
+    return call
+
+
 async def test_a_connection_that_closes_while_subscribing_leaves_nothing(
     live: Stage, ear: Ear
 ) -> None:
     """The terminal answers after the connection is gone: the subscription is not made."""
-    live.terminal.hold = True
-    call = asyncio.ensure_future(live.subscribe(ear, "tick:EURUSD"))
-    await until(lambda: live.terminal.held)
+    call = await held_call(live, ear, "tick:EURUSD")
     live.streams.detach(ear)
     live.terminal.hold = False
     live.terminal.release()
@@ -307,25 +314,19 @@ async def test_a_connection_that_closes_while_subscribing_leaves_nothing(
     assert ear.log == []
 
 
-async def test_a_connection_and_the_terminal_that_go_in_one_turn_end_the_call(
-    live: Stage, ear: Ear
-) -> None:
-    """What the call waits for is cancelled with the last subscription; the call itself is not."""
-    live.terminal.hold = True
-    call = asyncio.ensure_future(live.subscribe(ear, "tick:EURUSD"))
-    await until(lambda: live.terminal.held)
+async def test_a_channel_that_ends_as_the_terminal_goes_fails_alone(live: Stage, ear: Ear) -> None:
+    """What it waits for is cancelled with it; the call is not, nor its other channels."""
+    call = await held_call(live, ear, "tick:EURUSD", "terminal")
     live.terminal.disconnect()
-    live.streams.detach(ear)
-    with pytest.raises(SubscribeFailed) as caught:
-        await call
-    assert [one["name"] for one in caught.value.data["failed"]] == ["cancelled"]
+    live.streams.unsubscribe(live.caller, ear, ["tick:EURUSD"])
+    result = await call
+    assert [one["channel"] for one in result["subscribed"]] == ["terminal"]
+    assert [one["name"] for one in result["failed"]] == ["cancelled"]
 
 
 async def test_a_cancelled_subscription_is_undone(live: Stage, ear: Ear) -> None:
     """``cancel_request`` during the wait for the terminal leaves nothing subscribed."""
-    live.terminal.hold = True
-    call = asyncio.ensure_future(live.subscribe(ear, "tick:EURUSD"))
-    await until(lambda: live.terminal.held)
+    call = await held_call(live, ear, "tick:EURUSD")
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call
