@@ -158,6 +158,11 @@ def wall_ns() -> int:
     return _HOST.get().wall_ns()
 
 
+def wall_clock() -> Callable[[], int]:
+    """Return the clock of :func:`wall_ns`, for who asks with each call; of the host of now."""
+    return _HOST.get().wall_ns
+
+
 def wall_ms() -> int:
     """Return UTC now, in milliseconds since 1970."""
     return _HOST.get().wall_ns() // 1_000_000

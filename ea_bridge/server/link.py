@@ -137,6 +137,7 @@ class BridgeLink(asyncio.BufferedProtocol):
         self._is_denied = False
         self._joined: list[bytes] = []
         """Bytes that leave at the end of this turn of the loop."""
+        self._joined_bytes = 0
         self._is_joining = False
         self._pacer = MessagePacer(context.turns, self._hand_on, self._hold)
 
@@ -207,6 +208,7 @@ class BridgeLink(asyncio.BufferedProtocol):
         if self._joined:
             data = b"".join((*self._joined, data))
             self._joined.clear()
+            self._joined_bytes = 0
         self._transport.write(data)
 
     def write_soon(self, data: bytes) -> None:
@@ -215,6 +217,7 @@ class BridgeLink(asyncio.BufferedProtocol):
         """
         if self._is_joining:
             self._joined.append(data)
+            self._joined_bytes += len(data)
             return
         self._is_joining = True
         asyncio.get_running_loop().call_soon(self._end_turn)
@@ -227,7 +230,7 @@ class BridgeLink(asyncio.BufferedProtocol):
 
     def unsent(self) -> int:
         """Return how many bytes the kernel has not taken yet."""
-        return self._transport.get_write_buffer_size() + sum(map(len, self._joined))
+        return self._transport.get_write_buffer_size() + self._joined_bytes
 
     def flush(self) -> None:
         """Hand on now what was read and waits for its turn."""

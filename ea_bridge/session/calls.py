@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -83,6 +84,10 @@ class PendingCall:
     future: asyncio.Future[Any]
     on_ack: Callable[[], None] | None = None
     """Called once, when the terminal has taken it."""
+    timeout_s: float = math.inf
+    """How long its caller waits, from the moment at which it was written."""
+    deadline_s: float = math.inf
+    """When that is over, on the clock of the session's timers."""
     acked: bool = False
     parts: int = 0
     size: int = 0
@@ -157,6 +162,14 @@ class Calls:
         call = PendingCall(identity, command, params, future, on_ack)
         self._in_flight[call.id] = call
         return call
+
+    def due(self, now_s: float) -> list[PendingCall]:
+        """Return the calls whose callers have waited long enough."""
+        return [call for call in self._in_flight.values() if call.deadline_s <= now_s]
+
+    def next_deadline_s(self) -> float:
+        """Return the earliest deadline; infinity where nobody waits."""
+        return min((call.deadline_s for call in self._in_flight.values()), default=math.inf)
 
     def discard(self, call: PendingCall) -> None:
         """Forget a call: it was not written, or its caller has his answer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol, TypeVar
 
@@ -15,7 +16,7 @@ from ea_bridge.protocol.handshake import parse_caps
 from ea_bridge.protocol.messages import Ack, Busy, Bye, Cmd, Hb, Hello, Message, Res
 
 from .calls import TERMINAL_BOUNDS, Bounds, Calls, LateResult, PendingCall
-from .liveness import Liveness, SessionState, Timers
+from .liveness import Liveness, SessionState, TimerHandle, Timers
 
 DEFAULT_TIMEOUT_S = 10.0
 WINDOW = 512
@@ -88,6 +89,9 @@ class PeerSession:
         self._timers = timers
         self._max_unsent = bounds.unsent
         self._acknowledged = connection.events.last
+        self._alarm: TimerHandle | None = None
+        """Set to the earliest deadline of a call, or earlier."""
+        self._alarm_s = math.inf
         self._calls = Calls(command_ids, self._notify_late_result, self._take_result, bounds)
         self._liveness = Liveness(timers, self._send_heartbeat, self._notify_change, self._die)
 
@@ -188,14 +192,12 @@ class PeerSession:
         if on_written is not None:
             on_written()
         # from the write on: nobody waits for what was not sent
-        timer = self._timers.call_later(timeout_s, self._expire, call, timeout_s)
+        self._expire_in(timeout_s, call)
         try:
             result: R = await call.future
         except asyncio.CancelledError:
             self._calls.abandon(call)
             raise
-        finally:
-            timer.cancel()
         return result
 
     def _check_writable(self) -> None:
@@ -204,11 +206,35 @@ class PeerSession:
         if (unsent := self._wire.unsent()) > self._max_unsent:
             raise TerminalBusy(f"the terminal does not read: {unsent} bytes are unsent")
 
-    def _expire(self, call: PendingCall, timeout_s: float) -> None:
+    def _expire_in(self, timeout_s: float, call: PendingCall) -> None:
+        call.timeout_s = timeout_s
+        call.deadline_s = self._timers.time() + timeout_s
+        # one timer for all calls: nearly every call is answered long before it is due, and to set
+        # and cancel one of its own took a tenth of what a question costs
+        if call.deadline_s < self._alarm_s:
+            self._set_alarm(timeout_s, call.deadline_s)
+
+    def _set_alarm(self, delay_s: float, at_s: float) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_s = at_s
+        self._alarm = self._timers.call_later(delay_s, self._expire_due)
+
+    def _expire_due(self) -> None:
+        # a loop calls up to the resolution of its clock too early
+        now_s = max(self._timers.time(), self._alarm_s)
+        self._alarm, self._alarm_s = None, math.inf
+        for call in self._calls.due(now_s):
+            self._expire(call)
+        next_s = self._calls.next_deadline_s()
+        if next_s < math.inf:
+            self._set_alarm(next_s - now_s, next_s)
+
+    def _expire(self, call: PendingCall) -> None:
         if call.future.done():
             return
         op = call.command.op
-        late = CommandTimeout(op, timeout_s, busy=self._liveness.is_busy)
+        late = CommandTimeout(op, call.timeout_s, busy=self._liveness.is_busy)
         call.future.set_exception(call.lost(str(late)) if call.command.trades else late)
         self._calls.abandon(call)
 
@@ -253,6 +279,8 @@ class PeerSession:
         # first: all that follows may call this session again
         self.end_reason = reason
         self._liveness.stop()
+        if self._alarm is not None:
+            self._alarm.cancel()
         self._wire.close()
         logger.info("session %s of terminal %s ended: %s", self.id, self.terminal, reason)
         self._calls.fail_all(reason)

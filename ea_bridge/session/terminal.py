@@ -19,6 +19,7 @@ from ea_bridge.protocol.messages import (
     Lost,
     Message,
     Pnl,
+    Res,
     StateEvent,
     Ticks,
     Trade,
@@ -106,6 +107,8 @@ class TerminalSession(PeerSession):
 
     def _dispatch(self, message: Message) -> None:
         match message:
+            case Res():  # first: a caller waits for it
+                super()._dispatch(message)
             case Ticks():
                 self._take_ticks(message)
             case Book() | BarEvent():

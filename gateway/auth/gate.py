@@ -83,7 +83,7 @@ class Gate:
     Args:
         book: what the daemon believes.
         device: the id of this machine.
-        now_s: seconds since 1970.
+        now_s: seconds since 1970; by default of the wall clock.
         monotonic_s: seconds that only grow.
         leases: of a home whose console is another program; ``None`` for the local issuer's
             tokens, which may always do all that their scopes say.
@@ -99,7 +99,7 @@ class Gate:
         self,
         book: RecordBook,
         device: str,
-        now_s: Callable[[], int] = lambda: int(host.wall_s()),
+        now_s: Callable[[], int] | None = None,
         monotonic_s: Callable[[], float] = host.monotonic_s,
         *,
         leases: Leases | None = None,
@@ -110,7 +110,7 @@ class Gate:
         self._is_waiting = is_waiting
         self._messages = MESSAGES if leases is None else CONSOLE_MESSAGES
         self._device = device
-        self._now_s = now_s
+        self._now_s = now_s or _wall_seconds()
         self._monotonic_s = monotonic_s
         self._callbacks: list[ChangeCallback] = []
         self._untold: list[tuple[str, str]] = []
@@ -120,7 +120,7 @@ class Gate:
         self._blind_since: float | None = None
         self._is_displaced = False
         """The database is another file than the one that we read: only a restart helps."""
-        book.refresh(now_s())
+        book.refresh(self._now_s())
         if leases is not None:
             leases.refresh()
         self._ended = {e.record.tid for e in book.entries() if self._refusal(e) is not None}
@@ -431,3 +431,9 @@ def _too_much(allowance: Allowance) -> Forbidden:
         retryable=True,
         retry_after_ms=TIER_RETRY_MS,
     )
+
+
+def _wall_seconds() -> Callable[[], int]:
+    """Return the clock of a gate, which asks it with each call; of the host of now."""
+    wall_ns = host.wall_clock()
+    return lambda: wall_ns() // 1_000_000_000

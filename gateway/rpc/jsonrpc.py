@@ -26,8 +26,8 @@ import json
 import logging
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -77,6 +77,7 @@ _EXACT_FLOAT = 2**53
 """A float from here on may be an integer of the client's that we could not echo unchanged."""
 _MEMBERS = frozenset({"jsonrpc", "method", "params", "id"})
 _MORE_MEMBERS = _MEMBERS | {"timing"}
+_UNPROTECTED = nullcontext()
 MAX_CONCURRENT_READS = 32
 """Reads of one batch that are answered at a time."""
 
@@ -150,7 +151,10 @@ class _Entry(NamedTuple):
         """Whether a result is worked off in several turns of the loop."""
         if type(result) is list:
             return len(result) > CHUNK
-        return any(len(result[name]) > CHUNK for name in self.lists if name in result)
+        for name in self.lists:  # noqa: SIM110 - a generator costs as much as writing the answer
+            if name in result and len(result[name]) > CHUNK:
+                return True
+        return False
 
 
 class JsonRpc:
@@ -177,15 +181,7 @@ class JsonRpc:
         self._perf_s = host.perf_clock()
         self._document = document
         self._methods = {
-            name: with_error_boundary(
-                name,
-                _from_catalogue(method, audit),
-                method.mutates,
-                method.transports,
-                lists=method.lists,
-                of_terminal=method.of_terminal,
-            )
-            for name, method in catalogue.items()
+            name: _from_catalogue(name, method, audit) for name, method in catalogue.items()
         }
         self._methods["rpc.discover"] = with_error_boundary("rpc.discover", self._discover)
         self._methods["cancel_request"] = with_error_boundary(
@@ -222,36 +218,27 @@ class JsonRpc:
             except InvalidRequest as exc:
                 exc.data["outcome"] = "not_sent"
                 return self._refuse(exc, arrived_s, echo(message))
-        if is_batch:
-            answering = self._batch(message, call, in_flight, arrived_s)
-        else:
-            answering = self._single(message, entry, call, in_flight, arrived_s)
-        if not mutates:
-            return await answering
+        # before the first await: a connection that is lost now stops the task of no trade
+        with self._changing(in_flight) if mutates else _UNPROTECTED:
+            if is_batch:
+                return await self._batch(message, call, in_flight, arrived_s)
+            stages = new_stages() if entry is not None and entry.of_terminal else None
+            response = await self._one(message, entry, call, in_flight)
+            if response is None:
+                return Answer(None)
+            room = ResponseBudget(self._limits.max_response_bytes)
+            body, response = await self._dump(message, response, room, entry, arrived_s, stages)
+            return Answer(body, response.get("error"))
+
+    @contextmanager
+    def _changing(self, in_flight: InFlight | None) -> Iterator[None]:
+        """Protect the current task while it answers a message that can change an account."""
         self.changing += 1
         try:
-            # before the first await: a connection that is lost now stops the task of no trade
-            with in_flight.protected() if in_flight is not None else nullcontext():
-                return await answering
+            with in_flight.protected() if in_flight is not None else _UNPROTECTED:
+                yield
         finally:
             self.changing -= 1
-
-    async def _single(
-        self,
-        message: Any,
-        entry: _Entry | None,
-        call: Call,
-        in_flight: InFlight | None,
-        arrived_s: float,
-    ) -> Answer:
-        """Answer a message that is no batch; ``entry`` is the method that it names."""
-        stages = new_stages() if entry is not None and entry.of_terminal else None
-        response = await self._one(message, entry, call, in_flight)
-        if response is None:
-            return Answer(None)
-        room = ResponseBudget(self._limits.max_response_bytes)
-        body, response = await self._dump(message, response, room, entry, arrived_s, stages)
-        return Answer(body, response.get("error"))
 
     async def _batch(
         self, items: list[Any], call: Call, in_flight: InFlight | None, arrived_s: float
@@ -327,19 +314,21 @@ class JsonRpc:
             await self._notified(item, entry, call)
             return None
         request_id = item["id"]
-        run = _run_alone if is_alone else _run_by_library
         try:
             entry = self._callable(item["method"], entry, call)
-            context = MethodContext(call, in_flight, request_id)
-            if in_flight is None or request_id is None:
-                return await run(item, context, entry)
-            in_flight.enter(request_id, mutates=entry.mutates)
-            try:
-                return await run(item, context, entry)
-            finally:
-                in_flight.leave(request_id)
-        except GatewayError as exc:  # by us: a method's own become results before they get here
+            if in_flight is not None and request_id is not None:
+                in_flight.enter(request_id, mutates=entry.mutates)
+        except GatewayError as exc:
             return error_response(self._unsent(exc, item), request_id)
+        context = MethodContext(call, in_flight, request_id)
+        try:
+            if not is_alone:
+                return await _run_by_library(item, context, entry)
+            answered = await entry.answer(context, _params_of(item))
+        finally:
+            if in_flight is not None and request_id is not None:
+                in_flight.leave(request_id)
+        return {"jsonrpc": "2.0", **answered, "id": request_id}
 
     async def _notified(self, item: dict[str, Any], entry: _Entry | None, call: Call) -> None:
         try:
@@ -564,17 +553,19 @@ async def at_once(items: Sequence[T], answer: Callable[[T], Awaitable[R]]) -> li
 # --- methods -------------------------------------------------------------------------------
 
 
-def _from_catalogue(
-    method: Method, audit: Audit
-) -> Callable[[MethodContext, Params], Awaitable[Any]]:
-    async def answer(context: MethodContext, params: Params) -> Any:
-        try:
-            return await method.answer(context.call, params)
-        except GatewayError as error:
-            note_call(audit, method, context.call.caller, error)
-            raise
+def _from_catalogue(name: str, method: Method, audit: Audit) -> _Entry:
+    def on_error(caller: Caller, error: GatewayError) -> None:
+        note_call(audit, method, caller, error)
 
-    return answer
+    return with_error_boundary(
+        name,
+        lambda context, params: method.answer(context.call, params),
+        method.mutates,
+        method.transports,
+        lists=method.lists,
+        of_terminal=method.of_terminal,
+        on_error=on_error,
+    )
 
 
 def note_call(audit: Audit, method: Method, caller: Caller, error: GatewayError) -> None:
@@ -617,10 +608,16 @@ def with_error_boundary(
     *,
     lists: tuple[str, ...] = (),
     of_terminal: bool = False,
+    on_error: Callable[[Caller, GatewayError], None] | None = None,
 ) -> _Entry:
     """Return a method that raises nothing, so that every caller gets an answer.
 
     The text of an exception never goes on the wire: it may hold anything.
+
+    Args:
+        answer: what answers a call; it may also raise before there is anything to wait for.
+        on_error: told of each error that the method itself raised.
+
     """
     unknown = {"outcome": "unknown"} if mutates else {}
 
@@ -630,6 +627,8 @@ def with_error_boundary(
             return {"result": await answer(context, params)}
         except GatewayError as exc:
             error = exc
+            if on_error is not None:
+                on_error(context.call.caller, exc)
         except asyncio.CancelledError:
             if not _was_asked_to_cancel(context):
                 log.error("%s: something that it waited for was cancelled", name)
@@ -643,12 +642,6 @@ def with_error_boundary(
         return {"error": error.as_dict()}
 
     return _Entry(answered, mutates, transports, lists, of_terminal, CallMetrics())
-
-
-async def _run_alone(item: dict[str, Any], context: MethodContext, entry: _Entry) -> Response:
-    """Return the response to a request."""
-    answered = await entry.answer(context, _params_of(item))
-    return {"jsonrpc": "2.0", **answered, "id": context.request_id}
 
 
 async def _run_by_library(item: dict[str, Any], context: MethodContext, entry: _Entry) -> Response:

@@ -131,11 +131,8 @@ class WalIndex:
 
     def __init__(self, database: Path) -> None:
         self._page = host.map_file(database.with_name(database.name + "-shm"), HEADER_BYTES)
-        self._bytes = self._page.view
-
-    def header(self) -> bytes:
-        """Return the header as it is now. It may be half written: then the next one differs."""
-        return bytes(self._bytes)
+        self.view = self._page.view
+        """The header as it is now. It may be half written: then the next look differs."""
 
     def close(self) -> None:
         """Unmap the header; the connection of whoever mapped it is closed by now."""

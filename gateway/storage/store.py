@@ -249,7 +249,7 @@ class Store:
     def data_version(self) -> Version:
         """Return what is another value after each commit, of this connection or any other."""
         if self._index is not None:
-            return self._index.header()
+            return bytes(self._index.view)
         try:
             version: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
         except sqlite3.DatabaseError as error:  # no context manager: this is asked at every call

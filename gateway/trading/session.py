@@ -76,3 +76,9 @@ class TradingSession(Protocol):
         on_ack: Callable[[], None] | None = None,
     ) -> R:
         """Ask, and wait for the answer; see :meth:`.PeerSession.request`."""
+
+
+def round_trip_ms(session: TradingSession | None) -> float | None:
+    """Return the round trip of the last heartbeat; ``None`` while the terminal is offline."""
+    seconds = None if session is None else session.round_trip_s
+    return None if seconds is None else round(seconds * 1000, 3)

@@ -243,13 +243,6 @@ class GuardedTerminal:
         session = self._session()
         return SessionState.DISCONNECTED if session is None else session.state
 
-    @property
-    def round_trip_ms(self) -> float | None:
-        """Of the last heartbeat; ``None`` while it is offline."""
-        session = self._session()
-        seconds = None if session is None else session.round_trip_s
-        return None if seconds is None else round(seconds * 1000, 3)
-
     def offline(self) -> TerminalDisconnected:
         """Return the error that says so."""
         facts = self._facts()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ea_bridge.session import SessionState
 from gateway import API_VERSION
 from gateway import schemas as shapes
 from gateway.auth import tickets
@@ -17,6 +18,7 @@ from gateway.http.websocket_frames import CloseCode
 from gateway.rpc.catalogue import Call, method
 from gateway.runtime import ConsoleView
 from gateway.schemas import convert
+from gateway.trading.session import TradingSession, round_trip_ms
 
 logger = logging.getLogger(__name__)
 SERVER_NAME = "mt-gateway"
@@ -60,17 +62,11 @@ async def ping(
     The gateway answers by itself. On `/ws` this also tells it that the program is alive, which
     the pongs of a WebSocket library do not.
     """
-    terminal, session = call.terminal, call.terminal.session
+    terminal = call.terminal
     return {
         "t": t,
         "time": call.daemon.now_ms(),
-        "terminals": {
-            terminal.name: {
-                "state": terminal.state.value,
-                "rtt_ms": terminal.round_trip_ms,
-                "age_ms": None if session is None else round(session.silence_s * 1000),
-            }
-        },
+        "terminals": {terminal.name: _ping_of(terminal.session)},
     }
 
 
@@ -279,6 +275,16 @@ async def get_ws_ticket(call: Call) -> shapes.WsTicket:
         "ticket": ticket,
         "expires_ms": round(tickets.LIFETIME_S * 1000),
         "subprotocol": tickets.SUBPROTOCOL + ticket,
+    }
+
+
+def _ping_of(session: TradingSession | None) -> shapes.service.TerminalPing:
+    if session is None:
+        return {"state": SessionState.DISCONNECTED.value, "rtt_ms": None, "age_ms": None}
+    return {
+        "state": session.state.value,
+        "rtt_ms": round_trip_ms(session),
+        "age_ms": round(session.silence_s * 1000),
     }
 
 

@@ -20,6 +20,7 @@ from gateway.errors import (
 )
 from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
+from gateway.trading.session import round_trip_ms
 from gateway.trading.trade_sessions import opening
 
 from .params import Symbol
@@ -93,7 +94,7 @@ async def get_ea_status(call: Call) -> shapes.EaStatus:
         "capabilities": [] if hello is None else sorted(parse_caps(hello.caps)),
         "state_since": None if facts is None else facts.since_ms,
         "last_heartbeat": None if silence_ms is None else call.daemon.now_ms() - silence_ms,
-        "rtt_ms": terminal.round_trip_ms,
+        "rtt_ms": round_trip_ms(session),
         "broker_connected": None if session is None else session.broker,
         "autotrading": None if session is None else session.autotrading,
         "paper": terminal.is_paper,

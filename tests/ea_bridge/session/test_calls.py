@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
 
 import msgspec
@@ -21,7 +22,7 @@ from ea_bridge.errors import (
 )
 from ea_bridge.protocol import messages as m
 from ea_bridge.protocol.errors import LocalProtocolError
-from ea_bridge.session import MAX_IN_FLIGHT, MAX_LATE, MAX_UNSENT, LateResult
+from ea_bridge.session import DEFAULT_TIMEOUT_S, MAX_IN_FLIGHT, MAX_LATE, MAX_UNSENT, LateResult
 from ea_bridge.session.calls import TERMINAL_BOUNDS
 
 EURUSD = commands.SymbolParams(symbol="EURUSD")
@@ -385,10 +386,38 @@ async def test_answers_to_nothing_are_counted(live):
     assert live.session.strays == 3
 
 
-async def test_timers_do_not_outlive_their_request(live):
-    """An answered request leaves nothing behind."""
+async def test_one_timer_serves_all_requests(live):
+    """However many are answered, no more than one timer waits, and it waits for nobody in vain."""
     before = live.timers.pending
-    asked, cmd = await live.ask(commands.ORDER_SEND, BUY)
-    live.say(m.Res(id=cmd.id, ok=True, d=raw(FILLED)))
-    assert await asked == FILLED
+    for _ in range(5):
+        asked, cmd = await live.ask(commands.ORDER_SEND, BUY)
+        live.say(m.Res(id=cmd.id, ok=True, d=raw(FILLED)))
+        assert await asked == FILLED
+    assert live.timers.pending == before + 1
+    live.timers.advance(DEFAULT_TIMEOUT_S)
     assert live.timers.pending == before
+
+
+async def test_no_timer_outlives_the_session(live):
+    """It would keep all that was answered in memory for nothing."""
+    await live.ask(commands.ORDER_SEND, BUY)
+    live.session.end("the link was lost")
+    assert live.timers.pending == 0
+
+
+@pytest.mark.parametrize("timeouts_s", list(itertools.permutations((1.0, 2.0, 2.5))))
+async def test_each_request_expires_in_its_own_time(live, timeouts_s):
+    """Whether a shorter or a longer one was asked for before it."""
+    asked = {}
+    for timeout_s in timeouts_s:
+        asked[timeout_s], _ = await live.ask(commands.TICK_GET, EURUSD, timeout_s=timeout_s)
+    passed_s = 0.0
+    for timeout_s in sorted(timeouts_s):
+        live.timers.advance(timeout_s - passed_s - 0.001)
+        await asyncio.sleep(0)
+        assert not asked[timeout_s].done()
+        live.timers.advance(0.001)
+        with pytest.raises(CommandTimeout) as late:
+            await asked[timeout_s]
+        assert late.value.timeout_s == timeout_s
+        passed_s = timeout_s
