@@ -128,7 +128,9 @@ class AccountBook:
 
     def _look(self) -> None:
         try:
-            self._refresh()
+            version = self._store.data_version()
+            if version != self._version:
+                self._read(version)
         except StoreError as error:
             # what was read last holds: "nothing is registered" would lift every limit
             logger.error("the registered accounts cannot be read: %s", error)
@@ -280,8 +282,10 @@ class AccountBook:
         # asked at each order: where nothing has changed it has to cost next to nothing. SQLite
         # counts the writes of other processes, too
         version = self._store.data_version()
-        if version == self._version:
-            return
+        if version != self._version:
+            self._read(version)
+
+    def _read(self, version: Version) -> None:
         risk = {
             row["owner"]: RiskSettings(**orjson.loads(row["settings"]))
             for row in self._store.all("SELECT owner, settings FROM risk_settings")

@@ -50,6 +50,7 @@ class RpcContext:
         origin: str | None = None,
         *,
         by_program: bool = True,
+        may_read: bool = False,
     ) -> Call:
         """Return the call that the answers to one message are made with.
 
@@ -57,6 +58,7 @@ class RpcContext:
             by_program: whether it shows that the token's program lives. What another makes with
                 the same token, as a person on the live page does, holds up no timer for a
                 program that has fallen silent.
+            may_read: see :attr:`Call.may_read`.
 
         """
         terminal = self.terminal_for(caller)
@@ -71,6 +73,7 @@ class RpcContext:
             daemon=self.daemon,
             tickets=self.tickets,
             origin=origin,
+            may_read=may_read,
         )
 
     def _unheard(self) -> UnheardSafeguards:

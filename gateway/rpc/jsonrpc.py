@@ -254,6 +254,8 @@ class JsonRpc:
             )
             return self._refuse(self._unsent(error, *items), arrived_s)
         room = ResponseBudget(self._limits.max_response_bytes)
+        # items are answered in later turns of the loop: each looks at the caller's rights anew
+        call.may_read = False
 
         async def answer(item: Any) -> bytes | None:
             entry = self._find(item)

@@ -239,8 +239,6 @@ class WebSocketConnection:
             # in the reading task itself: no second message is looked at before the login ended
             await self._log_in(text)
             return
-        if not self._is_allowed(caller):
-            return
         # other answers are waited for already: this one must not hold the reading up behind them
         if self._tasks:
             self._start(self._answer(text, caller))
@@ -334,7 +332,10 @@ class WebSocketConnection:
         self._clock = self._loop.call_later(PING_EVERY_S, self._send_ping)
 
     async def _answer(self, text: bytes, caller: Caller) -> None:
-        call = self._context.call(caller, "ws", self)
+        # nothing is waited for between this look and the method's own
+        if not self._is_allowed(caller):
+            return
+        call = self._context.call(caller, "ws", self, may_read=True)
         body, error = await self._context.front.answer(text, call, self._in_flight)
         if body is not None:
             self.last_sent = self._loop.time()

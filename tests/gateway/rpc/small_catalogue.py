@@ -85,6 +85,11 @@ def handlers(doings: Doings) -> list[spine.Method]:
         await doings.wait()
         return name
 
+    @method(scope=Scope.READ)
+    async def balance(call: Call) -> float:
+        """Return what the account holds."""
+        return 1.0
+
     @method(scope=Scope.TRADE, mutates=True)
     async def trade(
         call: Call, *, name: str, slow: bool = False, fail: bool = False, odd: bool = False
@@ -166,8 +171,8 @@ def handlers(doings: Doings) -> list[spine.Method]:
         return {"api": 1, "tid": call.caller.tid, "client": client}
 
     return [
-        subtract, sum, get_data, update, wait, trade, explode, read_disk, no_json, not_a_number,
-        lose, big, many, refuse, ws_only, follow, hello, get_ws_ticket,
+        subtract, sum, get_data, update, wait, balance, trade, explode, read_disk, no_json,
+        not_a_number, lose, big, many, refuse, ws_only, follow, hello, get_ws_ticket,
     ]  # fmt: skip
 
 

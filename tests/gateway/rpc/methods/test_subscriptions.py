@@ -96,6 +96,7 @@ class Desk:
             safeguards=Safeguards(),
             streams=self.streams,
             listener=None if over_rpc else self.ear,
+            may_read=False,
             after_answer=after,
         )
         method = CATALOGUE[name]
@@ -226,6 +227,7 @@ async def test_the_first_event_waits_for_the_answer(desk: Desk) -> None:
         safeguards=Safeguards(),
         streams=desk.streams,
         listener=desk.ear,
+        may_read=False,
         after_answer=after,
     )
     await CATALOGUE["subscribe"].answer(cast(Call, call), {"channels": ["terminal"]})
