@@ -206,8 +206,8 @@ class Audit:
     def _sample(
         self, sampler: Sampler, address: str | None, event: str, fields: dict[str, Any]
     ) -> None:
-        outcome, reason, actor = (fields.get(name) for name in ("outcome", "reason", "actor"))
-        kind = (event, outcome, reason, actor, address)
+        given = fields.get  # asked with each call over /rpc
+        kind = (event, given("outcome"), given("reason"), given("actor"), address)
         left_out = sampler.take(kind)
         if left_out is not None:
             self.record(event, more_before=left_out or None, **fields)

@@ -5,15 +5,24 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from gate_house import House, reason
 
-from ea_bridge.token import derive_keys, new_token, parse_token
+from ea_bridge import token as format_
+from ea_bridge.token import TokenKeys, derive_keys, new_token, parse_token
 from gateway.auth import gate as module
 from gateway.auth.gate import MESSAGES
 from gateway.credentials.record import Scope
 from gateway.errors import Unauthorized
+
+
+def with_other_secret(token: str) -> str:
+    """Return a well-formed token with the same public id."""
+    body = token[:16] + new_token()[16:48]
+    return body + format_._checksum(body)
+
 
 # --- letting in ----------------------------------------------------------------------------
 
@@ -56,11 +65,8 @@ def test_each_refusal_has_its_reason(house: House) -> None:
 
 def test_a_wrong_secret_is_unknown(house: House) -> None:
     """The right public id with another secret and a right checksum opens nothing."""
-    from ea_bridge import token as format_
-
     token, _ = house.admit()
-    body = token[:16] + new_token()[16:48]
-    forged = body + format_._checksum(body)
+    forged = with_other_secret(token)
     assert parse_token(forged) == parse_token(token)
     assert reason(lambda: house.gate.admit(forged)) == "unknown"
 
@@ -68,9 +74,15 @@ def test_a_wrong_secret_is_unknown(house: House) -> None:
 async def test_an_unknown_token_takes_the_same_steps(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Parse, derive, compare: nobody can time which tokens exist."""
+    """Parse, derive, compare: nobody can time which tokens exist.
+
+    Who is known by a digest has shown the whole token before; a part of it, as whoever guesses
+    has, saves no step.
+    """
     token, _ = house.admit()
     house.home.issuer.revoke("demo")
+    guessed = with_other_secret(token)
+    fresh = house.new_gate()
     steps: list[str] = []
 
     def count(name: str, work: Callable[..., object]) -> Callable[..., object]:
@@ -82,9 +94,13 @@ async def test_an_unknown_token_takes_the_same_steps(
 
     monkeypatch.setattr(module, "derive_keys", count("derive", derive_keys))
     monkeypatch.setattr(hmac, "compare_digest", count("compare", hmac.compare_digest))
-    for text, why in ((new_token(), "unknown"), (token, "revoked")):
+    for at, text, why in (
+        (house.gate, new_token(), "unknown"),
+        (house.gate, guessed, "unknown"),
+        (fresh, token, "revoked"),
+    ):
         steps.clear()
-        assert reason(lambda text=text: house.gate.admit(text)) == why  # type: ignore[misc]
+        assert reason(lambda at=at, text=text: at.admit(text)) == why  # type: ignore[misc]
         # the first comparison is the checksum's
         assert steps == ["compare", "derive", "compare"]
 
@@ -129,3 +145,50 @@ def test_a_token_has_one_caller_until_its_rights_change(house: House) -> None:
     """So that whoever keeps something for a caller finds it again."""
     token, caller = house.admit("demo", scopes=["read"])
     assert house.gate.admit(token) is caller
+
+
+async def test_the_keys_of_a_right_token_are_derived_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it opens is looked up each time all the same."""
+    derived: list[str] = []
+
+    def derive(token: str) -> TokenKeys:
+        derived.append(token)
+        return derive_keys(token)
+
+    monkeypatch.setattr(module, "derive_keys", derive)
+    token, caller = house.admit()
+    assert house.gate.admit(token) is caller
+    assert derived == [token]
+    house.home.issuer.revoke("demo")
+    assert reason(lambda: house.gate.admit(token)) == "revoked"
+
+
+def test_a_token_proves_nothing_once_other_keys_are_stored(house: House) -> None:
+    """However often it was right before."""
+    token, caller = house.admit()
+    entries = house.gate._book._entries
+    other = replace(entries[caller.tid], keys=derive_keys(new_token()))
+    entries[caller.tid] = other
+    assert reason(lambda: house.gate.admit(token)) == "unknown"
+
+
+def test_no_more_tokens_are_kept_than_are_right_and_few(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger fills no memory, and whoever is dropped is proved anew."""
+    monkeypatch.setattr(module, "MAX_PROVEN", 2)
+    for _ in range(10):
+        assert reason(lambda: house.gate.admit(new_token())) == "unknown"
+    assert house.gate._proven == {}
+    tokens = [house.admit(f"t{number}")[0] for number in range(3)]
+    assert len(house.gate._proven) <= 2
+    for token in tokens:
+        assert house.gate.admit(token).tid == parse_token(token)
+
+
+@pytest.mark.parametrize("token", ["\udcff" * 54, "mgt_\ud800", "ü" * 54])
+def test_what_is_no_text_is_malformed(house: House, token: str) -> None:
+    """Header values that are no UTF-8 come as lone surrogates."""
+    assert reason(lambda: house.gate.admit(token)) == "malformed"
