@@ -6,8 +6,9 @@ import asyncio
 import logging
 import random
 import re
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Generic, TypeVar
 
 from ea_bridge.host import monotonic_s
 
@@ -172,3 +173,26 @@ class PeerLink(Generic[C]):
         self._stopping = True
         if self._conversation is not None:
             self._conversation.say_goodbye()
+
+
+@asynccontextmanager
+async def linked(link: PeerLink[Any]) -> AsyncIterator[asyncio.Task[None]]:
+    """Keep a peer linked while the context lasts; entered once it is.
+
+    Yields:
+        What ends when it gives up.
+
+    """
+    running = asyncio.create_task(link.run())
+    ready = asyncio.create_task(link.ready.wait())
+    try:
+        # whichever is first: a link that is refused never becomes ready
+        await asyncio.wait((running, ready), return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            running.result()
+        yield running
+    finally:
+        ready.cancel()
+        link.stop()
+        running.cancel()
+        await asyncio.wait((running, ready))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ea_bridge.agent import AgentLink, AgentTerminal, import_package
+from ea_bridge.endpoint.link import linked
 from ea_bridge.endpoint.results import FolderLock, FolderLocked
 from ea_bridge.protocol.messages import Pending
 from ea_bridge.token import parse_token
 from gateway.app import freeze_gc
-from gateway.app.emulator import linked
 from gateway.options import AgentOptions, Announce, Ready
 from gateway.storage.store import StoreError
 

@@ -153,7 +153,7 @@ class Gateway:
         if not settings.listen:
             return None
         # a twentieth of the start: certificates are for those alone whom other machines call
-        from .remote import listen_remote
+        from gateway.rpc.remote_listening import listen_remote
 
         return listen_remote(settings, self._home.folder)
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 from ea_bridge import host
 from ea_bridge.emulator.conditions import TerminalFiles
 from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.link import EmulatedLink
 from ea_bridge.emulator.terminal import EmulatedTerminal
-from ea_bridge.endpoint.link import PeerLink
+from ea_bridge.endpoint.link import linked
 from ea_bridge.endpoint.results import FolderLock, FolderLocked
 from ea_bridge.mt4_manager.emulator import EmulatedManager, ManagerLink, Population, build_manager
 from ea_bridge.protocol.messages import Pending
@@ -169,26 +167,3 @@ def kept_in(folder: Path, platform: str, seed: int) -> TerminalFiles:
     """Return where a terminal keeps what is of it alone; makes the folder."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return TerminalFiles(folder=folder, name=f"{platform}-{seed}")
-
-
-@asynccontextmanager
-async def linked(link: EmulatedLink | PeerLink[Any]) -> AsyncIterator[asyncio.Task[None]]:
-    """Keep a terminal, or a manager's peer, linked while the context lasts; entered once it is.
-
-    Yields:
-        What ends when it gives up.
-
-    """
-    running = asyncio.create_task(link.run())
-    ready = asyncio.create_task(link.ready.wait())
-    try:
-        # whichever is first: a link that is refused never becomes ready
-        await asyncio.wait((running, ready), return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
-            running.result()
-        yield running
-    finally:
-        ready.cancel()
-        link.stop()
-        running.cancel()
-        await asyncio.wait((running, ready))

@@ -15,8 +15,8 @@ def pin(*, home: HomeOption = None, config: ConfigFile = None) -> None:
     It is the SHA-256 of the public key, as curl's --pinnedpubkey takes it. Carry it over by a way
     that nobody can change; who takes another pin talks to somebody else.
     """
-    from gateway.app.remote import certificate_file, read_pin
     from gateway.config import ConfigError, load_for
+    from gateway.rpc.remote_listening import certificate_file, read_pin
 
     folder = home or default_home()
     try:

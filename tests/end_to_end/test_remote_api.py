@@ -32,7 +32,6 @@ from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.simulation.faults import EmulatedFaults
 from ea_bridge.sockets import bind_address
 from ea_bridge.token import parse_token
-from gateway.app.remote import listen_remote, read_pin
 from gateway.auth.tickets import SUBPROTOCOL as TICKET
 from gateway.client import ConnectionLost, GatewayClient, Unreachable
 from gateway.client.pin import pinned_context
@@ -42,6 +41,7 @@ from gateway.errors import Unauthorized
 from gateway.http import tls_listener
 from gateway.http.certificate import KEY, own_certificate, server_context
 from gateway.http.tls_listener import TlsListener
+from gateway.rpc.remote_listening import listen_remote, read_pin
 from gateway.rpc.websocket.login import BEARER, SUBPROTOCOL
 
 pytestmark = [

@@ -12,11 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ea_bridge.sockets import bind_address
-from gateway.app.remote import certificate_file
 from gateway.cli.doctor.finding import Finding, ok, problem, warning
 from gateway.client.pin import pin_of
 from gateway.config import RemoteApi
 from gateway.rpc.remote import names_of
+from gateway.rpc.remote_listening import certificate_file
 
 SOON = datetime.timedelta(days=14)
 """A certificate that ends within that should be renewed."""

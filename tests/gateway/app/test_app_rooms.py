@@ -34,7 +34,7 @@ def test_a_terminal_does_not_wait_for_the_daemon() -> None:
 
 RARE = {
     "cryptography.x509",
-    "gateway.app.remote",
+    "gateway.rpc.remote_listening",
     "gateway.client",
     "gateway.mt4_manager.service",
     "gateway.notify.service",

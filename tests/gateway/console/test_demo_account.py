@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest_asyncio
 
 from ea_bridge.token import parse_token
-from gateway.app.demo import EMAIL, prepare
 from gateway.config import Secrets
+from gateway.console.demo_account import EMAIL, prepare_account
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings
 from gateway.home.home import Home
@@ -39,7 +39,10 @@ async def test_the_next_run_goes_on_with_the_token(console: Console, tmp_path: P
     """Nothing that was pasted breaks, and nobody is told of revoked tokens or of a new password.
     On the disk both lie sealed."""
     with Home(tmp_path / "home") as home:
-        first, second = await prepare(console, home), await prepare(console, home)
+        first, second = (
+            await prepare_account(console, home.device),
+            await prepare_account(console, home.device),
+        )
     assert second.token == first.token
     assert second.password == first.password
     assert await statuses(console) == {parse_token(first.token): "active"}
@@ -52,12 +55,12 @@ async def test_a_token_that_a_person_has_ended_is_replaced(
 ) -> None:
     """The demo starts all the same, with a new one and only that."""
     with Home(tmp_path / "home") as home:
-        first = await prepare(console, home)
+        first = await prepare_account(console, home.device)
         user = await console.users.by_email(EMAIL)
         assert user is not None
         await console.tokens.revoke(user.id, parse_token(first.token))
-        second = await prepare(console, home)
-        third = await prepare(console, home)
+        second = await prepare_account(console, home.device)
+        third = await prepare_account(console, home.device)
     assert second.token == third.token != first.token
     ended, live = parse_token(first.token), parse_token(second.token)
     assert await statuses(console) == {ended: "revoked", live: "active"}
@@ -68,11 +71,11 @@ async def test_a_password_that_was_changed_is_the_demos_again(
 ) -> None:
     """What the demo prints lets its reader in, whatever was done on the pages."""
     with Home(tmp_path / "home") as home:
-        first = await prepare(console, home)
+        first = await prepare_account(console, home.device)
         user = await console.users.by_email(EMAIL)
         assert user is not None
         await console.users.set_password(user.id, "something else altogether")
         assert not await console.users.has_password(user.id, first.password)
-        second = await prepare(console, home)
+        second = await prepare_account(console, home.device)
         assert second.password == first.password
         assert await console.users.has_password(user.id, second.password)
