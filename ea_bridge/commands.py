@@ -250,8 +250,8 @@ LOGIN_CHECK = Command("login_check", LoginParams, CheckedLogin, needs="login")
 RESULTS_GET = Command("results_get", ResultsParams, list[StoredResult], needs="results")
 TRAIL_SET = Command("trail_set", model.TrailTerms, model.Trail, needs="trail")
 TRAILS_GET = Command("trails_get", FilterParams, list[model.Trail], needs="trail")
-LEASE_SET = Command("lease_set", model.LeaseTerms, model.Lease, needs="lease")
-LEASE_GET = Command("lease_get", NoParams, model.Lease, needs="lease")
+LEASE_SET = Command("lease_set", model.LeaseTerms, model.AutomationLease, needs="lease")
+LEASE_GET = Command("lease_get", NoParams, model.AutomationLease, needs="lease")
 
 COMMANDS = {
     command.op: command

@@ -13,8 +13,8 @@ from ea_bridge import host
 from ea_bridge.model import (
     LEASE_COMMENT,
     SUCCESSES,
+    AutomationLease,
     FillingFlag,
-    Lease,
     LeaseTerms,
     Order,
     OrderFilling,
@@ -70,11 +70,11 @@ class LeaseGuard:
         self._account, self._is_connected = account, is_connected
         self._set_at = account()
         """The account that the lease, and the tickets, belong to."""
-        self._lease = Lease(lease_ms=0)
+        self._lease = AutomationLease(lease_ms=0)
         self._due_s = 0.0
         self._sent: OrderedDict[int, None] = OrderedDict()
 
-    def set(self, terms: LeaseTerms) -> Lease:
+    def set(self, terms: LeaseTerms) -> AutomationLease:
         """Begin a lease, change it, or (with 0) end it."""
         self._check_account()
         self._lease = replace(
@@ -83,7 +83,7 @@ class LeaseGuard:
         self.renew(terms.lease_ms)
         return self.get()
 
-    def get(self) -> Lease:
+    def get(self) -> AutomationLease:
         """Return the lease; what it has done is told once."""
         told = self._lease
         self._lease = replace(told, fired_msc=0, cancelled=[], closed=[], failed=[])
@@ -97,7 +97,7 @@ class LeaseGuard:
 
     def reset(self) -> None:
         """Start anew, as the EA does: the daemon sets its lease again."""
-        self._lease = Lease(lease_ms=0)
+        self._lease = AutomationLease(lease_ms=0)
         self._sent.clear()
 
     def note(self, result: TradeResult) -> None:

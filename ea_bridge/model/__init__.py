@@ -5,7 +5,7 @@ are typed ``int`` here, since a newer terminal may know more members than :mod:`
 """
 
 from .account import Account, Clock, Terminal
-from .automation import LEASE_COMMENT, Lease, LeaseTerms, Trail, TrailTerms
+from .automation import LEASE_COMMENT, AutomationLease, LeaseTerms, Trail, TrailTerms
 from .enums import (
     BUYS,
     MT4_TIMEFRAMES,
@@ -50,6 +50,7 @@ __all__ = [
     "SUCCESSES",
     "Account",
     "AccountTradeMode",
+    "AutomationLease",
     "Bar",
     "BookEntry",
     "BookType",
@@ -64,7 +65,6 @@ __all__ = [
     "ExpirationFlag",
     "FillingFlag",
     "History",
-    "Lease",
     "LeaseTerms",
     "MarginMode",
     "Missing",

@@ -39,7 +39,7 @@ class LeaseTerms(Struct, frozen=True, kw_only=True):
     (``g`` and nine characters), or the EA has sent them itself."""
 
 
-class Lease(Struct, frozen=True, kw_only=True):
+class AutomationLease(Struct, frozen=True, kw_only=True):
     """Lease as it is, and its acts since they were last told.
 
     Once it has run out it is off until it is set again.

@@ -22,7 +22,7 @@ from ea_bridge.registry import TerminalRegistry
 from gateway.accounts.api import AccountsApi, AccountsServices
 from gateway.auth.caller import Caller
 from gateway.auth.gate import Gate
-from gateway.credentials.console_call import CallName, ConsoleCall
+from gateway.credentials.console_call import CallName, SignedCall
 from gateway.credentials.daemon_api import TerminalSummary
 from gateway.credentials.lease import Tier
 from gateway.errors import AccessDenied, GatewayError
@@ -79,7 +79,7 @@ class ConsoleCalls:
 
     # --- calls -------------------------------------------------------------------------------
 
-    async def execute(self, call: ConsoleCall, password: str) -> tuple[int, str]:
+    async def execute(self, call: SignedCall, password: str) -> tuple[int, str]:
         """Carry a call out; return a status of HTTP and JSON."""
         try:
             status, body = await self._execute(call, password)
@@ -103,7 +103,7 @@ class ConsoleCalls:
         )
         return status, body.decode()
 
-    async def _execute(self, call: ConsoleCall, password: str) -> tuple[int, bytes]:
+    async def _execute(self, call: SignedCall, password: str) -> tuple[int, bytes]:
         # looked up now: what was revoked since the call was signed may do nothing
         caller = self._gate.admit_signed(call.tid)
         if call.name == "halt":

@@ -32,7 +32,7 @@ from gateway.console.demo_account import (
     prepare_account,
     prepare_peer,
 )
-from gateway.console.server import ConsoleServer as PageServer
+from gateway.console.server import PageServer
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings
 from gateway.credentials.keyset import root_text

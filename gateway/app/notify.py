@@ -10,9 +10,9 @@ from gateway.notify.secrets import NotifySecrets, SecretName
 from gateway.notify.transports import (
     Apprise,
     DeliveryRefused,
-    MailTransport,
     NotTaken,
     Ntfy,
+    OwnerMail,
     Telegram,
     Transport,
     Webhook,
@@ -65,7 +65,7 @@ def _apprise(urls: str) -> Apprise:
         raise ConfigError(f"[notify] apprise: {error}; see mt-gateway notify secret") from None
 
 
-def _mail(config: Config, home: Path) -> MailTransport:
+def _mail(config: Config, home: Path) -> OwnerMail:
     # only who sends mails waits for the mail library
     from gateway.console.mail.transports import MailError, Undeliverable, transport_for
     from gateway.console.settings import ConsoleSettings
@@ -80,4 +80,4 @@ def _mail(config: Config, home: Path) -> MailTransport:
         except MailError as error:
             raise NotTaken(str(error)) from None
 
-    return MailTransport(carry, config.smtp.sender, config.notify.mail_to)
+    return OwnerMail(carry, config.smtp.sender, config.notify.mail_to)

@@ -14,7 +14,7 @@ from gateway.auth.console_clock import ConsoleClock
 from gateway.auth.leases import Leases
 from gateway.auth.records import RecordBook
 from gateway.credentials.alert import AlertOrder, open_alert
-from gateway.credentials.console_call import ConsoleCall, open_call
+from gateway.credentials.console_call import SignedCall, open_call
 from gateway.credentials.daemon_api import Synced, TokenOffer
 from gateway.credentials.envelope import EnvelopeError, decode64
 from gateway.credentials.event import ConsoleEvent, DeviceState, open_event, open_state
@@ -115,7 +115,7 @@ class ConsoleSnapshot:
             raise EnvelopeError("an alert of another issuer")
         return alert
 
-    def call(self, envelope: str) -> ConsoleCall:
+    def call(self, envelope: str) -> SignedCall:
         """Verify a call for this device; line, deadline and once are for who carries it out.
 
         Raises:

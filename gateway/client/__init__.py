@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         StreamEnded,
         Unreachable,
     )
-    from gateway.client.history import History
+    from gateway.client.history import HistoryReader
     from gateway.client.methods_base import new_client_order_id
     from gateway.client.protocol import Event
     from gateway.client.subscription import Subscription
@@ -38,7 +38,7 @@ else:
         __name__,
         client="GatewayClient",
         errors="CallTimedOut ConnectionLost NoAnswer NotTheGateway StreamEnded Unreachable",
-        history="History",
+        history="HistoryReader",
         protocol="Event",
         methods_base="new_client_order_id",
         subscription="Subscription",
@@ -51,7 +51,7 @@ __all__ = [
     "Event",
     "GatewayClient",
     "GatewayError",
-    "History",
+    "HistoryReader",
     "NoAnswer",
     "NotTheGateway",
     "StreamEnded",

@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection
 
 from ea_bridge.host import wall_ms
 from gateway.client.errors import ConnectionLost, NoAnswer
-from gateway.client.history import BAR_COLUMNS, LOADING_S, TICK_COLUMNS, History
+from gateway.client.history import BAR_COLUMNS, LOADING_S, TICK_COLUMNS, HistoryReader
 from gateway.client.methods import Methods
 from gateway.client.methods_base import Time
 from gateway.client.protocol import parse_address
@@ -160,7 +160,7 @@ class GatewayClient(Methods):
         timeframe: Timeframe = "M1",
         terminal: str | None = None,
         loading_s: float = LOADING_S,
-    ) -> History[Bar]:
+    ) -> HistoryReader[Bar]:
         """Return the bars of any span, to be iterated over with ``async for``, or as a table.
 
         ::
@@ -189,7 +189,7 @@ class GatewayClient(Methods):
                 terminal=terminal,
             )
 
-        return History(ask, "bars", BAR_COLUMNS, loading_s=loading_s)
+        return HistoryReader(ask, "bars", BAR_COLUMNS, loading_s=loading_s)
 
     def tick_history(
         self,
@@ -200,7 +200,7 @@ class GatewayClient(Methods):
         flags: Literal["all", "info", "trade"] = "all",
         terminal: str | None = None,
         loading_s: float = LOADING_S,
-    ) -> History[HistoryTick]:
+    ) -> HistoryReader[HistoryTick]:
         """Return the ticks of any span; see :meth:`history`. MetaTrader 4 keeps none.
 
         Args:
@@ -225,4 +225,4 @@ class GatewayClient(Methods):
                 terminal=terminal,
             )
 
-        return History(ask, "ticks", TICK_COLUMNS, loading_s=loading_s)
+        return HistoryReader(ask, "ticks", TICK_COLUMNS, loading_s=loading_s)

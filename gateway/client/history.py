@@ -1,7 +1,7 @@
 """Past prices of any span, page by page: bars and ticks as iterators and as tables.
 
-The gateway answers with a page at a time. :class:`History` asks for one page after the other,
-waits while the terminal is still loading, and tells at the end whether anything is missing.
+The gateway answers with a page at a time. :class:`HistoryReader` asks for one page after the
+other, waits while the terminal is still loading, and tells at the end whether anything is missing.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Ask = Callable[[str | None], Awaitable[Mapping[str, Any]]]
 """Asks for the page of a cursor; ``None`` is the first page."""
 
 
-class History(Generic[Row]):
+class HistoryReader(Generic[Row]):
     """Bars or ticks of one symbol in a span of time, oldest first; both ends are included.
 
     ``async for`` yields them one by one; each iteration asks anew. Made by

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Generic, Literal, Self
 
 from gateway.client.client import TIMEOUT_S, GatewayClient
-from gateway.client.history import LOADING_S, History, Row
+from gateway.client.history import LOADING_S, HistoryReader, Row
 from gateway.client.methods_base import Time
 from gateway.client.protocol import Event
 from gateway.client.subscription import Subscription
@@ -143,9 +143,9 @@ async def _next(subscription: Subscription) -> Event | None:
 
 
 class SyncHistory(Generic[Row]):
-    """:class:`History` without ``async``; see there."""
+    """:class:`HistoryReader` without ``async``; see there."""
 
-    def __init__(self, client: SyncGatewayClient, history: History[Row]) -> None:
+    def __init__(self, client: SyncGatewayClient, history: HistoryReader[Row]) -> None:
         self._client = client
         self._history = history
 
@@ -169,21 +169,21 @@ class SyncHistory(Generic[Row]):
             yield from page
 
     def pages(self) -> Iterator[list[Row]]:
-        """Yield the rows page by page; see :meth:`History.pages`."""
+        """Yield the rows page by page; see :meth:`HistoryReader.pages`."""
         pages = self._history.pages()
         while (page := self._client.run(_next_page(pages))) is not None:
             yield page
 
     def to_arrow(self) -> Any:
-        """Return a ``pyarrow.Table``; see :meth:`History.to_arrow`."""
+        """Return a ``pyarrow.Table``; see :meth:`HistoryReader.to_arrow`."""
         return self._client.run(self._history.to_arrow())
 
     def to_pandas(self) -> Any:
-        """Return a ``pandas.DataFrame``; see :meth:`History.to_pandas`."""
+        """Return a ``pandas.DataFrame``; see :meth:`HistoryReader.to_pandas`."""
         return self._client.run(self._history.to_pandas())
 
     def to_polars(self) -> Any:
-        """Return a ``polars.DataFrame``; see :meth:`History.to_polars`."""
+        """Return a ``polars.DataFrame``; see :meth:`HistoryReader.to_polars`."""
         return self._client.run(self._history.to_polars())
 
 

@@ -27,7 +27,7 @@ from gateway.credentials.console_call import (
     MAX_CALL_S,
     MAX_HALTS,
     CallName,
-    ConsoleCall,
+    SignedCall,
     seal_for,
 )
 from gateway.credentials.daemon_api import CallAnswer, Summary, TerminalSummary
@@ -243,7 +243,7 @@ class DaemonCalls:
         # in bytes: an envelope's bound counts those
         if len(text.encode()) > MAX_BODY:
             raise Invalid("That is more than can be sent at once: name fewer symbols.")
-        call = ConsoleCall(
+        call = SignedCall(
             v=1,
             iss=ISSUER,
             aud=AUDIENCE,

@@ -24,7 +24,12 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Select, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from gateway.credentials.daemon_api import LoginReport, RunReport, TerminalFacts, TerminalReport
+from gateway.credentials.daemon_api import (
+    LoginReport,
+    RunReport,
+    TerminalDescription,
+    TerminalReport,
+)
 
 from .activity import printable
 from .database import Database
@@ -483,7 +488,7 @@ def _new(session: AsyncSession, did: str, user_id: str, tid: str, at_s: int) -> 
     return run
 
 
-def _describe(run: Run, facts: TerminalFacts) -> None:
+def _describe(run: Run, facts: TerminalDescription) -> None:
     run.platform, run.login = facts.platform, facts.login
     run.server, run.company = printable(facts.server), printable(facts.company)
     run.version, run.terminal_fp = printable(facts.version)[:64], facts.fp

@@ -204,7 +204,7 @@ NO_TRUSTED_PROXY: Final = (
 SETUP_PAGE: Final = "/setup/{secret}"
 
 
-class ConsoleServer:
+class PageServer:
     """Server of an open console, which serves while its block lasts.
 
     Args:
@@ -309,7 +309,7 @@ async def run_console(
     try:
         async with (
             open_console(home, settings, keys=keys, costs=costs or Costs()) as console,
-            ConsoleServer(console, sockets) as server,
+            PageServer(console, sockets) as server,
         ):
             # only now: who reads the address may connect at once
             announce(await ready(console, server))
@@ -319,7 +319,7 @@ async def run_console(
             sock.close()
 
 
-async def ready(console: Console, server: ConsoleServer) -> ConsoleReady:
+async def ready(console: Console, server: PageServer) -> ConsoleReady:
     """Return what there is to say of a console that serves; makes a set-up link if one is due."""
     secret = await console.setup_link()
     return ConsoleReady(

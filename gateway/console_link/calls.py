@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from gateway.auth.console_snapshot import ConsoleBook
-from gateway.credentials.console_call import HALT, ConsoleCall, LineSecret, SealedFault
+from gateway.credentials.console_call import HALT, LineSecret, SealedFault, SignedCall
 from gateway.credentials.daemon_api import MAX_BODY_BYTES, CallAnswer, PushedCall, TerminalSummary
 from gateway.credentials.envelope import EnvelopeError
 
@@ -37,7 +37,7 @@ class CallExecutor(Protocol):
     manages: bool
     """Whether accounts may be managed from the console."""
 
-    async def execute(self, call: ConsoleCall, password: str) -> tuple[int, str]:
+    async def execute(self, call: SignedCall, password: str) -> tuple[int, str]:
         """Carry a call out; return a status of HTTP and JSON. It raises nothing."""
 
     async def summaries(self) -> Sequence[TerminalSummary]:
@@ -110,7 +110,7 @@ class CallRunner:
         except Exception:  # the person is told that no answer came
             logger.exception("a call of the console could not be carried out")
 
-    async def _execute(self, call: ConsoleCall, password: str) -> tuple[int, str]:
+    async def _execute(self, call: SignedCall, password: str) -> tuple[int, str]:
         """Have a call carried out; logins that hang keep no halt away."""
         if call.name == HALT:
             return await self._executor.execute(call, password)
@@ -122,7 +122,7 @@ class CallRunner:
         finally:
             self._slow -= 1
 
-    async def _verified(self, envelope: str) -> ConsoleCall | None:
+    async def _verified(self, envelope: str) -> SignedCall | None:
         try:
             return self._console.offers.call(envelope)
         except EnvelopeError:
@@ -134,7 +134,7 @@ class CallRunner:
             logger.warning("a call of the console is refused: %s", error)
             return None
 
-    def _begin(self, call: ConsoleCall) -> bool:
+    def _begin(self, call: SignedCall) -> bool:
         """Whether a call may be carried out; from then on it may not once more."""
         now_s = self._console.clock.now_s()
         self._begun = {cid: exp for cid, exp in self._begun.items() if exp > now_s}

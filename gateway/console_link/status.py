@@ -12,7 +12,7 @@ from gateway.auth.token_entry import terminal_fp
 from gateway.credentials.daemon_api import (
     MAX_TERMINALS,
     RunReport,
-    TerminalFacts,
+    TerminalDescription,
     TerminalReport,
 )
 
@@ -67,9 +67,9 @@ class LinkStatus:
     pending: tuple[PendingApproval, ...]
 
 
-def facts_of(hello: Hello) -> TerminalFacts:
+def facts_of(hello: Hello) -> TerminalDescription:
     """Return what the console is told of a terminal."""
-    return TerminalFacts(
+    return TerminalDescription(
         platform="mt4" if hello.platform == "mt4" else "mt5",
         login=hello.login,
         server=hello.server,

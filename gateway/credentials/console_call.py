@@ -53,7 +53,7 @@ MAX_HALTS: Final = 8
 SUITE: Final = Suite(KEM.X25519, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 
-class ConsoleCall(Signed):
+class SignedCall(Signed):
     """The payload of a ``call`` envelope. ``exp`` is exclusive."""
 
     v: First
@@ -85,7 +85,7 @@ class LineSecret:
         self._key = X25519PrivateKey.from_private_bytes(host.random_bytes(LINE_KEY_BYTES))
         self.public = encode64(self._key.public_key().public_bytes_raw())
 
-    def open(self, call: ConsoleCall) -> str:
+    def open(self, call: SignedCall) -> str:
         """Return the password that a call carries.
 
         Raises:
@@ -122,9 +122,9 @@ def _purpose(line: str, cid: str) -> bytes:
     return f"mgt-console-call-1|{line}|{cid}".encode()
 
 
-def open_call(envelope: str, keys: Mapping[str, Ed25519PublicKey]) -> ConsoleCall:
+def open_call(envelope: str, keys: Mapping[str, Ed25519PublicKey]) -> SignedCall:
     """Verify a ``call`` envelope; errors as of :func:`~.record.open_signed`."""
-    call = open_signed(ConsoleCall, "call", envelope, keys)
+    call = open_signed(SignedCall, "call", envelope, keys)
     if not call.iat < call.exp <= call.iat + MAX_CALL_S:
         raise EnvelopeError("the call's deadline is none")
     return call

@@ -73,7 +73,7 @@ class Body(BaseModel):
     )
 
 
-class TerminalFacts(Body):
+class TerminalDescription(Body):
     """Facts that a terminal says of itself."""
 
     platform: Platform
@@ -96,7 +96,7 @@ class Contact(Body):
     version: Text
     """Of the daemon."""
     tid: Tid
-    terminal: TerminalFacts
+    terminal: TerminalDescription
     cnonce: Hex32
     snonce: Hex32
 
@@ -142,7 +142,7 @@ class OpenRequest(Body):
 
     rid: Rid
     tid: Tid
-    terminal: TerminalFacts
+    terminal: TerminalDescription
     expires_s: Annotated[int, Field(ge=0, le=3600)]
 
 
@@ -164,7 +164,7 @@ class TerminalReport(Body):
     tid: Tid
     state: Literal["online", "offline", "pending"]
     since: Seconds
-    terminal: TerminalFacts | None = None
+    terminal: TerminalDescription | None = None
     run: Line = ""
     """Names its session; ``since`` is then when that began, or ended."""
     reason: Text = ""
@@ -180,7 +180,7 @@ class RunReport(Body):
     ended: Seconds | None = None
     reason: Text = ""
     """Why it ended."""
-    terminal: TerminalFacts
+    terminal: TerminalDescription
 
 
 Way = Literal["http", "ws", "terminal"]

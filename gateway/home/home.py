@@ -11,7 +11,7 @@ from ea_bridge import host
 from gateway.accounts import book as accounts
 from gateway.auth import console_book, console_clock, version_watermarks
 from gateway.auth.version_watermarks import Tombstones, VersionWatermarks
-from gateway.config import Console, Secrets
+from gateway.config import ConsoleLink, Secrets
 from gateway.credentials import device, schema
 from gateway.credentials.device import open_device
 from gateway.credentials.issuer import Issuer
@@ -163,7 +163,7 @@ class Home:
         offers = ConsoleSnapshot(self.store, self.box, source, book, leases, clock, did)
         return ConsoleBook(book, leases, clock, offers)
 
-    def claim_console(self, settings: Console, made_by: MadeBy) -> HomeConsole | None:
+    def claim_console(self, settings: ConsoleLink, made_by: MadeBy) -> HomeConsole | None:
         """Return the console of a gateway that is about to run here, and note it.
 
         Args:

@@ -144,7 +144,7 @@ class Telegram:
         _judge(status, headers, answer)
 
 
-class MailTransport:
+class OwnerMail:
     """Mail to the owner, by the mail server of ``[smtp]``.
 
     Args:

@@ -29,7 +29,7 @@ from gateway.errors import (
 )
 from gateway.trading.requests import CloseRequest
 
-from .journal import Account
+from .journal import AccountKey
 from .orders import cancel, close
 from .requests import (
     DEFAULT_DEVIATION,
@@ -249,7 +249,7 @@ def _unseen() -> GatewayError:
     )
 
 
-def _still_in(terminal: GuardedTerminal, account: Account | None) -> None:
+def _still_in(terminal: GuardedTerminal, account: AccountKey | None) -> None:
     """Refuse what a terminal shows of another account: nobody meant that one."""
     if terminal.trading_account != account:
         raise terminal.offline()

@@ -25,7 +25,7 @@ from gateway import schemas as shapes
 from gateway.credentials.lease import Tier
 from gateway.errors import GatewayError
 from gateway.storage.ledger import Ledger
-from gateway.trading.journal import Account, OrderLog, SqliteJournal
+from gateway.trading.journal import AccountKey, OrderLog, SqliteJournal
 from gateway.trading.risk.counters import CounterBook, Unresolved, sent_orders
 
 from .filling import FillingMemory
@@ -252,9 +252,9 @@ class AccountState:
         """Return the locks of a terminal."""
         return TicketLocks(self._locks, partial(self._account, terminal))
 
-    def _account(self, terminal: str) -> Account | None:
+    def _account(self, terminal: str) -> AccountKey | None:
         facts = self._registry.facts(terminal)
-        return None if facts is None else Account(facts.hello.login, facts.hello.server)
+        return None if facts is None else AccountKey(facts.hello.login, facts.hello.server)
 
-    def _unresolved(self, account: Account) -> Unresolved:
+    def _unresolved(self, account: AccountKey) -> Unresolved:
         return SqliteJournal(self._log, "", lambda: account).unresolved

@@ -63,7 +63,7 @@ from gateway.errors import (
 )
 from gateway.schemas.enums import Platform
 
-from .journal import Account, CommandRecord, Journal, Stage
+from .journal import AccountKey, CommandRecord, Journal, Stage
 from .limits import TradingLimits
 from .requests import PreparedOrder, blame
 from .results import (
@@ -200,19 +200,19 @@ class GuardedTerminal:
         return None if facts is None else facts.hello
 
     @property
-    def account(self) -> Account | None:
+    def account(self) -> AccountKey | None:
         """The account that it is logged in to, or was last; ``None`` if nobody knows."""
         hello = self.hello
-        return self.journal.account if hello is None else Account(hello.login, hello.server)
+        return self.journal.account if hello is None else AccountKey(hello.login, hello.server)
 
     @property
-    def trading_account(self) -> Account | None:
+    def trading_account(self) -> AccountKey | None:
         """The account of whatever the daemon keeps for its orders: on paper it is another one, so
         that a switch lets it rest as the login to another account does.
         """
         return self.trading_account_of(self.account)
 
-    def trading_account_of(self, account: Account | None) -> Account | None:
+    def trading_account_of(self, account: AccountKey | None) -> AccountKey | None:
         """Return the same for an account that was looked up a moment ago."""
         return account.on_paper if account is not None and self.is_paper else account
 
@@ -458,7 +458,7 @@ class GuardedTerminal:
             # this very link is kept: before_write compares it with the one that is there then
             session = self.check_tradable(order.tier)
             send = self._command(session, order, day)
-            account = Account(session.hello.login, session.hello.server)
+            account = AccountKey(session.hello.login, session.hello.server)
             # on the disk before a byte is written: a crash from here on leaves a row to look for
             await self.journal.begin(account, client_order_id, send)
         except GatewayError as error:

@@ -27,7 +27,7 @@ from gateway.app import Gateway
 from gateway.auth.console_clock import Clocks
 from gateway.config import Config, ConsoleServer, Secrets
 from gateway.console.daemon_api import authentication, routes
-from gateway.console.server import ConsoleServer as PageServer
+from gateway.console.server import PageServer
 from gateway.console.service import Console, Costs, open_console
 from gateway.console.settings import ConsoleSettings
 from gateway.console_link import LinkTimings, Uplink

@@ -11,7 +11,7 @@ from product import HttpClient, Product, Refused, daemon, until
 from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.protocol.messages import Cmd, Res
-from gateway.trading.journal import Account
+from gateway.trading.journal import AccountKey
 
 BUY = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
 
@@ -22,7 +22,7 @@ async def tickets(client: HttpClient) -> list[int]:
 
 async def looked_through(house: Product) -> None:
     hello = house.gateway.registry.facts("main").hello  # type: ignore[union-attr]
-    account = Account(hello.login, hello.server)
+    account = AccountKey(hello.login, hello.server)
     await until(lambda: house.gateway.trading.reconcile._used_ids.knows(account))
 
 

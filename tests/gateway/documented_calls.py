@@ -30,7 +30,7 @@ from gateway.storage.ledger import Ledger
 from gateway.streams import Streams
 from gateway.trading.contingent import records
 from gateway.trading.journal import (
-    Account,
+    AccountKey,
     CallKey,
     CommandRecord,
     Intent,
@@ -194,7 +194,7 @@ class OneOrder(Journal):
 
     def find(self, client_order_id: str) -> Intent | None:
         """Return an order that was found after a lost answer."""
-        account = Account(12345678, "Broker-Demo")
+        account = AccountKey(12345678, "Broker-Demo")
         said = '{"side":"buy","symbol":"EURUSD","volume":"0.1"}'
         send = CommandRecord(
             command_id=1_780_000_000_000_731,

@@ -36,7 +36,7 @@ from gateway.runtime import ConsoleView, RuntimeInfo
 from gateway.storage.ledger import Ledger
 from gateway.trading.contingent.records import OpenRows
 from gateway.trading.contingent.service import ContingentOrders
-from gateway.trading.journal import Account
+from gateway.trading.journal import AccountKey
 from gateway.trading.kill_switch.service import Safeguards
 from gateway.trading.limits import TradingLimits
 from gateway.trading.state import TradingState
@@ -234,7 +234,7 @@ class Scene:
 
     def connect(self, keeper: ContingentOrders) -> None:
         """Tell a keeper that the terminal is linked."""
-        keeper.connected(Account(self.hello.login, self.hello.server), self.hello.tid)
+        keeper.connected(AccountKey(self.hello.login, self.hello.server), self.hello.tid)
 
     def _count_untold(self) -> None:
         self.untold += 1

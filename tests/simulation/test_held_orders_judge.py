@@ -13,7 +13,7 @@ from ea_bridge.model import Order, OrderState, TradeRequest, TradeResult
 from gateway.home.ledger import TABLES
 from gateway.storage.ledger import Ledger
 from gateway.trading.contingent.records import HeldOrder
-from gateway.trading.journal import Account
+from gateway.trading.journal import AccountKey
 from gateway.trading.requests import tag
 
 from .contingent_truth import HeldTruth
@@ -90,7 +90,7 @@ def test_others_are_sent(platform: str, type_: str) -> None:
     assert not judged(platform, UNKNOWN, type_=type_).is_right
 
 
-HERE = Account(1, "Demo")
+HERE = AccountKey(1, "Demo")
 
 
 @cache

@@ -15,14 +15,14 @@ from gateway.audit import Audit
 from gateway.home.ledger import open_ledger
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
-from gateway.trading.journal import Account, CallKey, CommandRecord, Intent, OrderLog, Stage
+from gateway.trading.journal import AccountKey, CallKey, CommandRecord, Intent, OrderLog, Stage
 from gateway.trading.requests import ReceiptContext
 
 from .invariants import Invariants
 from .ledger_truth import LedgerTruth
 from .ledger_watch import LedgerWatch
 
-ACCOUNT = Account(1, "Demo")
+ACCOUNT = AccountKey(1, "Demo")
 
 
 class Scene:

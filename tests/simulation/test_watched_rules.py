@@ -18,7 +18,7 @@ from gateway.app.daemon import Gateway
 from gateway.config import Config
 from gateway.home.home import Home
 from gateway.storage.store import Store
-from gateway.trading.journal import Account
+from gateway.trading.journal import AccountKey
 
 from .book_rules import look_at_books
 from .invariants import MAX_BREAKS, Invariants
@@ -184,7 +184,7 @@ async def test_queues_of_a_daemon_are_within_their_bounds(tmp_path: Path, invari
             gateway.trading.streams._hub._pending = 5000
             check_bounds(gateway, invariants)
             gateway.trading.streams._hub._pending = 0
-            gateway.trading.reconcile.log._settling.add((Account(1, "Demo"), "a"))
+            gateway.trading.reconcile.log._settling.add((AccountKey(1, "Demo"), "a"))
             check_at_rest(gateway, invariants)
             gateway.trading.reconcile.log._settling.clear()
     assert [one.text for one in invariants.breaks] == [

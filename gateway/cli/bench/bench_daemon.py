@@ -17,7 +17,7 @@ from gateway.home.ledger import open_ledger
 from gateway.options import Announce
 from gateway.paper.terminals import GuardedTerminals
 from gateway.trading.journal import (
-    Account,
+    AccountKey,
     CallKey,
     CommandRecord,
     Journal,
@@ -39,7 +39,7 @@ CONFIG = Config.model_validate(
         "trading": {"orders_per_second": 10_000, "order_burst": 10_000},
     }
 )
-_ACCOUNT = Account(1, "Bench")
+_ACCOUNT = AccountKey(1, "Bench")
 _RECEIPT = [f"field_{number:02}" for number in range(30)]
 """As long as a real one."""
 

@@ -22,7 +22,7 @@ from gateway.cli.target import AuthToken, Home, Target, Url, find_target, run_as
 
 if TYPE_CHECKING:
     from gateway.cli.history.archive import PriceArchive, PricePart, RowKind, Sidecar, Source
-    from gateway.client import GatewayClient, History
+    from gateway.client import GatewayClient, HistoryReader
     from gateway.errors import GatewayError
 
 FORMATS = ("parquet", "csv")
@@ -185,7 +185,7 @@ async def _pull_part(
 ) -> Sidecar:
     kind = request.kind
     span = archive.span(part, archive.sidecar(part))
-    history: History[Any]
+    history: HistoryReader[Any]
     if kind.timeframe is None:
         history = client.tick_history(archive.symbol, span[0], to=span[1])
     else:

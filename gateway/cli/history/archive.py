@@ -151,7 +151,7 @@ class Sidecar:
 
 
 class Pages(Protocol):
-    """:class:`gateway.client.history.History`, as far as it is needed here."""
+    """:class:`gateway.client.history.HistoryReader`, as far as it is needed here."""
 
     complete: bool
     reason: str | None

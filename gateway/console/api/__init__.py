@@ -10,9 +10,9 @@ from gateway.console.service import Console
 from gateway.http.rest.openapi import document
 
 from . import account, devices, tokens
-from .operation import DOCUMENT, DOCUMENT_INFO, Operation
+from .operation import DOCUMENT, DOCUMENT_INFO, ConsoleOperation
 
-OPERATIONS: tuple[Operation, ...] = (
+OPERATIONS: tuple[ConsoleOperation, ...] = (
     *account.OPERATIONS,
     *account.USER_OPERATIONS,
     *tokens.OPERATIONS,

@@ -24,7 +24,7 @@ from .models import (
     User,
     UserList,
 )
-from .operation import ConsoleCall, Operation, Parameter
+from .operation import ConsoleCall, ConsoleOperation, Parameter
 
 
 async def _users(call: ConsoleCall) -> ResponseModel:
@@ -53,7 +53,7 @@ async def _enable(call: ConsoleCall) -> ResponseModel:
 
 
 USER_OPERATIONS = (
-    Operation(
+    ConsoleOperation(
         "list_users",
         "GET",
         "/api/v1/users",
@@ -62,7 +62,7 @@ USER_OPERATIONS = (
         UserList,
         who="admin",
     ),
-    Operation(
+    ConsoleOperation(
         "invite_user",
         "POST",
         "/api/v1/users",
@@ -75,7 +75,7 @@ USER_OPERATIONS = (
         who="admin",
         step_up=True,
     ),
-    Operation(
+    ConsoleOperation(
         "disable_user",
         "POST",
         "/api/v1/users/{id}/disable",
@@ -85,7 +85,7 @@ USER_OPERATIONS = (
         who="admin",
         step_up=True,
     ),
-    Operation(
+    ConsoleOperation(
         "enable_user",
         "POST",
         "/api/v1/users/{id}/enable",
@@ -185,7 +185,7 @@ _BEFORE = Parameter(
 )
 
 OPERATIONS = (
-    Operation(
+    ConsoleOperation(
         "sign_in",
         "POST",
         "/api/v1/session",
@@ -198,9 +198,11 @@ OPERATIONS = (
         errors=(401, 403),
         who="anyone",
     ),
-    Operation("sign_out", "DELETE", "/api/v1/session", "Sign out.", _sign_out, DoneResponse),
-    Operation("me", "GET", "/api/v1/me", "Who is signed in.", _me, Me),
-    Operation(
+    ConsoleOperation(
+        "sign_out", "DELETE", "/api/v1/session", "Sign out.", _sign_out, DoneResponse
+    ),
+    ConsoleOperation("me", "GET", "/api/v1/me", "Who is signed in.", _me, Me),
+    ConsoleOperation(
         "step_up",
         "POST",
         "/api/v1/me/step-up",
@@ -209,7 +211,7 @@ OPERATIONS = (
         Me,
         request_model=StepUp,
     ),
-    Operation(
+    ConsoleOperation(
         "change_password",
         "POST",
         "/api/v1/me/password",
@@ -218,7 +220,7 @@ OPERATIONS = (
         Me,
         request_model=NewPassword,
     ),
-    Operation(
+    ConsoleOperation(
         "list_sessions",
         "GET",
         "/api/v1/me/sessions",
@@ -226,7 +228,7 @@ OPERATIONS = (
         _sessions,
         SessionList,
     ),
-    Operation(
+    ConsoleOperation(
         "end_session",
         "DELETE",
         "/api/v1/me/sessions/{sid}",
@@ -234,7 +236,7 @@ OPERATIONS = (
         _end_session,
         DoneResponse,
     ),
-    Operation(
+    ConsoleOperation(
         "list_activity",
         "GET",
         "/api/v1/activity",

@@ -16,7 +16,7 @@ from .models import (
     DeviceList,
     UserCode,
 )
-from .operation import ConsoleCall, Operation
+from .operation import ConsoleCall, ConsoleOperation
 
 
 async def _devices(call: ConsoleCall) -> ResponseModel:
@@ -84,8 +84,10 @@ _ONE_DEVICE = "/api/v1/devices/{did}"
 _ONE_APPROVAL = "/api/v1/approvals/{rid}"
 
 OPERATIONS = (
-    Operation("list_devices", "GET", "/api/v1/devices", "All machines.", _devices, DeviceList),
-    Operation(
+    ConsoleOperation(
+        "list_devices", "GET", "/api/v1/devices", "All machines.", _devices, DeviceList
+    ),
+    ConsoleOperation(
         "revoke_device",
         "POST",
         _ONE_DEVICE + "/revoke",
@@ -93,7 +95,7 @@ OPERATIONS = (
         _revoke_device,
         Device,
     ),
-    Operation(
+    ConsoleOperation(
         "resume_device",
         "POST",
         _ONE_DEVICE + "/resume",
@@ -102,7 +104,7 @@ OPERATIONS = (
         DeviceList,
         step_up=True,
     ),
-    Operation(
+    ConsoleOperation(
         "forget_device",
         "POST",
         _ONE_DEVICE + "/forget",
@@ -111,7 +113,7 @@ OPERATIONS = (
         DeviceList,
         step_up=True,
     ),
-    Operation(
+    ConsoleOperation(
         "list_approvals",
         "GET",
         "/api/v1/approvals",
@@ -119,7 +121,7 @@ OPERATIONS = (
         _approvals,
         ApprovalList,
     ),
-    Operation(
+    ConsoleOperation(
         "get_approval",
         "GET",
         _ONE_APPROVAL,
@@ -127,7 +129,7 @@ OPERATIONS = (
         _one_approval,
         Approval,
     ),
-    Operation(
+    ConsoleOperation(
         "approve",
         "POST",
         _ONE_APPROVAL + "/approve",
@@ -138,7 +140,7 @@ OPERATIONS = (
         errors=(410,),
         step_up=True,
     ),
-    Operation(
+    ConsoleOperation(
         "say_not_me",
         "POST",
         _ONE_APPROVAL + "/not-me",
@@ -148,7 +150,7 @@ OPERATIONS = (
         Approval,
         errors=(410,),
     ),
-    Operation(
+    ConsoleOperation(
         "refuse",
         "POST",
         _ONE_APPROVAL + "/refuse",

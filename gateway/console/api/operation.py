@@ -33,7 +33,7 @@ from gateway.http.rest.operation import Parameter, ParsedRequest
 
 from .models import Did, ErrorResponse, Rid, RowId, Tid
 
-__all__ = ["DOCUMENT", "DOCUMENT_INFO", "ConsoleCall", "Operation", "Parameter"]
+__all__ = ["DOCUMENT", "DOCUMENT_INFO", "ConsoleCall", "ConsoleOperation", "Parameter"]
 
 Who = Literal["anyone", "user", "admin"]
 
@@ -101,7 +101,7 @@ class ConsoleCall(ParsedRequest):
 
 
 @dataclass(frozen=True)
-class Operation(operation.Operation[ConsoleCall]):
+class ConsoleOperation(operation.Operation[ConsoleCall]):
     """One operation; each of its errors answers :class:`.models.ErrorResponse`."""
 
     who: Who = "user"

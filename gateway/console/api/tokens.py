@@ -24,7 +24,7 @@ from .models import (
     Token,
     TokenList,
 )
-from .operation import ConsoleCall, Operation, Parameter
+from .operation import ConsoleCall, ConsoleOperation, Parameter
 
 
 class Run(ResponseModel):
@@ -114,7 +114,7 @@ _LIMIT = Parameter("limit", Annotated[int, Field(ge=1, le=MAX_PAGE)], "Lines at 
 _OF_TOKEN = Parameter("tid", Tid, "Only of this token.")
 
 HISTORY_OPERATIONS = (
-    Operation(
+    ConsoleOperation(
         "list_runs",
         "GET",
         "/api/v1/runs",
@@ -123,7 +123,7 @@ HISTORY_OPERATIONS = (
         RunList,
         query=(_LIMIT, Parameter("before", RowId, "Only those older than this id."), _OF_TOKEN),
     ),
-    Operation(
+    ConsoleOperation(
         "list_logins",
         "GET",
         "/api/v1/logins",
@@ -228,10 +228,10 @@ async def _token_terminals(call: ConsoleCall) -> ResponseModel:
 _PATH = "/api/v1/tokens/{tid}"
 
 OPERATIONS = (
-    Operation(
+    ConsoleOperation(
         "list_tokens", "GET", "/api/v1/tokens", "All tokens, the newest first.", _tokens, TokenList
     ),
-    Operation(
+    ConsoleOperation(
         "create_token",
         "POST",
         "/api/v1/tokens",
@@ -243,8 +243,8 @@ OPERATIONS = (
         errors=(409,),
         step_up=True,
     ),
-    Operation("get_token", "GET", _PATH, "One token.", _get, Token),
-    Operation(
+    ConsoleOperation("get_token", "GET", _PATH, "One token.", _get, Token),
+    ConsoleOperation(
         "get_token_terminals",
         "GET",
         _PATH + "/terminals",
@@ -252,7 +252,7 @@ OPERATIONS = (
         _token_terminals,
         TerminalList,
     ),
-    Operation(
+    ConsoleOperation(
         "set_token_limits",
         "PUT",
         _PATH + "/limits",
@@ -262,7 +262,7 @@ OPERATIONS = (
         request_model=LimitsChange,
         step_up=True,
     ),
-    Operation(
+    ConsoleOperation(
         "replace_token",
         "POST",
         _PATH + "/replace",
@@ -273,7 +273,7 @@ OPERATIONS = (
         status=201,
         step_up=True,
     ),
-    Operation(
+    ConsoleOperation(
         "revoke_token",
         "POST",
         _PATH + "/revoke",
@@ -281,7 +281,7 @@ OPERATIONS = (
         _revoke,
         Token,
     ),
-    Operation(
+    ConsoleOperation(
         "suspend_token",
         "POST",
         _PATH + "/suspend",
@@ -289,7 +289,7 @@ OPERATIONS = (
         _suspend,
         Token,
     ),
-    Operation(
+    ConsoleOperation(
         "resume_token",
         "POST",
         _PATH + "/resume",
@@ -299,7 +299,7 @@ OPERATIONS = (
         errors=(409,),
         step_up=True,
     ),
-    Operation(
+    ConsoleOperation(
         "list_terminals",
         "GET",
         "/api/v1/terminals",

@@ -42,7 +42,7 @@ from gateway.credentials.daemon_api import (
     ApprovalVerdict,
     ContactAnswer,
     DeniedCode,
-    TerminalFacts,
+    TerminalDescription,
 )
 from gateway.credentials.daemon_api import Contact as ContactBody
 from gateway.credentials.secrets import Place
@@ -268,7 +268,7 @@ class ContactAdmission:
     async def _has_to_ask(self, session: AsyncSession, contact: Contact, token: Token) -> bool:
         bound = await session.get(TokenDevice, (contact.tid, contact.did))
         if bound is not None and bound.status == "approved":
-            terminal = TerminalFacts.model_validate_json(contact.terminal)
+            terminal = TerminalDescription.model_validate_json(contact.terminal)
             # the device is known for this token: only another terminal on it makes a question
             return token.strict_terminal and bound.terminal_fp != terminal.fp
         # on another machine too: a stolen token would come up on a known one just like this
@@ -281,7 +281,7 @@ class ContactAdmission:
         if bound is not None and bound.status == "approved":
             return
         services, now_s = self._services, self._services.now_s()
-        terminal = TerminalFacts.model_validate_json(contact.terminal)
+        terminal = TerminalDescription.model_validate_json(contact.terminal)
         await services.devices.approve(
             session, token, contact.did, terminal_fp=terminal.fp, by="known"
         )

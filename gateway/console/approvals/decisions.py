@@ -18,7 +18,7 @@ from gateway.console.database.model import ApprovalRequest, Token, TokenDevice, 
 from gateway.console.ids import new_secret
 from gateway.console.mail import templates
 from gateway.console.user_info import locked_user
-from gateway.credentials.daemon_api import TerminalFacts
+from gateway.credentials.daemon_api import TerminalDescription
 
 from .requests import (
     PAGE_DEVICES,
@@ -195,7 +195,7 @@ class Decisions:
         token = tokens[row.tid]
         # while the code was hashed the token may have been revoked, or the device
         await self._check_still(session, user, token, row)
-        terminal = TerminalFacts.model_validate_json(row.terminal)
+        terminal = TerminalDescription.model_validate_json(row.terminal)
         await services.devices.approve(session, token, row.did, terminal_fp=terminal.fp, by=way)
         # the mail of the approval has a link of its own: only hashes of links are kept
         revoke = new_secret()
@@ -242,7 +242,7 @@ class Decisions:
         ):
             return
         row.status, row.decided_at, row.decided_by = "approved", now_s, "known"
-        terminal = TerminalFacts.model_validate_json(row.terminal)
+        terminal = TerminalDescription.model_validate_json(row.terminal)
         await services.devices.approve(
             session, token, row.did, terminal_fp=terminal.fp, by="known"
         )

@@ -40,7 +40,7 @@ from gateway.console.ids import new_secret, secret_hash
 from gateway.console.mail import MailQueue
 from gateway.console.mail.templates import DeviceFacts, Letter
 from gateway.console.tokens import Tokens
-from gateway.credentials.daemon_api import DeniedCode, TerminalFacts
+from gateway.credentials.daemon_api import DeniedCode, TerminalDescription
 from gateway.credentials.device import device_words
 from gateway.credentials.passwords import Passwords
 from gateway.credentials.secrets import SecretBox
@@ -332,7 +332,7 @@ def letter_facts(view: RequestView) -> DeviceFacts:
 
 def contact_facts(contact: Contact, token: Token, place: str) -> DeviceFacts:
     """Return what a letter tells of a contact that needs no request."""
-    terminal = TerminalFacts.model_validate_json(contact.terminal)
+    terminal = TerminalDescription.model_validate_json(contact.terminal)
     return DeviceFacts(
         name=contact.hostname,
         os=contact.os,
@@ -350,7 +350,7 @@ def contact_facts(contact: Contact, token: Token, place: str) -> DeviceFacts:
 async def _view(
     session: AsyncSession, row: ApprovalRequest, device: Device, token: Token, now_s: int
 ) -> RequestView:
-    terminal = TerminalFacts.model_validate_json(row.terminal)
+    terminal = TerminalDescription.model_validate_json(row.terminal)
     bound = await session.get(TokenDevice, (row.tid, row.did))
     known = await session.get(UserDevice, (row.user_id, row.did))
     return RequestView(

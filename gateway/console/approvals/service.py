@@ -11,7 +11,7 @@ from gateway.credentials.daemon_api import (
     ContactAnswer,
     OpenRequest,
     OpenRequests,
-    TerminalFacts,
+    TerminalDescription,
 )
 
 from .admission import ContactAdmission, FirstContacts, pending
@@ -98,7 +98,7 @@ class Approvals:
                 OpenRequest(
                     rid=row.rid,
                     tid=row.tid,
-                    terminal=TerminalFacts.model_validate_json(row.terminal),
+                    terminal=TerminalDescription.model_validate_json(row.terminal),
                     expires_s=row.exp - self._services.now_s(),
                 )
                 for row in rows

@@ -76,7 +76,7 @@ NOT_THERE: Final = "The machine is not connected: see that its gateway runs."
 
 
 @dataclass(frozen=True)
-class Machine:
+class ManagedMachine:
     """A machine, as far as its accounts can be managed from here."""
 
     did: str
@@ -135,7 +135,7 @@ class RegisteredAccountPages:
         }
         return await self._context.page(request, "accounts", values, here=HERE)
 
-    async def _list(self, machine: Machine) -> tuple[str, Sequence[View]]:
+    async def _list(self, machine: ManagedMachine) -> tuple[str, Sequence[View]]:
         if machine.why_not:
             return machine.why_not, []
         try:
@@ -279,7 +279,7 @@ class RegisteredAccountPages:
 
     # --- machines ----------------------------------------------------------------------------
 
-    async def _machines(self, me: SessionInfo) -> Sequence[Machine]:
+    async def _machines(self, me: SessionInfo) -> Sequence[ManagedMachine]:
         tokens = await self._console.tokens.list(me.user.id)
         managing = {
             token.tid
@@ -302,7 +302,7 @@ class RegisteredAccountPages:
 
     def _new_machine(
         self, did: str, lines: Sequence[TerminalStatus], managing: Iterable[str]
-    ) -> Machine:
+    ) -> ManagedMachine:
         tid = next((line.tid for line in lines if line.tid in managing), None)
         why_not = ""
         if not self._calls.is_there(did):
@@ -311,9 +311,11 @@ class RegisteredAccountPages:
             why_not = OPTION_OFF
         elif tid is None:
             why_not = NONE_MANAGES
-        return Machine(did, lines[0].device or "a machine without name", lines, tid, why_not)
+        return ManagedMachine(
+            did, lines[0].device or "a machine without name", lines, tid, why_not
+        )
 
-    async def _machine(self, request: web.Request, me: SessionInfo) -> Machine:
+    async def _machine(self, request: web.Request, me: SessionInfo) -> ManagedMachine:
         for machine in await self._machines(me):
             if machine.did == request.match_info["did"]:
                 return machine
@@ -321,7 +323,7 @@ class RegisteredAccountPages:
 
     async def _ask(
         self,
-        machine: Machine,
+        machine: ManagedMachine,
         name: CallName,
         *,
         account_id: int | None = None,
@@ -345,7 +347,7 @@ class RegisteredAccountPages:
         self,
         request: web.Request,
         me: SessionInfo,
-        machine: Machine,
+        machine: ManagedMachine,
         name: CallName,
         *,
         detail: str,
@@ -370,7 +372,7 @@ class RegisteredAccountPages:
         self,
         request: web.Request,
         me: SessionInfo,
-        machine: Machine,
+        machine: ManagedMachine,
         name: CallName,
         outcome: Outcome,
         detail: str,
@@ -391,7 +393,7 @@ class RegisteredAccountPages:
             )
 
     async def _account(
-        self, request: web.Request, machine: Machine
+        self, request: web.Request, machine: ManagedMachine
     ) -> tuple[Mapping[str, Any], str]:
         """Return an account as its machine tells it, and why it does not."""
         try:
@@ -428,11 +430,11 @@ class RegisteredAccountPages:
         except StepUpNeeded:  # another act of the same moment has used it
             problems[PASSWORD_FIELD] = PROBLEMS[PASSWORD_FIELD]
 
-    def _view(self, machine: Machine, account: Mapping[str, Any]) -> View:
+    def _view(self, machine: ManagedMachine, account: Mapping[str, Any]) -> View:
         now_s = self._console.now_s()
         return account_view(account, self._figures(machine, account), now_s)
 
-    def _figures(self, machine: Machine, account: Mapping[str, Any]) -> Figures | None:
+    def _figures(self, machine: ManagedMachine, account: Mapping[str, Any]) -> Figures | None:
         for line in machine.lines:
             figures = self._calls.figures(machine.did, line.tid)
             if figures is None or figures.money is None:
@@ -448,7 +450,7 @@ class RegisteredAccountPages:
     async def _page(
         self,
         request: web.Request,
-        machine: Machine,
+        machine: ManagedMachine,
         *,
         said_words: str = "",
         refused: str = "",
@@ -484,7 +486,7 @@ class RegisteredAccountPages:
     async def _ask_new(
         self,
         request: web.Request,
-        machine: Machine,
+        machine: ManagedMachine,
         form: Mapping[str, str],
         problems: Mapping[str, str] | None = None,
         refused: str = "",
@@ -502,7 +504,7 @@ class RegisteredAccountPages:
     async def _ask_login(
         self,
         request: web.Request,
-        machine: Machine,
+        machine: ManagedMachine,
         form: Mapping[str, str],
         account: Mapping[str, Any],
         problems: Mapping[str, str] | None = None,
@@ -520,7 +522,11 @@ class RegisteredAccountPages:
         return await self._context.page(request, "account_login", values, status=status, here=HERE)
 
     async def _ask_delete(
-        self, request: web.Request, machine: Machine, account: Mapping[str, Any], refused: str
+        self,
+        request: web.Request,
+        machine: ManagedMachine,
+        account: Mapping[str, Any],
+        refused: str,
     ) -> web.StreamResponse:
         values = {
             "machine": machine,

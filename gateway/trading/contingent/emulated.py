@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from ea_bridge import commands
 from ea_bridge.model import Order, OrderState, OrderType, SymbolInfo, TradeAction
 from gateway.errors import DeadlineExceeded, GatewayError, InternalError, InvalidPrice
-from gateway.trading.journal import Account, CallKey
+from gateway.trading.journal import AccountKey, CallKey
 from gateway.trading.orders import check_complete, place, prepare
 from gateway.trading.price_grid import PriceGrid, exact, misplaced, price_grid
 from gateway.trading.requests import (
@@ -57,9 +57,9 @@ Watch = Callable[[str], Callable[[], None]]
 """Has the terminal push a symbol's ticks; returns what ends that."""
 T = TypeVar("T")
 
-Tell = Callable[[Account, str, Order], None]
+Tell = Callable[[AccountKey, str, Order], None]
 """Tells who listens that an order was added, changed or removed."""
-ReplaceBy = Callable[[Account, HeldOrder, int], None]
+ReplaceBy = Callable[[AccountKey, HeldOrder, int], None]
 """Told that the limit order of the present attempt is about to take the place of a held one on an
 account, and then that it has, with its ticket; 0 before."""
 
@@ -145,7 +145,7 @@ class EmulatedOrders:
         return self._held.get(ticket)
 
     def orders(
-        self, account: Account | None, symbol: str | None = None, ticket: int | None = None
+        self, account: AccountKey | None, symbol: str | None = None, ticket: int | None = None
     ) -> list[Order]:
         """Return those of an account as clients see them, oldest first."""
         return [
@@ -156,7 +156,7 @@ class EmulatedOrders:
             and ticket in (None, held.order.ticket)
         ]
 
-    def counted(self, account: Account | None) -> list[Order]:
+    def counted(self, account: AccountKey | None) -> list[Order]:
         """Return those of an account that wait, and have no limit order on its way."""
         return [
             held.order
@@ -164,14 +164,14 @@ class EmulatedOrders:
             if held.account == account and held.stage != "sending"
         ]
 
-    def past(self, account: Account | None, ticket: int) -> Order | None:
+    def past(self, account: AccountKey | None, ticket: int) -> Order | None:
         """Return one of an account that is over."""
         held = self._book.get(ticket - FIRST_HELD) if ticket > FIRST_HELD else None
         if held is None or held.stage != "ended" or held.account != account:
             return None
         return with_ticket(held, ticket).order
 
-    def known(self, account: Account, client_order_id: str) -> HeldOrder | None:
+    def known(self, account: AccountKey, client_order_id: str) -> HeldOrder | None:
         """Return the one of an id, over or not."""
         found = self._book.find(account, client_order_id)
         return None if found is None else with_ticket(found[1], FIRST_HELD + found[0])
@@ -220,7 +220,7 @@ class EmulatedOrders:
 
     # --- the market --------------------------------------------------------------------------
 
-    def on_tick(self, account: Account, symbol: str, bid: float, ask: float) -> None:
+    def on_tick(self, account: AccountKey, symbol: str, bid: float, ask: float) -> None:
         """Look at the orders of a symbol; what is due is sent in its turn."""
         # a price of 0 is none yet
         if symbol not in self._watched or not (bid > 0 and ask > 0):
@@ -231,7 +231,7 @@ class EmulatedOrders:
             if held.order.symbol == symbol and held.account == account and is_due(held, bid, ask):
                 self._begin(held.order.ticket)
 
-    def resume(self, account: Account) -> None:
+    def resume(self, account: AccountKey) -> None:
         """The terminal is back: look at the market as it is now, and at what was under way."""
         for held in self._held.values():
             if held.account == account:

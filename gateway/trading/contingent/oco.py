@@ -14,7 +14,7 @@ from ea_bridge.model import Order, OrderState
 from gateway.credentials.lease import Tier
 from gateway.errors import GatewayError, InvalidParams, OrderNotFound
 from gateway.storage.store import StoreError
-from gateway.trading.journal import Account
+from gateway.trading.journal import AccountKey
 from gateway.trading.orders import cancel
 from gateway.trading.requests import Deadline, ExecutionOptions, new_client_order_id
 from gateway.trading.state import NullContingentOrders, StateOf
@@ -81,7 +81,7 @@ class OcoLinks:
         """New ones that are being written."""
         self._ending: dict[int, OcoLink] = {}
         """Those that are over, until that is on the disk."""
-        self._missed: dict[tuple[Account, int], float] = {}
+        self._missed: dict[tuple[AccountKey, int], float] = {}
         """Orders that are in no list, and since when; seconds that only grow."""
         self._row_of = {
             (link.account, ticket): row
@@ -168,7 +168,7 @@ class OcoLinks:
             await self.look(terminal)
         return self._links.get(row) or self._book.get(row) or link
 
-    async def unlink(self, account: Account | None, link_id: str) -> OcoLink:
+    async def unlink(self, account: AccountKey | None, link_id: str) -> OcoLink:
         """Let the orders of a link live apart.
 
         Raises:
@@ -202,7 +202,7 @@ class OcoLinks:
             await self.look(terminal)
         return True
 
-    def list(self, account: Account | None, *, past: int = 0) -> list[OcoLink]:
+    def list(self, account: AccountKey | None, *, past: int = 0) -> list[OcoLink]:
         """Return the links that are not over, oldest first, then the newest that are."""
         links = [link for link in self._links.values() if link.account == account]
         ended = {
@@ -212,7 +212,7 @@ class OcoLinks:
             ended = {link.id: link for link in self._ending.values()} | ended
         return links + [link for link in ended.values() if link.account == account][:past]
 
-    def _linked(self, account: Account, wanted: frozenset[int]) -> OcoLink | None:
+    def _linked(self, account: AccountKey, wanted: frozenset[int]) -> OcoLink | None:
         rows = {
             row for ticket in wanted if (row := self._row_of.get((account, ticket))) is not None
         }
@@ -231,7 +231,7 @@ class OcoLinks:
 
     # --- what happens ------------------------------------------------------------------------
 
-    def on_order(self, account: Account, op: str, order: Order) -> None:
+    def on_order(self, account: AccountKey, op: str, order: Order) -> None:
         """Take a change of an order, as the terminal or the gateway tells it."""
         row = self._row_of.get((account, order.ticket))
         if row is None:
@@ -295,7 +295,7 @@ class OcoLinks:
             if link.account == account and link.state == "cancelling":
                 self._tasks.begin(("oco", row), partial(self._settle, row))
 
-    def _missed_s(self, order: tuple[Account, int]) -> float:
+    def _missed_s(self, order: tuple[AccountKey, int]) -> float:
         """Return for how long an order is in no list: those of a terminal that has just come back
         are empty for a moment.
         """
@@ -406,7 +406,7 @@ def _check_same(link: OcoLink, wanted: frozenset[int]) -> None:
         raise InvalidParams(errors=[{"field": "tickets", "reason": reason}], linked=linked)
 
 
-def account_of(terminal: GuardedTerminal) -> Account:
+def account_of(terminal: GuardedTerminal) -> AccountKey:
     """Return the account whose orders those of a terminal are now.
 
     What the daemon keeps for orders on paper belongs to an account of its own, so that switching

@@ -11,7 +11,7 @@ import orjson
 from ea_bridge.model import Order
 from gateway.schemas import convert
 from gateway.storage.store import StoreError
-from gateway.trading.journal import Account, CallKey, Intent, Stage, answers
+from gateway.trading.journal import AccountKey, CallKey, Intent, Stage, answers
 from gateway.trading.journal.answers import is_same, normalized
 from gateway.trading.price_grid import exact
 from gateway.trading.state import TradingState
@@ -40,7 +40,7 @@ def request_of(
 
 
 def _intent(
-    terminal: GuardedTerminal, contingent: ContingentOrders, account: Account, held: HeldOrder
+    terminal: GuardedTerminal, contingent: ContingentOrders, account: AccountKey, held: HeldOrder
 ) -> Intent:
     order, client_order_id = held.order, held.client_order_id
     created_ms = terminal.clock.to_utc_ms(order.time_setup_msc)

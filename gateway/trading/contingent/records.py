@@ -13,7 +13,7 @@ from ea_bridge.model import Order
 from ea_bridge.model.struct import Struct
 from gateway.audit import Audit
 from gateway.storage.ledger import Ledger
-from gateway.trading.journal import Account
+from gateway.trading.journal import AccountKey
 
 TABLE = """
 CREATE TABLE contingent (
@@ -44,7 +44,7 @@ LinkState = Literal["active", "cancelling", "done", "unlinked"]
 class HeldOrder(Struct, frozen=True, kw_only=True):
     """An order that the daemon keeps until its price is reached."""
 
-    account: Account
+    account: AccountKey
     tid: str
     """The token in whose name it will be sent."""
     client_order_id: str
@@ -105,7 +105,7 @@ class OcoLink(Struct, frozen=True, kw_only=True):
     """Orders of which the first that ends takes the others with it."""
 
     id: str
-    account: Account
+    account: AccountKey
     tid: str
     created_ms: int
     orders: tuple[LinkedOrder, ...]
@@ -226,7 +226,7 @@ class ContingentBook(Generic[B]):
         self._note(connection, body)
         return int(row[0])
 
-    def _open_of(self, connection: sqlite3.Connection, account: Account) -> Iterator[B]:
+    def _open_of(self, connection: sqlite3.Connection, account: AccountKey) -> Iterator[B]:
         rows = connection.execute(
             "SELECT body FROM contingent INDEXED BY contingent_open "
             "WHERE is_open AND kind = ? AND login = ? AND server = ? AND terminal = ? ORDER BY id",
@@ -251,7 +251,7 @@ class ContingentBook(Generic[B]):
         rows = self._at_start.of(self._terminal, self._kind)
         return {row["id"]: self._read(row) for row in rows}
 
-    def find(self, account: Account, name: str) -> tuple[int, B] | None:
+    def find(self, account: AccountKey, name: str) -> tuple[int, B] | None:
         """Return a row by its name, over or not."""
         row = self._ledger.reader.one(
             "SELECT id, body FROM contingent "

@@ -39,7 +39,7 @@ from gateway.errors import AccessDenied, DeadlineExceeded, Forbidden, OrderLimit
 from gateway.storage.ledger import Ledger
 from gateway.streams.channels import Channel
 from gateway.streams.service import Streams
-from gateway.trading.journal import Account
+from gateway.trading.journal import AccountKey
 from gateway.trading.kill_switch.disconnects import AccountTicket
 from gateway.trading.orders import check_change
 from gateway.trading.price_grid import exact
@@ -100,7 +100,7 @@ class ContingentOrders(NullContingentOrders):
         now_ms: Callable[[], int],
         to_broker_ms: Callable[[int], int],
         locks: TicketLocks,
-        counted: Callable[[Account | None], list[Order]] | None = None,
+        counted: Callable[[AccountKey | None], list[Order]] | None = None,
         audit: Audit | None = None,
         replace_by: ReplaceBy = lambda *_: None,
         untold: Callable[[], None] = lambda: None,
@@ -133,7 +133,7 @@ class ContingentOrders(NullContingentOrders):
             state_of,
             now_ms,
         )
-        self._account: Account | None = None
+        self._account: AccountKey | None = None
         """That the terminal is, or was last, logged in to."""
 
     def close(self) -> None:
@@ -145,7 +145,7 @@ class ContingentOrders(NullContingentOrders):
 
     # --- what the terminal tells -------------------------------------------------------------
 
-    def connected(self, account: Account, tid: str) -> None:
+    def connected(self, account: AccountKey, tid: str) -> None:
         """The terminal is linked: look up what happened meanwhile."""
         self._account = account
         # at the first link, not at the daemon's start: before it no terminal tells any prices
@@ -160,7 +160,7 @@ class ContingentOrders(NullContingentOrders):
     def event(self, session: TradingSession, event: Event) -> None:
         """Take an event of the terminal's session."""
         hello = session.hello
-        account = self._account or Account(hello.login, hello.server)
+        account = self._account or AccountKey(hello.login, hello.server)
         match event:
             case Ticks() if len(self._held):
                 for sym, _, bid, ask, *_rest in event.d:
@@ -181,7 +181,7 @@ class ContingentOrders(NullContingentOrders):
             await self.links.look(terminal)
         return True
 
-    def _changed(self, account: Account, op: str, order: Order) -> None:
+    def _changed(self, account: AccountKey, op: str, order: Order) -> None:
         self.links.on_order(account, op, order)
         if account == self._account:
             self._tell(account, op, order)
@@ -202,7 +202,7 @@ class ContingentOrders(NullContingentOrders):
         # limits are the account's: other terminals of it may hold orders as well
         return self._counted(self._account)
 
-    def counted_for(self, account: Account | None) -> list[Order]:
+    def counted_for(self, account: AccountKey | None) -> list[Order]:
         """Return what this terminal holds for an account, linked to it or not."""
         return self._held.counted(account)
 
@@ -308,7 +308,7 @@ class ContingentOrders(NullContingentOrders):
 
 
 def _new(
-    terminal: GuardedTerminal, account: Account, wanted: OrderRequest, trade: PreparedOrder
+    terminal: GuardedTerminal, account: AccountKey, wanted: OrderRequest, trade: PreparedOrder
 ) -> HeldOrder:
     request, now_ms = trade.request, terminal.now_ms()
     broker_ms = terminal.clock.to_broker_ms(now_ms)
@@ -484,7 +484,7 @@ class ContingentService:
         """Number of links whose orders are being cancelled, where the terminal is there."""
         return sum(orders.links.cancelling for orders in self._orders.values())
 
-    def _counted(self, account: Account | None) -> list[Order]:
+    def _counted(self, account: AccountKey | None) -> list[Order]:
         return [order for orders in self._orders.values() for order in orders.counted_for(account)]
 
     @contextmanager
@@ -550,7 +550,9 @@ class ContingentService:
                 tier=allowance.tier.name.lower(),
             )
 
-    def _replace_by(self, terminal: str, account: Account, held: HeldOrder, ticket: int) -> None:
+    def _replace_by(
+        self, terminal: str, account: AccountKey, held: HeldOrder, ticket: int
+    ) -> None:
         by = tag(*account, held.attempt_id)
         placed = AccountTicket(account, ticket) if ticket else None
         self._replaced(terminal, held.order.comment[:TAG_LENGTH], by, placed)

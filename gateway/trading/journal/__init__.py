@@ -23,7 +23,7 @@ logged in to the same. Finding out what became of the unknown ones is the work o
 """
 
 from .answers import canonical
-from .intents import PAPER_FP, Account, CallKey, CommandRecord, Intent, Settlement, Stage
+from .intents import PAPER_FP, AccountKey, CallKey, CommandRecord, Intent, Settlement, Stage
 from .journal import Journal, SqliteJournal
 from .log import OrderLog
 from .rows import SETTLEMENTS, TABLE
@@ -32,7 +32,7 @@ __all__ = [
     "PAPER_FP",
     "SETTLEMENTS",
     "TABLE",
-    "Account",
+    "AccountKey",
     "CallKey",
     "CommandRecord",
     "Intent",

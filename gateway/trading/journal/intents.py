@@ -14,16 +14,16 @@ from gateway.trading.requests import ReceiptContext
 _ON_PAPER = "paper/"
 
 
-class Account(NamedTuple):
-    """Account of a broker. An id is unique within it, for good."""
+class AccountKey(NamedTuple):
+    """Account of a broker, by its login and its server. An id is unique within it, for good."""
 
     login: int
     server: str
 
     @property
-    def on_paper(self) -> Account:
+    def on_paper(self) -> AccountKey:
         """The same account on paper, for what must tell its orders from those of the market."""
-        return Account(self.login, f"{_ON_PAPER}{self.server}")
+        return AccountKey(self.login, f"{_ON_PAPER}{self.server}")
 
     @property
     def is_paper(self) -> bool:
@@ -74,7 +74,7 @@ _EXPOSING = frozenset({TradeAction.DEAL, TradeAction.PENDING, TradeAction.CLOSE_
 class CallKey:
     """One call of a method that can change the account."""
 
-    account: Account
+    account: AccountKey
     client_order_id: str
     method: str
     params: str
@@ -209,7 +209,7 @@ class Intent:
     """Done when its caller has his answer; only while the daemon that took it runs."""
 
     @property
-    def key(self) -> tuple[Account, str]:
+    def key(self) -> tuple[AccountKey, str]:
         """Account and id: no other intent has both."""
         return (self.asked.account, self.asked.client_order_id)
 

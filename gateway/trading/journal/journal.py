@@ -17,7 +17,7 @@ from ..requests import blame
 from ..results import CHECK_AFTER_MS
 from . import answers, rows
 from .answers import is_same
-from .intents import ENDS, Account, CallKey, CommandRecord, Intent, Settlement, Stage
+from .intents import ENDS, AccountKey, CallKey, CommandRecord, Intent, Settlement, Stage
 from .log import OrderLog
 
 Run = Callable[[], Awaitable[Any]]
@@ -33,7 +33,7 @@ class Journal:
         return wall_ms()
 
     @property
-    def account(self) -> Account | None:
+    def account(self) -> AccountKey | None:
         """The account that the terminal was logged in to last, if that is remembered."""
         return None
 
@@ -54,7 +54,7 @@ class Journal:
         """
         return await run()
 
-    async def begin(self, account: Account, client_order_id: str, send: CommandRecord) -> None:
+    async def begin(self, account: AccountKey, client_order_id: str, send: CommandRecord) -> None:
         """Note a command that is about to be sent; once this returns it may be.
 
         Args:
@@ -90,7 +90,7 @@ class Journal:
         send.err, send.retcode = err, retcode if result is None else result.retcode
 
     async def close(
-        self, account: Account | None, client_order_id: str, error: BaseException | None
+        self, account: AccountKey | None, client_order_id: str, error: BaseException | None
     ) -> None:
         """End the intent of a trade that no call stands behind, once nothing more is sent for it.
 
@@ -155,13 +155,13 @@ class UsedIds(Protocol):
     def is_paper(self, terminal: str) -> bool:
         """Whether a terminal trades on paper now: then nothing goes to the market."""
 
-    def knows(self, account: Account) -> bool:
+    def knows(self, account: AccountKey) -> bool:
         """Whether an account's terminal was looked through."""
 
-    def ticket_of(self, account: Account, client_order_id: str) -> int | None:
+    def ticket_of(self, account: AccountKey, client_order_id: str) -> int | None:
         """Return an order that was made under an id before this run; ``None``: there is none."""
 
-    async def wait(self, terminal: str, account: Account, *, reduces: bool) -> None:
+    async def wait(self, terminal: str, account: AccountKey, *, reduces: bool) -> None:
         """Wait until it is looked through.
 
         Args:
@@ -188,21 +188,21 @@ class SqliteJournal(Journal):
         self,
         log: OrderLog,
         terminal: str,
-        account: Callable[[], Account | None],
+        account: Callable[[], AccountKey | None],
         used_ids: UsedIds | None = None,
     ) -> None:
         self._log = log
         self._used_ids = used_ids
         self._terminal = terminal
         self._account = account
-        self._own: dict[tuple[Account, str], Intent] = {}
+        self._own: dict[tuple[AccountKey, str], Intent] = {}
         """Under way for the gateway itself, by account and client order id."""
 
     def now_ms(self) -> int:
         return self._log.now_ms()
 
     @property
-    def account(self) -> Account | None:
+    def account(self) -> AccountKey | None:
         return self._account() or self._log.account_of(self._terminal)
 
     async def once(self, asked: CallKey, run: Run) -> Any:
@@ -300,7 +300,7 @@ class SqliteJournal(Journal):
                 duplicate=True,
             )
 
-    async def begin(self, account: Account, client_order_id: str, send: CommandRecord) -> None:
+    async def begin(self, account: AccountKey, client_order_id: str, send: CommandRecord) -> None:
         await super().begin(account, client_order_id, send)
         intent = send.intent = self._intent(account, client_order_id)
         try:
@@ -308,7 +308,7 @@ class SqliteJournal(Journal):
         except (StoreError, rows.IdTaken) as error:
             raise _not_written(client_order_id, error) from None
 
-    def _intent(self, account: Account, client_order_id: str) -> Intent:
+    def _intent(self, account: AccountKey, client_order_id: str) -> Intent:
         """Return what the command is for; makes one for a trade of the gateway's own."""
         intent = self._log.running_as(account, client_order_id)
         if intent is not None:
@@ -343,7 +343,7 @@ class SqliteJournal(Journal):
         self._log.on_point("result")
 
     async def close(
-        self, account: Account | None, client_order_id: str, error: BaseException | None
+        self, account: AccountKey | None, client_order_id: str, error: BaseException | None
     ) -> None:
         # by id alone a trade that was refused in one account ended that of another
         intent = None if account is None else self._own.pop((account, client_order_id), None)

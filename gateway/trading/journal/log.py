@@ -22,9 +22,18 @@ from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
 
 from . import rows, views
-from .intents import ENDS, WATCHED_MS, Account, CallKey, CommandRecord, Intent, Settlement, Stage
+from .intents import (
+    ENDS,
+    WATCHED_MS,
+    AccountKey,
+    CallKey,
+    CommandRecord,
+    Intent,
+    Settlement,
+    Stage,
+)
 
-Key = tuple[Account, str]
+Key = tuple[AccountKey, str]
 
 PAUSES_S = (1.0, 2.0, 5.0, 10.0)
 """Between two tries while nothing else is written; the last one goes on for ever."""
@@ -212,10 +221,10 @@ class OrderLog:
         self.on_untold = on_untold
         self._ledger = ledger
         self._audit = audit or Audit()
-        self._running: dict[tuple[Account, str], Intent] = {}
+        self._running: dict[tuple[AccountKey, str], Intent] = {}
         found = rows.unresolved(ledger.reader)
         self._unresolved = {intent.key: intent for intent in found}
-        self._settling: set[tuple[Account, str]] = set()
+        self._settling: set[tuple[AccountKey, str]] = set()
         self._unwritten = UnwrittenEnds(ledger, self._ending, self._settling.__contains__)
         self._watched = {intent.key: intent for intent in rows.watched(ledger.reader, now_ms())}
         self._accounts = rows.accounts(ledger.reader)
@@ -226,11 +235,11 @@ class OrderLog:
 
     # --- accounts --------------------------------------------------------------------------------
 
-    def account_of(self, terminal: str) -> Account | None:
+    def account_of(self, terminal: str) -> AccountKey | None:
         """Return the account that a terminal was logged in to last."""
         return self._accounts.get(terminal)
 
-    def note_account(self, terminal: str, account: Account) -> None:
+    def note_account(self, terminal: str, account: AccountKey) -> None:
         """Remember the account that a terminal is logged in to; not that it is in none."""
         if account.login and self._accounts.get(terminal) != account:
             self._accounts[terminal] = account
@@ -238,7 +247,7 @@ class OrderLog:
 
     # --- looking up ------------------------------------------------------------------------------
 
-    def find(self, account: Account, client_order_id: str) -> Intent | None:
+    def find(self, account: AccountKey, client_order_id: str) -> Intent | None:
         """Return what an id stands for, or stood for where it is free again.
 
         Raises:
@@ -255,15 +264,15 @@ class OrderLog:
             self._leave_unresolved(found)  # its caller left while it was written
         return found
 
-    def running(self, account: Account) -> list[Intent]:
+    def running(self, account: AccountKey) -> list[Intent]:
         """Return what is under way in an account."""
         return [intent for intent in self._in_memory(account) if intent.is_under_way]
 
-    def running_as(self, account: Account, client_order_id: str) -> Intent | None:
+    def running_as(self, account: AccountKey, client_order_id: str) -> Intent | None:
         """Return what is under way under an id."""
         return self._running.get((account, client_order_id))
 
-    def is_of_another(self, account: Account, terminal: str, client_order_id: str) -> bool:
+    def is_of_another(self, account: AccountKey, terminal: str, client_order_id: str) -> bool:
         """Whether a terminal's call under an id is under way that was meant for another account
         than this, which the terminal is logged in to by now.
         """
@@ -275,7 +284,7 @@ class OrderLog:
             for intent in self._running.values()
         )
 
-    def doubtful(self, account: Account) -> list[Intent]:
+    def doubtful(self, account: AccountKey) -> list[Intent]:
         """Return those whose callers were told, or would be, that nobody knows."""
         return [intent for intent in self._unresolved.values() if intent.asked.account == account]
 
@@ -284,11 +293,11 @@ class OrderLog:
         intents = self._unresolved.values()
         return Counter(intent.terminal for intent in intents if not intent.is_under_way)
 
-    def unresolved(self, account: Account) -> list[Intent]:
+    def unresolved(self, account: AccountKey) -> list[Intent]:
         """Return those of them whose callers have gone, oldest first."""
         return [intent for intent in self.doubtful(account) if not intent.is_under_way]
 
-    def watched(self, account: Account) -> list[Intent]:
+    def watched(self, account: AccountKey) -> list[Intent]:
         """Return those that were settled by hand not long ago."""
         since_ms = self.now_ms() - WATCHED_MS
         # dropped as they are looked at: no timer is needed for what nobody asks for
@@ -297,7 +306,7 @@ class OrderLog:
                 del self._watched[key]
         return [intent for intent in self._watched.values() if intent.asked.account == account]
 
-    def owner(self, account: Account, ticket: int, but: Intent) -> str | None:
+    def owner(self, account: AccountKey, ticket: int, but: Intent) -> str | None:
         """Return the id of another intent than this whose command has made an order.
 
         Raises:
@@ -310,7 +319,7 @@ class OrderLog:
         found = rows.owner(self._ledger.reader, account, ticket)
         return None if found == but.asked.client_order_id else found
 
-    def claimed(self, account: Account, tickets: set[int]) -> set[int]:
+    def claimed(self, account: AccountKey, tickets: set[int]) -> set[int]:
         """Return which of the tickets belong to commands whose results are known."""
         known = {
             send.ticket
@@ -321,7 +330,7 @@ class OrderLog:
         # an end is in memory before it is on the disk, so both are asked
         return rows.claimed(self._ledger.reader, account, tickets) | (known & tickets)
 
-    def exits(self, account: Account, position: int) -> dict[int, Stage]:
+    def exits(self, account: AccountKey, position: int) -> dict[int, Stage]:
         """Return the commands that were to close a position, by their ids, and how they stand."""
         running = {
             send.command_id: send.stage
@@ -332,7 +341,7 @@ class OrderLog:
         # memory wins: its stages are newer than those of the rows
         return rows.exits(self._ledger.reader, account, position) | running
 
-    def _in_memory(self, account: Account) -> list[Intent]:
+    def _in_memory(self, account: AccountKey) -> list[Intent]:
         known = (*self._running.values(), *self._unwritten.all())
         return [intent for intent in known if intent.asked.account == account]
 

@@ -12,7 +12,16 @@ from ea_bridge.model import TradeRequest, TradeResult
 from gateway.storage.store import Store
 from gateway.trading.requests import ReceiptContext
 
-from .intents import ENDS, WATCHED_MS, Account, CallKey, CommandRecord, Intent, Settlement, Stage
+from .intents import (
+    ENDS,
+    WATCHED_MS,
+    AccountKey,
+    CallKey,
+    CommandRecord,
+    Intent,
+    Settlement,
+    Stage,
+)
 
 TABLE = """
 CREATE TABLE orders (
@@ -252,7 +261,7 @@ def _text(answer: bytes | None) -> str | None:
     return None if answer is None else answer.decode()
 
 
-def note_account(connection: sqlite3.Connection, terminal: str, account: Account) -> None:
+def note_account(connection: sqlite3.Connection, terminal: str, account: AccountKey) -> None:
     """Write which account a terminal is logged in to."""
     connection.execute(
         "INSERT INTO terminal_accounts VALUES (?, ?, ?) ON CONFLICT (terminal) "
@@ -264,7 +273,7 @@ def note_account(connection: sqlite3.Connection, terminal: str, account: Account
 # --- reading ------------------------------------------------------------------------------------
 
 
-def find(store: Store, account: Account, client_order_id: str) -> Intent | None:
+def find(store: Store, account: AccountKey, client_order_id: str) -> Intent | None:
     """Return the intent of an id, with its commands."""
     row = store.one(
         "SELECT * FROM orders WHERE login = ? AND server = ? AND client_order_id = ?",
@@ -290,7 +299,7 @@ def watched(store: Store, now_ms: int) -> list[Intent]:
     return [_intent(store, row) for row in rows]
 
 
-def owner(store: Store, account: Account, ticket: int) -> str | None:
+def owner(store: Store, account: AccountKey, ticket: int) -> str | None:
     """Return the id whose command has made an order; ``None``: none has."""
     row = store.one(
         "SELECT client_order_id FROM sends JOIN orders ON orders.id = sends.order_id "
@@ -301,13 +310,13 @@ def owner(store: Store, account: Account, ticket: int) -> str | None:
     return None if row is None else row[0]
 
 
-def claimed(store: Store, account: Account, tickets: Iterable[int]) -> set[int]:
+def claimed(store: Store, account: AccountKey, tickets: Iterable[int]) -> set[int]:
     """Return the tickets that commands are known to have made or touched."""
     found = store.all(_CLAIMED, json.dumps(list(tickets)), *account)
     return {row[0] for row in found}
 
 
-def exits(store: Store, account: Account, position: int) -> dict[int, Stage]:
+def exits(store: Store, account: AccountKey, position: int) -> dict[int, Stage]:
     """Return the commands that were to close a position, and how each stands."""
     found = store.all(
         "SELECT command_id, sends.stage FROM sends JOIN orders ON orders.id = sends.order_id "
@@ -330,17 +339,17 @@ def last_sent_ms(store: Store) -> int:
     return 0 if row is None else row["created_ms"]
 
 
-def accounts(store: Store) -> dict[str, Account]:
+def accounts(store: Store) -> dict[str, AccountKey]:
     """Return the account that each terminal was logged in to last."""
     rows = store.all("SELECT terminal, login, server FROM terminal_accounts")
-    return {row["terminal"]: Account(row["login"], row["server"]) for row in rows}
+    return {row["terminal"]: AccountKey(row["login"], row["server"]) for row in rows}
 
 
 def _intent(store: Store, row: sqlite3.Row) -> Intent:
     sends = store.all("SELECT * FROM sends WHERE order_id = ? ORDER BY command_id", row["id"])
     said = store.one("SELECT said FROM settlements WHERE order_id = ?", row["id"])
     asked = CallKey(
-        Account(row["login"], row["server"]),
+        AccountKey(row["login"], row["server"]),
         row["client_order_id"],
         row["method"],
         row["params"],

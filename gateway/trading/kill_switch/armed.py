@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.storage.ledger import Ledger
-from gateway.trading.journal.intents import Account
+from gateway.trading.journal.intents import AccountKey
 from gateway.trading.requests import Action, OrderFilter
 
 TIMER, SESSION = "timer", "session"
@@ -53,7 +53,7 @@ class Armed:
     since it was before the daemon's start, through the gateway."""
     within_ms: int
     """How long the silence may last."""
-    account: Account | None = None
+    account: AccountKey | None = None
     """Whose orders it is about; ``None``: the terminal had not been logged in yet, so that it is
     about the first account that it will be in."""
 
@@ -139,7 +139,7 @@ class ArmedBook:
                 action=row["action"],
                 own=bool(row["own"]),
                 within_ms=row["within_ms"],
-                account=Account(row["login"], row["server"]) if row["login"] else None,
+                account=AccountKey(row["login"], row["server"]) if row["login"] else None,
             )
             for row in rows
         ]

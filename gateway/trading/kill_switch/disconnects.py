@@ -24,7 +24,7 @@ from weakref import WeakKeyDictionary
 
 from ea_bridge import host
 from gateway.errors import Cancelled
-from gateway.trading.journal.intents import Account, Intent
+from gateway.trading.journal.intents import AccountKey, Intent
 from gateway.trading.requests import OrderFilter, tag
 
 from .armed import SESSION, Armed, ArmedBook, Firing, Key, LazyTimer
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 class AccountTicket(NamedTuple):
     """An order or a position."""
 
-    account: Account | None
+    account: AccountKey | None
     number: int
 
 
@@ -99,7 +99,7 @@ class _Numbers(Collection[int]):
     """Numbers of the tickets on one account, with those that are noted later."""
 
     tickets: Collection[AccountTicket]
-    account: Account | None
+    account: AccountKey | None
     """``None``: the one of the first ticket."""
 
     def __contains__(self, number: object) -> bool:
@@ -112,7 +112,7 @@ class _Numbers(Collection[int]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def _account(self) -> Account | None:
+    def _account(self) -> AccountKey | None:
         # another account may use the same numbers
         return self.account or next((ticket.account for ticket in self.tickets), None)
 
@@ -290,7 +290,9 @@ class Disconnects:
         if session is not None:
             session.under_way.discard(tag)
 
-    def placed(self, connection: ClientConnection, account: Account | None, ticket: int) -> None:
+    def placed(
+        self, connection: ClientConnection, account: AccountKey | None, ticket: int
+    ) -> None:
         """An order, or the position that it opened, has that ticket on an account."""
         session = self._session(connection)
         if session is not None:

@@ -22,7 +22,7 @@ from typing import Any
 from ea_bridge.commands import LEASE_GET, LEASE_SET, NoParams
 from ea_bridge.errors import BridgeError
 from ea_bridge.host import wall_ms
-from ea_bridge.model import Lease, LeaseTerms
+from ea_bridge.model import AutomationLease, LeaseTerms
 from ea_bridge.registry import ChangeKind, TerminalChange, TerminalFacts, TerminalRegistry
 from ea_bridge.session import TerminalSession
 from gateway import schemas as shapes
@@ -42,7 +42,7 @@ from gateway.errors import (
 from gateway.storage.ledger import Ledger
 from gateway.trading import flatten
 from gateway.trading.drain import DrainStage
-from gateway.trading.journal import Account
+from gateway.trading.journal import AccountKey
 from gateway.trading.kill_switch.armed import (
     Armed,
     ArmedBook,
@@ -78,7 +78,7 @@ class LeaseKeeper:
         self,
         session: Callable[[str], TerminalSession | None],
         policy: Callable[[str], LeasePolicy | None],
-        fired: Callable[[str, Lease], None],
+        fired: Callable[[str, AutomationLease], None],
     ) -> None:
         self._session = session
         self._policy = policy
@@ -222,7 +222,7 @@ class KillSwitchService:
         self._fired: set[Firing] = set()
         """What is being carried out."""
         self._arrivals: dict[str, asyncio.Event] = {}
-        self._first: dict[str, Account] = {}
+        self._first: dict[str, AccountKey] = {}
         """The first account that each terminal was logged in to: what was armed before is about
         that one."""
 
@@ -382,7 +382,7 @@ class KillSwitchService:
         if (arrival := self._arrivals.get(terminal)) is not None:
             arrival.set()
 
-    def _lease_ran_out(self, terminal: str, lease: Lease) -> None:
+    def _lease_ran_out(self, terminal: str, lease: AutomationLease) -> None:
         logger.warning("terminal %s: its lease ran out, the EA has acted by itself", terminal)
         failed: list[shapes.SweepFailure] = [
             {
@@ -448,7 +448,7 @@ class KillSwitchService:
         return task
 
 
-def _account(facts: TerminalFacts) -> Account | None:
+def _account(facts: TerminalFacts) -> AccountKey | None:
     """Return the account that a terminal is logged in to; ``None`` while it is in none."""
     login = facts.hello.login
-    return Account(login, facts.hello.server) if login else None
+    return AccountKey(login, facts.hello.server) if login else None

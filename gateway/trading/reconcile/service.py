@@ -34,7 +34,7 @@ from gateway.errors import GatewayError, TerminalDisconnected
 from gateway.schemas import OrderSettled
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
-from gateway.trading.journal import Account, Intent, OrderLog, SqliteJournal
+from gateway.trading.journal import AccountKey, Intent, OrderLog, SqliteJournal
 from gateway.trading.journal.views import settled
 from gateway.trading.reconcile.used_ids import UsedIdScan
 from gateway.trading.state import Terminals
@@ -160,7 +160,7 @@ class Reconciler:
         self._forget_ended(account)
         return ends
 
-    def _forget_ended(self, account: Account) -> None:
+    def _forget_ended(self, account: AccountKey) -> None:
         """Forget all commands that have ended, whoever has found that out: this one, another
         terminal of the account, a person, or an answer that came during the look.
         """
@@ -170,7 +170,7 @@ class Reconciler:
         self._settlements.forget_ended(account)
 
     async def _settle(
-        self, terminal: GuardedTerminal, account: Account, intents: list[Intent]
+        self, terminal: GuardedTerminal, account: AccountKey, intents: list[Intent]
     ) -> None:
         self._reported.take_late(intents)
         # the table before the account: it is exact, and costs one question
@@ -208,7 +208,7 @@ class Reconciler:
     # --- what its account shows ----------------------------------------------------------------
 
     async def _search(
-        self, terminal: GuardedTerminal, account: Account, intents: list[Intent]
+        self, terminal: GuardedTerminal, account: AccountKey, intents: list[Intent]
     ) -> bool:
         """Look for those whose time has come; return whether there were any."""
         session, sends = terminal.session, list(open_sends(intents))
@@ -289,7 +289,7 @@ class Reconciler:
                 )
 
     def _give_up_changes(
-        self, view: AccountSnapshot, account: Account, changes: list[CommandRecord]
+        self, view: AccountSnapshot, account: AccountKey, changes: list[CommandRecord]
     ) -> None:
         """The same for those that change what is there."""
         closed = set[int]()
@@ -314,7 +314,9 @@ class Reconciler:
                     send.presumed = Presumed.ASSIGNED
                 self._reported.take_result(send, result or _GONE)
 
-    def _search_change(self, view: AccountSnapshot, account: Account, send: CommandRecord) -> None:
+    def _search_change(
+        self, view: AccountSnapshot, account: AccountKey, send: CommandRecord
+    ) -> None:
         """Look whether what was there is now as the command wanted it."""
         if send.exited is not None and send.exited not in view.positions:
             # MetaTrader 4 closes a ticket once: what another one has done, this one has not
@@ -327,12 +329,12 @@ class Reconciler:
         if result is not None:
             self._reported.take_result(send, result)
 
-    def _open_exits(self, account: Account, position: int) -> set[int]:
+    def _open_exits(self, account: AccountKey, position: int) -> set[int]:
         """Return the commands that were to close a position and have no end yet."""
         exits = self._log.exits(account, position)
         return {command_id for command_id, stage in exits.items() if stage not in ENDS}
 
-    def _others(self, account: Account, sends: list[CommandRecord]) -> list[CommandRecord]:
+    def _others(self, account: AccountKey, sends: list[CommandRecord]) -> list[CommandRecord]:
         """Return the commands that may have made an order and are none of these, on paper or not
         as these: their callers still wait, or have just been told that nobody knows.
         """
@@ -351,7 +353,7 @@ class Reconciler:
     def _search_orders(
         self,
         view: AccountSnapshot,
-        account: Account,
+        account: AccountKey,
         sends: list[CommandRecord],
         rivals: list[CommandRecord],
         later: list[CommandRecord],
@@ -463,7 +465,7 @@ class ReconcileService:
     def _change(self, change: TerminalChange) -> None:
         if change.kind is ChangeKind.CONNECTED:
             hello, terminal = change.facts.hello, change.facts.terminal
-            account = Account(hello.login, hello.server)
+            account = AccountKey(hello.login, hello.server)
             self.log.note_account(terminal, account)
             # at the link, so that the first order need not wait for the look into the past
             self._used_ids.begin(terminal, account)
@@ -492,6 +494,6 @@ class ReconcileService:
             self._reconcilers[terminal] = found
         return found
 
-    def _account(self, terminal: str) -> Account | None:
+    def _account(self, terminal: str) -> AccountKey | None:
         facts = self._registry.facts(terminal)
-        return None if facts is None else Account(facts.hello.login, facts.hello.server)
+        return None if facts is None else AccountKey(facts.hello.login, facts.hello.server)

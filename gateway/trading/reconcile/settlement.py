@@ -24,7 +24,7 @@ from gateway.errors import GatewayError, InternalError, InvalidParams, OrderNotF
 from gateway.storage.store import StoreError
 
 from ..journal import CommandRecord, Intent, Settlement, Stage
-from ..journal.intents import ENDS, Account, Presumed
+from ..journal.intents import ENDS, AccountKey, Presumed
 from ..journal.log import OrderLog
 from ..requests import is_tagged
 from ..terminal import GuardedTerminal
@@ -52,16 +52,16 @@ class SettlementCheck:
         self._reported = reported
         self._schedule = RetrySchedule(log.now_ms)
 
-    def has_work(self, account: Account) -> bool:
+    def has_work(self, account: AccountKey) -> bool:
         """Whether there are any of an account."""
         return any(not intent.is_paper for intent in self._log.watched(account))
 
-    def forget_ended(self, account: Account) -> None:
+    def forget_ended(self, account: AccountKey) -> None:
         """Forget the commands of those that are watched no more."""
         watched = self._log.watched(account)
         self._schedule.keep({send.command_id for intent in watched for send in intent.sends})
 
-    async def look(self, terminal: GuardedTerminal, account: Account) -> None:
+    async def look(self, terminal: GuardedTerminal, account: AccountKey) -> None:
         """Look once, at those whose time has come.
 
         Raises:
@@ -93,7 +93,7 @@ class SettlementCheck:
                     self._schedule.forget(send)
 
     async def _search(
-        self, terminal: GuardedTerminal, account: Account, sends: list[CommandRecord]
+        self, terminal: GuardedTerminal, account: AccountKey, sends: list[CommandRecord]
     ) -> None:
         """Look for orders that carry the commands' tags: only they say for sure whose they are."""
         sends = [send for send in sends if send.stage not in ENDS]
@@ -327,7 +327,7 @@ def _shown(view: AccountSnapshot, send: CommandRecord, ticket: int) -> TradeResu
     """Return what the broker must have answered to a command that made an order."""
     order = next((order for order in view.sightings() if order.ticket == ticket), None)
     if order is None:
-        hint = '; on MetaTrader 4 set the tab Account History to "All History"'
+        hint = '; on MetaTrader 4 set the tab AccountKey History to "All History"'
         raise _fault("ticket", f"the terminal shows no such order{hint if view.is_mt4 else ''}")
     if wrong := _differs(view, send, order):
         raise _fault("ticket", f"it is another order: {wrong}")

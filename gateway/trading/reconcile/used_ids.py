@@ -26,7 +26,7 @@ from gateway.errors import (
 from gateway.storage.store import StoreError
 
 from ..history import fetch_history
-from ..journal.intents import Account
+from ..journal.intents import AccountKey
 from ..journal.log import OrderLog
 from ..requests import TAG_LENGTH, is_tagged, tag
 from ..state import Terminals
@@ -72,25 +72,25 @@ class UsedIdScan:
         # the last row bounds the search: what was forgotten was sent after it
         self._first_s = max(log.last_sent_ms // 1000, now_s - MAX_BACK_S) - AROUND_S
         self._last_s = now_s + AROUND_S
-        self._tickets: dict[Account, dict[str, int]] = {}
-        self._looking: dict[Account, asyncio.Task[None]] = {}
-        self._failures: Counter[Account] = Counter()
+        self._tickets: dict[AccountKey, dict[str, int]] = {}
+        self._looking: dict[AccountKey, asyncio.Task[None]] = {}
+        self._failures: Counter[AccountKey] = Counter()
 
     def is_paper(self, terminal: str) -> bool:
         """Whether a terminal trades on paper now."""
         return self._terminals.is_on_paper(terminal)
 
-    def knows(self, account: Account) -> bool:
+    def knows(self, account: AccountKey) -> bool:
         """Whether an account's terminal was looked through."""
         return account in self._tickets
 
-    def ticket_of(self, account: Account, client_order_id: str) -> int | None:
+    def ticket_of(self, account: AccountKey, client_order_id: str) -> int | None:
         """Return an order that was made under an id before this run; ``None``: there is none."""
         tickets = self._tickets.get(account)
         # most homes were never restored: then the table is empty, and no tag is computed
         return tickets.get(tag(*account, client_order_id)) if tickets else None
 
-    def begin(self, terminal: str, account: Account) -> None:
+    def begin(self, terminal: str, account: AccountKey) -> None:
         """Look an account's terminal through, unless that was done, or is under way."""
         if account.login and not self.knows(account) and account not in self._looking:
             task = asyncio.get_running_loop().create_task(self._look(terminal, account))
@@ -99,7 +99,7 @@ class UsedIdScan:
             task.add_done_callback(lambda _: self._looking.pop(account, None))
             task.add_done_callback(_note_failure)
 
-    async def wait(self, terminal: str, account: Account, *, reduces: bool) -> None:
+    async def wait(self, terminal: str, account: AccountKey, *, reduces: bool) -> None:
         """Wait until it is looked through.
 
         Args:
@@ -128,7 +128,7 @@ class UsedIdScan:
                 task.cancel()
             await asyncio.wait(tasks)
 
-    async def _look(self, name: str, account: Account) -> None:
+    async def _look(self, name: str, account: AccountKey) -> None:
         terminal = self._terminals.terminal(name, unattended, paper=False)
         found = dict[str, int]()
         try:
@@ -148,7 +148,7 @@ class UsedIdScan:
         self._tickets[account] = found
         self._warn_of_forgotten(name, account, set(found.values()))
 
-    def _warn_of_forgotten(self, name: str, account: Account, tickets: set[int]) -> None:
+    def _warn_of_forgotten(self, name: str, account: AccountKey, tickets: set[int]) -> None:
         try:
             forgotten = tickets - self._log.claimed(account, tickets)
         except StoreError as error:  # what is sent does not hang on it

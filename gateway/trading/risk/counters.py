@@ -37,7 +37,7 @@ from ea_bridge import host
 from ea_bridge.model import TradeAction, TradeRequest
 from gateway.errors import InternalError
 from gateway.storage.store import Store, StoreError
-from gateway.trading.journal import Account
+from gateway.trading.journal import AccountKey
 from gateway.trading.journal.intents import PAPER_FP
 from gateway.trading.terminal import GuardedTerminal
 
@@ -460,9 +460,9 @@ class CounterBook:
 
     """
 
-    def __init__(self, unresolved: Callable[[Account], Unresolved] | None = None) -> None:
+    def __init__(self, unresolved: Callable[[AccountKey], Unresolved] | None = None) -> None:
         self._unresolved = unresolved
-        self._counters: dict[Account | None, AccountCounters] = {}
+        self._counters: dict[AccountKey | None, AccountCounters] = {}
 
     def of(self, terminal: GuardedTerminal) -> AccountCounters:
         """Return the counters of the account that a terminal is logged in to, or was last."""
@@ -476,7 +476,7 @@ class CounterBook:
         self._counters[side] = counters  # the one that was used last comes last
         return counters
 
-    def _asking(self, account: Account | None) -> Unresolved | None:
+    def _asking(self, account: AccountKey | None) -> Unresolved | None:
         if account is None or self._unresolved is None:
             return None
         return self._unresolved(account)

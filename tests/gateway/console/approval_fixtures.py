@@ -15,7 +15,7 @@ from ea_bridge.protocol.handshake import NONCE_BYTES, auth_message, client_proof
 from ea_bridge.token import derive_keys, parse_token
 from gateway.console.database.model import QueuedMail
 from gateway.console.service import Console
-from gateway.credentials.daemon_api import ApprovalVerdict, Contact, TerminalFacts
+from gateway.credentials.daemon_api import ApprovalVerdict, Contact, TerminalDescription
 from gateway.credentials.keyset import public_text
 from gateway.credentials.secrets import Place
 
@@ -37,7 +37,7 @@ class Terminal:
             hostname=self.machine.name,
             version="0.1.0",
             tid=parse_token(self.token),
-            terminal=TerminalFacts(
+            terminal=TerminalDescription(
                 platform="mt5",
                 login=self.login,
                 server="Demo-Server",

@@ -12,12 +12,12 @@ from gateway.console.tokens import TokenInfo
 from gateway.credentials.daemon_api import (
     LoginReport,
     RunReport,
-    TerminalFacts,
+    TerminalDescription,
     TerminalReport,
 )
 
 DAY_S = 86_400
-FACTS = TerminalFacts(
+FACTS = TerminalDescription(
     platform="mt5", login=5012345, server="Demo", fp=FINGERPRINT, version="EA 1.0, build 4000"
 )
 
@@ -262,7 +262,7 @@ async def test_a_machine_that_is_not_approved_may_wait(
     "waiting", [FACTS, FACTS.model_copy(update={"fp": "cd" * 32, "login": 7})]
 )
 async def test_a_late_report_of_waiting_hides_no_session(
-    console: Console, machine: Machine, clock: Clock, waiting: TerminalFacts
+    console: Console, machine: Machine, clock: Clock, waiting: TerminalDescription
 ):
     """A session that was told stays listed, open until its own end is told: a report that was
     written while its terminal still waited may come after it, and another terminal may wait with

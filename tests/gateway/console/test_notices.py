@@ -16,10 +16,15 @@ from gateway.console.notices import DAY_S, MAX_A_DAY, MAX_AWAY_S, MIN_AWAY_S, No
 from gateway.console.service import Console
 from gateway.console.tokens import TokenInfo
 from gateway.console.user_info import UserInfo
-from gateway.credentials.daemon_api import Summary, TerminalFacts, TerminalReport, TerminalSummary
+from gateway.credentials.daemon_api import (
+    Summary,
+    TerminalDescription,
+    TerminalReport,
+    TerminalSummary,
+)
 from gateway.credentials.secrets import Place
 
-FACTS = TerminalFacts(platform="mt5", login=77, server="Demo", fp=FINGERPRINT)
+FACTS = TerminalDescription(platform="mt5", login=77, server="Demo", fp=FINGERPRINT)
 AWAY_S = 300
 
 

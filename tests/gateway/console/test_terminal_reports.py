@@ -7,9 +7,9 @@ from console_fixtures import FINGERPRINT, Clock, Machine, approve, person
 
 from gateway.console.service import Console
 from gateway.console.tokens import TokenInfo
-from gateway.credentials.daemon_api import TerminalFacts, TerminalReport
+from gateway.credentials.daemon_api import TerminalDescription, TerminalReport
 
-FACTS = TerminalFacts(
+FACTS = TerminalDescription(
     platform="mt5", login=5012345, server="Demo-Server", company="Broker", fp=FINGERPRINT
 )
 
@@ -30,7 +30,7 @@ async def token_on(console: Console, machine: Machine, name: str = "ann") -> Tok
     return token
 
 
-def report(token: TokenInfo, state: str, since: int, facts: TerminalFacts | None = FACTS):
+def report(token: TokenInfo, state: str, since: int, facts: TerminalDescription | None = FACTS):
     """Say what a terminal does."""
     return TerminalReport(tid=token.tid, state=state, since=since, terminal=facts)  # type: ignore[arg-type]  # a word of the list
 

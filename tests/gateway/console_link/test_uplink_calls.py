@@ -16,9 +16,9 @@ from ea_bridge.token import parse_token
 from gateway.console_link import Uplink
 from gateway.console_link.calls import MAX_CALLS
 from gateway.credentials.console_call import (
-    ConsoleCall,
     LineSecret,
     SealedFault,
+    SignedCall,
     is_line_key,
     seal_for,
 )
@@ -43,7 +43,7 @@ class Calls:
     told: list[TerminalSummary] = field(default_factory=list)
     turned: list[Callable[[], None]] = field(default_factory=list)
 
-    async def execute(self, call: ConsoleCall, password: str) -> tuple[int, str]:
+    async def execute(self, call: SignedCall, password: str) -> tuple[int, str]:
         self.asked.append((call.cid, password))
         if self.hung is not None and call.name != "halt":
             await self.hung.wait()
@@ -239,8 +239,8 @@ def test_what_is_sealed_opens_on_its_line_and_for_its_call_alone() -> None:
     mine, other = LineSecret(), LineSecret()
     box = seal_for(mine.public, cid(0), "secret")
 
-    def call(line: str, number: int, sealed: str) -> ConsoleCall:
-        return ConsoleCall.model_construct(line=line, cid=cid(number), sealed=sealed)
+    def call(line: str, number: int, sealed: str) -> SignedCall:
+        return SignedCall.model_construct(line=line, cid=cid(number), sealed=sealed)
 
     assert mine.open(call(mine.public, 0, box)) == "secret"
     for secret, moved in (

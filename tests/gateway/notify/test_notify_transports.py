@@ -23,9 +23,9 @@ from gateway.notify.transports import (
     MAX_WAIT_S,
     Apprise,
     DeliveryRefused,
-    MailTransport,
     NotTaken,
     Ntfy,
+    OwnerMail,
     Telegram,
     Transport,
     Webhook,
@@ -258,7 +258,7 @@ async def test_an_address_that_fails_keeps_no_other_from_its_mail() -> None:
             raise answers[address].pop()
 
     addresses = ["gone@test.invalid", "later@test.invalid", "good@test.invalid"]
-    transport = MailTransport(carry, "from@test.invalid", addresses)
+    transport = OwnerMail(carry, "from@test.invalid", addresses)
     with pytest.raises(NotTaken) as caught:
         await transport.send([note()])
     assert not isinstance(caught.value, DeliveryRefused)

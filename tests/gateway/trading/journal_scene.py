@@ -18,7 +18,7 @@ from ea_bridge.model import TradeResult
 from gateway.credentials.lease import Tier
 from gateway.errors import GatewayError
 from gateway.storage.ledger import DATABASE, Ledger
-from gateway.trading.journal import SETTLEMENTS, TABLE, Account, Intent, OrderLog, SqliteJournal
+from gateway.trading.journal import SETTLEMENTS, TABLE, AccountKey, Intent, OrderLog, SqliteJournal
 from gateway.trading.reconcile.patience import RetrySchedule
 from gateway.trading.reconcile.service import Reconciler
 from gateway.trading.state import TradingState
@@ -99,7 +99,7 @@ class Kept:
         sql = {"orders": "SELECT * FROM orders", "sends": "SELECT * FROM sends"}[table]
         return [dict(row) for row in self.ledger.reader.all(sql)]
 
-    def here(self) -> Account:
+    def here(self) -> AccountKey:
         """That the terminal is logged in to."""
         account = self._account()
         assert account is not None
@@ -136,9 +136,9 @@ class Kept:
             for one in params.ids.split(",")
         ]
 
-    def _account(self) -> Account | None:
+    def _account(self) -> AccountKey | None:
         facts = self.scene.facts()
-        return None if facts is None else Account(facts.hello.login, facts.hello.server)
+        return None if facts is None else AccountKey(facts.hello.login, facts.hello.server)
 
     def _pass(self, point: str) -> None:
         self.points.append(point)

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from gateway.config import ConsoleServer, Secrets
 from gateway.console.secret_keys import exchange_console_key
-from gateway.console.server import ConsoleServer as Server
+from gateway.console.server import PageServer as Server
 from gateway.console.service import Console, Costs, open_console
 from gateway.console.settings import ConsoleSettings
 from gateway.credentials.passwords import Cost

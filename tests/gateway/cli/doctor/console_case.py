@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from gateway.cli.doctor.console import ConsoleCase, examine
 from gateway.cli.doctor.finding import Finding
-from gateway.credentials.daemon_api import OpenRequest, TerminalFacts
+from gateway.credentials.daemon_api import OpenRequest, TerminalDescription
 
 URL = "https://console.example.com"
 NAMES = ["console", "console_clock", "device", "approval", "lease"]
 WAITING = OpenRequest(
     rid="r" * 16,
     tid="A1b2C3d4E5f6",
-    terminal=TerminalFacts(platform="mt5", login=7, server="Broker-Demo", fp="0" * 64),
+    terminal=TerminalDescription(platform="mt5", login=7, server="Broker-Demo", fp="0" * 64),
     expires_s=480,
 )
 

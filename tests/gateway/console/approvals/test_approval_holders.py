@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from gateway.console.approvals.admission import MAX_MAILS_PER_USER, TOKEN_WINDOW_S
 from gateway.console.database.model import Device
 from gateway.console.service import Console
-from gateway.credentials.daemon_api import TerminalFacts
+from gateway.credentials.daemon_api import TerminalDescription
 
 
 async def _devices(console: Console) -> int:
@@ -104,7 +104,7 @@ async def test_a_terminals_words_cannot_turn_those_around_them(console: Console)
     text, _ = await console.tokens.create(ann.id, "MT5-Live")
     terminal = Terminal(text)
     hello = terminal.hello()
-    facts = TerminalFacts(
+    facts = TerminalDescription(
         platform="mt5", login=1, server="Demo\u202eevil", company="A\nB", fp="ab" * 32
     )
     hello = hello.model_copy(update={"terminal": facts})

@@ -14,12 +14,14 @@ from daemon_fixtures import Daemon
 from gateway.console.hooks import HookTemplate
 from gateway.console.pages.context import iso
 from gateway.console.service import Console
-from gateway.credentials.daemon_api import AlertOutcome, TerminalFacts, TerminalReport
+from gateway.credentials.daemon_api import AlertOutcome, TerminalDescription, TerminalReport
 from gateway.credentials.record import TradeLimits
 
 pytestmark = pytest.mark.alike
 
-FACTS = TerminalFacts(platform="mt5", login=5_012_345, server="Demo", company="B", fp="ab" * 32)
+FACTS = TerminalDescription(
+    platform="mt5", login=5_012_345, server="Demo", company="B", fp="ab" * 32
+)
 
 
 async def _next(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from gateway.credentials.daemon_api import (
     History,
     LoginReport,
     RunReport,
-    TerminalFacts,
+    TerminalDescription,
 )
 
 pytestmark = pytest.mark.alike
@@ -25,7 +25,7 @@ LONG = "\N{GREEK CAPITAL LETTER OMEGA}" * 128
 
 
 def _history(tid: str, at: int, lines: int) -> History:
-    facts = TerminalFacts(
+    facts = TerminalDescription(
         platform="mt5", login=2**62, server=LONG, company=LONG, fp=FINGERPRINT, version=LONG
     )
     return History(

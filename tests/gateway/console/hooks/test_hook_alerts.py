@@ -18,11 +18,13 @@ from gateway.console.service import Console
 from gateway.console.tokens import TokenInfo, rights
 from gateway.console.user_info import UserInfo
 from gateway.credentials.alert import AlertOrder, open_alert
-from gateway.credentials.daemon_api import AlertOutcome, TerminalFacts, TerminalReport
+from gateway.credentials.daemon_api import AlertOutcome, TerminalDescription, TerminalReport
 from gateway.credentials.keyset import open_keyset
 from gateway.credentials.record import Scope
 
-FACTS = TerminalFacts(platform="mt5", login=5_012_345, server="Demo", company="B", fp="ab" * 32)
+FACTS = TerminalDescription(
+    platform="mt5", login=5_012_345, server="Demo", company="B", fp="ab" * 32
+)
 TEMPLATE = HookTemplate(size="0.1", dry_run=False)
 NOW = 1_800_000_000
 

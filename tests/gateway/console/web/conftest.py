@@ -15,7 +15,7 @@ from page_client import PageClient, new_client
 from gateway.config import ConsoleServer as ServerSettings
 from gateway.config import Secrets
 from gateway.console.database import home_url
-from gateway.console.server import ConsoleServer
+from gateway.console.server import PageServer
 from gateway.console.service import Console
 from gateway.console.settings import ConsoleSettings
 from gateway.console.user_info import UserInfo
@@ -42,9 +42,9 @@ def console_settings(database_url: str) -> ConsoleSettings:
 
 
 @pytest.fixture
-async def server(console: Console) -> AsyncIterator[ConsoleServer]:
+async def server(console: Console) -> AsyncIterator[PageServer]:
     """The console, serving."""
-    async with ConsoleServer(console) as serving:
+    async with PageServer(console) as serving:
         yield serving
 
 
@@ -56,7 +56,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-def stranger(server: ConsoleServer, http: aiohttp.ClientSession) -> PageClient:
+def stranger(server: PageServer, http: aiohttp.ClientSession) -> PageClient:
     """A browser that has not been anywhere."""
     return new_client(server, http)
 
@@ -68,9 +68,7 @@ async def ann_user(console: Console) -> UserInfo:
 
 
 @pytest.fixture
-async def ann(
-    server: ConsoleServer, http: aiohttp.ClientSession, ann_user: UserInfo
-) -> PageClient:
+async def ann(server: PageServer, http: aiohttp.ClientSession, ann_user: UserInfo) -> PageClient:
     """Ann's browser, signed in just now."""
     browser = new_client(server, http)
     await browser.sign_in()
@@ -78,7 +76,7 @@ async def ann(
 
 
 @pytest.fixture
-async def bob(server: ConsoleServer, http: aiohttp.ClientSession, console: Console) -> PageClient:
+async def bob(server: PageServer, http: aiohttp.ClientSession, console: Console) -> PageClient:
     """The browser of Bob, who administers nothing."""
     await person(console, "bob")
     browser = new_client(server, http)

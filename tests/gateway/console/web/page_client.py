@@ -21,10 +21,10 @@ from ea_bridge.token import parse_token
 from gateway.console.database.model import Session
 from gateway.console.ids import secret_hash
 from gateway.console.pages.context import PASSWORD_FIELD
-from gateway.console.server import ConsoleServer
+from gateway.console.server import PageServer
 from gateway.console.service import Console
 from gateway.console.web.request_context import SESSION_COOKIE
-from gateway.credentials.daemon_api import ApprovalVerdict, Contact, TerminalFacts
+from gateway.credentials.daemon_api import ApprovalVerdict, Contact, TerminalDescription
 from gateway.credentials.keyset import public_text
 
 _CSRF = re.compile(r'name="csrf" value="([0-9a-f]{64})"')
@@ -145,7 +145,7 @@ def _dashed(headers: dict[str, str | None]) -> dict[str, str | None]:
     return {name.replace("_", "-"): value for name, value in headers.items()}
 
 
-def new_client(server: ConsoleServer, http: aiohttp.ClientSession) -> PageClient:
+def new_client(server: PageServer, http: aiohttp.ClientSession) -> PageClient:
     """Return a browser that has not been anywhere."""
     return PageClient(server.url, http)
 
@@ -170,7 +170,7 @@ async def knock(
 ) -> ApprovalVerdict:
     """Have a terminal dial in with a token on a machine, as its daemon relays it."""
     tid, cnonce, snonce = parse_token(token), secrets.token_bytes(32), secrets.token_bytes(32)
-    facts = TerminalFacts(
+    facts = TerminalDescription(
         platform="mt5", login=login, server="MetaQuotes-Demo", company="MetaQuotes", fp="ab" * 32
     )
     body = Contact(

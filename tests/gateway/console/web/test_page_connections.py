@@ -12,7 +12,7 @@ from page_client import PageClient
 
 from gateway.config import ConsoleServer as ServerSettings
 from gateway.config import Secrets
-from gateway.console.server import ConsoleServer
+from gateway.console.server import PageServer
 from gateway.console.service import open_console
 from gateway.console.settings import ConsoleSettings
 from gateway.console.web import request_context
@@ -20,9 +20,7 @@ from gateway.http.guard import FORM
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:{port}", "localhost:{port}", "[::1]:{port}"])
-async def test_our_names_are_answered(
-    stranger: PageClient, server: ConsoleServer, host: str
-) -> None:
+async def test_our_names_are_answered(stranger: PageClient, server: PageServer, host: str) -> None:
     """The loopback ones with the port; a form comes from the name that it was shown under."""
     name = host.format(port=server.port)
     assert (await stranger.get("/sign-in", Host=name)).status == 200
@@ -50,7 +48,7 @@ FOREIGN = (
 
 
 @pytest.mark.parametrize("path", ["/sign-in", "/api/v1/me", "/v1/keys", "/static/x"])
-async def test_a_name_that_is_not_ours_is_refused(server: ConsoleServer, path: str) -> None:
+async def test_a_name_that_is_not_ours_is_refused(server: PageServer, path: str) -> None:
     """A page of another site may have made it resolve to this machine."""
     for host in FOREIGN:
         name = host.format(port=server.port)
@@ -68,9 +66,7 @@ async def test_a_name_that_is_not_ours_is_refused(server: ConsoleServer, path: s
         "GET /sign-in HTTP/1.1",
     ],
 )
-async def test_the_target_is_a_path_and_there_is_one_host(
-    server: ConsoleServer, head: str
-) -> None:
+async def test_the_target_is_a_path_and_there_is_one_host(server: PageServer, head: str) -> None:
     """Else two programs may understand two things."""
     answer = await _raw(server, head.format(port=server.port) + "\r\n\r\n")
     assert answer.split(b" ", 2)[1] in (b"400", b"405", b"421")
@@ -91,7 +87,7 @@ async def test_the_target_is_a_path_and_there_is_one_host(
     ],
 )
 async def test_heads_beyond_reason_are_no_failure_of_ours(
-    server: ConsoleServer, caplog: pytest.LogCaptureFixture, path: str, line: bytes, status: int
+    server: PageServer, caplog: pytest.LogCaptureFixture, path: str, line: bytes, status: int
 ) -> None:
     """A stranger could fill the log with tracebacks, hundreds a second."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -107,7 +103,7 @@ async def test_heads_beyond_reason_are_no_failure_of_ours(
     ]
 
 
-async def _raw(server: ConsoleServer, text: str) -> bytes:
+async def _raw(server: PageServer, text: str) -> bytes:
     """Send bytes and return what comes, until the other side closes or has said all."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(text.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n").encode())
@@ -129,7 +125,7 @@ async def test_the_proxy_of_a_public_url_says_who_asks(tmp_path: Path) -> None:
     )
     async with (
         open_console(tmp_path / "home", settings, costs=CHEAP) as console,
-        ConsoleServer(console) as server,
+        PageServer(console) as server,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
     ):
         user = await console.users.create("ann@example.com", "ann", "correct horse battery")
@@ -172,7 +168,7 @@ async def test_a_form_that_cannot_be_read_is_refused(ann: PageClient, form: str)
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(
-    server: ConsoleServer, monkeypatch: pytest.MonkeyPatch
+    server: PageServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The connection goes."""
     monkeypatch.setattr(request_context, "BODY_S", 0.05)
@@ -190,7 +186,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
 
 @pytest.mark.parametrize("path", ["/sign-in", "/v1/daemon/sync"])
 async def test_a_body_that_is_cut_off_or_garbled_is_nobodys_failure(
-    server: ConsoleServer, caplog: pytest.LogCaptureFixture, path: str
+    server: PageServer, caplog: pytest.LogCaptureFixture, path: str
 ) -> None:
     """Neither stands in the log as ours."""
     origin = f"http://127.0.0.1:{server.port}"
@@ -214,7 +210,7 @@ async def test_a_body_that_is_cut_off_or_garbled_is_nobodys_failure(
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: "])
 async def test_who_says_nothing_is_not_waited_for(
-    server: ConsoleServer, monkeypatch: pytest.MonkeyPatch, sent: bytes
+    server: PageServer, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
     """Five seconds for the first whole request."""
     monkeypatch.setattr("gateway.http.server.FIRST_REQUEST_S", 0.05)
@@ -225,7 +221,7 @@ async def test_who_says_nothing_is_not_waited_for(
 
 
 async def test_the_longest_idle_connection_makes_room(
-    server: ConsoleServer, monkeypatch: pytest.MonkeyPatch
+    server: PageServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever floods the port pushes out its own connections."""
     monkeypatch.setattr("gateway.console.server.MAX_CONNECTIONS", 3)
@@ -240,7 +236,7 @@ async def test_the_longest_idle_connection_makes_room(
 
 
 async def test_a_body_that_does_not_come_makes_room(
-    server: ConsoleServer, monkeypatch: pytest.MonkeyPatch
+    server: PageServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who holds all connections by a byte of a body each keeps nobody out."""
     monkeypatch.setattr("gateway.console.server.MAX_CONNECTIONS", 3)
@@ -290,7 +286,7 @@ async def test_a_proxy_that_is_not_trusted_is_spoken_of(
     )
     async with (
         open_console(tmp_path / "home", settings, costs=CHEAP) as console,
-        ConsoleServer(console),
+        PageServer(console),
     ):
         said = [
             record.getMessage()

@@ -21,14 +21,14 @@ from ea_bridge.token import parse_token
 from gateway.console import pages
 from gateway.console.daemon_calls import MachineAnswer
 from gateway.console.pages import Templates
-from gateway.console.server import ConsoleServer
+from gateway.console.server import PageServer
 from gateway.console.service import Console
 from gateway.console.user_info import UserInfo
 from gateway.credentials.console_call import LineSecret
 from gateway.credentials.daemon_api import (
     LoginReport,
     Summary,
-    TerminalFacts,
+    TerminalDescription,
     TerminalReport,
     TerminalSummary,
 )
@@ -99,7 +99,7 @@ async def _terminals(ann: PageClient, console: Console, user: UserInfo) -> str:
     made = await ann.post("/tokens", {"name": "main", "scope": "trade", "lifetime": "30"})
     token = await console.tokens.get(user.id, parse_token(made.token))
     await approve(console, token, DESK)
-    facts = TerminalFacts(platform="mt5", login=77, server="Demo", fp="ab" * 32)
+    facts = TerminalDescription(platform="mt5", login=77, server="Demo", fp="ab" * 32)
     online = TerminalReport(tid=token.tid, state="online", since=console.now_s(), terminal=facts)
     await console.reports.report(DESK.did, [online])
     login = LoginReport(line="b.1", tid=token.tid, way="http", reason="unknown", first=1, last=2)
@@ -137,7 +137,7 @@ async def _trading_accounts(
     await ann.get("/accounts")
     _, token = await console.tokens.create(user.id, "desk", scopes=["admin"])
     await approve(console, token, DESK)
-    facts = TerminalFacts(platform="mt5", login=77, server="Demo", fp="ab" * 32)
+    facts = TerminalDescription(platform="mt5", login=77, server="Demo", fp="ab" * 32)
     online = TerminalReport(tid=token.tid, state="online", since=console.now_s(), terminal=facts)
     await console.reports.report(DESK.did, [online])
     await ann.get("/accounts")
@@ -229,7 +229,7 @@ async def _strangers(stranger: PageClient, console: Console) -> None:
 async def test_axe_finds_nothing_on_any_page(
     browser_page: Page,
     node_modules: Path,
-    server: ConsoleServer,
+    server: PageServer,
     console: Console,
     clock: Clock,
     seen: Seen,

@@ -14,11 +14,11 @@ from page_client import knock, mailed_path
 from playwright.async_api import Browser, ConsoleMessage, Page, Request, expect
 
 from ea_bridge.token import parse_token
-from gateway.console.server import ConsoleServer
+from gateway.console.server import PageServer
 from gateway.console.service import Console
 from gateway.console.user_info import UserInfo
 from gateway.console.web.request_context import BROWSER_COOKIE, SESSION_COOKIE
-from gateway.credentials.daemon_api import LoginReport, TerminalFacts, TerminalReport
+from gateway.credentials.daemon_api import LoginReport, TerminalDescription, TerminalReport
 
 LOOK = Path(__file__).with_name("look.js").read_text("utf-8")
 WATCH_POLICY = """
@@ -65,7 +65,7 @@ async def _tab_to(page: Page, selector: str) -> None:
 
 
 async def test_a_token_is_made_and_followed_by_keyboard_alone(
-    browser_page: Page, server: ConsoleServer, console: Console, ann_user: UserInfo
+    browser_page: Page, server: PageServer, console: Console, ann_user: UserInfo
 ) -> None:
     """From the sign-in to the terminal that is live. The browser has nothing to complain of.
 
@@ -125,7 +125,7 @@ async def test_a_token_is_made_and_followed_by_keyboard_alone(
     await expect(page.get_by_role("heading", level=1)).to_have_text("Is this machine yours?")
     await approve(console, token, DESK)
     await page.goto(server.url)
-    facts = TerminalFacts(platform="mt5", login=77, server="Demo", fp="ab" * 32)
+    facts = TerminalDescription(platform="mt5", login=77, server="Demo", fp="ab" * 32)
     report = TerminalReport(tid=token.tid, state="online", since=console.now_s(), terminal=facts)
     await console.reports.report(DESK.did, [report])
     await expect(page.locator(".rows .chip:not(.none)")).to_have_text("Live")
@@ -136,7 +136,7 @@ async def test_a_token_is_made_and_followed_by_keyboard_alone(
 
 
 async def test_times_have_day_zone_and_24_hours(
-    browser: Browser, server: ConsoleServer, ann_user: UserInfo
+    browser: Browser, server: PageServer, ann_user: UserInfo
 ) -> None:
     """In the reader's own zone, today's too, whatever the browser's language would rather have."""
     context = await browser.new_context(timezone_id="Asia/Tokyo", locale="en-US")
@@ -181,7 +181,7 @@ async def _pasted(page: Page) -> str:
 
 
 async def test_everything_works_without_scripts(
-    browser: Browser, server: ConsoleServer, console: Console
+    browser: Browser, server: PageServer, console: Console
 ) -> None:
     """From the link of the first start to the approved machine."""
     context = await browser.new_context(java_script_enabled=False)
@@ -223,7 +223,7 @@ async def test_everything_works_without_scripts(
 
 
 async def test_all_pages_can_be_read_by_everybody(
-    browser_page: Page, server: ConsoleServer, console: Console, ann_user: UserInfo
+    browser_page: Page, server: PageServer, console: Console, ann_user: UserInfo
 ) -> None:
     """Labels, headings, landmarks, contrast, sizes; light and dark; nothing to scroll sideways.
 
@@ -231,7 +231,7 @@ async def test_all_pages_can_be_read_by_everybody(
     """
     text, token = await console.tokens.create(ann_user.id, "a" * 64)
     await approve(console, token, DESK)
-    facts = TerminalFacts(platform="mt5", login=2**62, server="S" * 60, fp="ab" * 32)
+    facts = TerminalDescription(platform="mt5", login=2**62, server="S" * 60, fp="ab" * 32)
     report = TerminalReport(tid=token.tid, state="online", since=console.now_s(), terminal=facts)
     await console.reports.report(DESK.did, [report])
     login = LoginReport(

@@ -17,11 +17,13 @@ from gateway.console.pages.context import iso
 from gateway.console.service import Console
 from gateway.console.tokens import TokenInfo
 from gateway.console.user_info import UserInfo
-from gateway.credentials.daemon_api import TerminalFacts, TerminalReport
+from gateway.credentials.daemon_api import TerminalDescription, TerminalReport
 
 FORM = {"name": "tv", "sizing": "volume", "size": "0.1", "sl": "none", "tp": "none"}
 FORM |= {"deadline_s": "30", "symbols": "BTCUSD = BTCUSD.m\nEURUSD"}
-FACTS = TerminalFacts(platform="mt5", login=5_012_345, server="Demo", company="B", fp="ab" * 32)
+FACTS = TerminalDescription(
+    platform="mt5", login=5_012_345, server="Demo", company="B", fp="ab" * 32
+)
 
 
 async def working(console: Console, user: UserInfo, clock: Clock) -> TokenInfo:

@@ -13,7 +13,7 @@ from page_client import PageClient, mailed_path, mailed_text
 from gateway.config import ConsoleServer as ServerSettings
 from gateway.config import Secrets
 from gateway.console.links import RESET_S
-from gateway.console.server import ConsoleServer, ready, run_console
+from gateway.console.server import PageServer, ready, run_console
 from gateway.console.service import Console
 from gateway.console.settings import ConsoleSettings
 from gateway.options import ConsoleReady
@@ -23,7 +23,7 @@ FORM = {"name": "Ann", "email": "ann@example.com", "password": NEW, "again": NEW
 
 
 async def test_the_first_start_makes_one_administrator_by_a_link(
-    stranger: PageClient, server: ConsoleServer, console: Console
+    stranger: PageClient, server: PageServer, console: Console
 ) -> None:
     """It works once, and only while nobody has an account."""
     announced = await ready(console, server)

@@ -13,7 +13,7 @@ from soft_authenticator import SoftAuthenticator
 
 from gateway.console import passkeys
 from gateway.console.pages import account
-from gateway.console.server import ConsoleServer
+from gateway.console.server import PageServer
 from gateway.console.service import Console
 from gateway.console.user_info import UserInfo
 from gateway.console.web.request_context import SESSION_COOKIE
@@ -34,7 +34,7 @@ WATCH_POLICY = """
 
 
 async def test_a_passkey_is_added_used_and_removed(
-    stranger: PageClient, server: ConsoleServer, ann_user: UserInfo, console: Console
+    stranger: PageClient, server: PageServer, ann_user: UserInfo, console: Console
 ) -> None:
     """With the password before each change; the API takes codes alone."""
     ann = at_localhost(stranger)
@@ -93,7 +93,7 @@ async def test_what_browsers_do_not_allow_is_said(
 
 
 async def test_a_browser_makes_a_passkey_and_signs_in_with_it(
-    browser_page: Page, server: ConsoleServer, ann_user: UserInfo
+    browser_page: Page, server: PageServer, ann_user: UserInfo
 ) -> None:
     """Chromium with an authenticator of its own; the page's policy refuses nothing."""
     page, here = browser_page, server.url.replace("127.0.0.1", "localhost")

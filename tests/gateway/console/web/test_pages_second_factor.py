@@ -10,7 +10,7 @@ from console_fixtures import PASSWORD, Clock
 from page_client import Page, PageClient
 
 from gateway.console.second_factor import RECOVERY_CODES, STEP_S
-from gateway.console.server import ConsoleServer
+from gateway.console.server import PageServer
 from gateway.console.service import Console
 from gateway.console.web.request_context import SESSION_COOKIE
 
@@ -60,7 +60,7 @@ async def test_a_sign_in_asks_for_the_code(
 
 
 async def test_the_api_asks_for_the_code(
-    ann: PageClient, server: ConsoleServer, clock: Clock
+    ann: PageClient, server: PageServer, clock: Clock
 ) -> None:
     """In the same call as the password."""
     app, codes = await set_up(ann, clock)

@@ -12,7 +12,7 @@ from ea_bridge.token import parse_token
 from gateway.console.service import Console
 from gateway.console.tokens import TokenInfo
 from gateway.console.user_info import UserInfo
-from gateway.credentials.daemon_api import EventAck, TerminalFacts, TerminalReport
+from gateway.credentials.daemon_api import EventAck, TerminalDescription, TerminalReport
 from gateway.credentials.record import Scope
 
 NEW_TOKEN = {"name": "demo", "platform": "mt5", "lifetime": "90", "scope": "trade"}
@@ -159,7 +159,7 @@ async def test_the_pages_tell_who_uses_a_token_in_anothers_place(
     _, new = await console.tokens.replace(ann_user.id, old.tid)
     assert "the EA has not used it yet" in (await ann.get(f"/tokens/{old.tid}")).words
     assert "the EA has not used this one yet" in (await ann.get(f"/tokens/{new.tid}")).words
-    facts = TerminalFacts(platform="mt5", login=77, server="Demo", fp="ab" * 32)
+    facts = TerminalDescription(platform="mt5", login=77, server="Demo", fp="ab" * 32)
     report = TerminalReport(tid=new.tid, state="online", since=clock.now, terminal=facts)
     await console.reports.report(DESK.did, [report])
     for other, words in ((old, "Replaced by"), (new, "Replaces")):
@@ -242,7 +242,7 @@ async def test_terminals_are_shown_as_their_daemon_reports_them(
     token = await _token(console, ann_user)
     assert "Not connected yet" in (await ann.get("/")).words
     await approve(console, token, DESK)
-    facts = TerminalFacts(platform="mt5", login=77, server="Demo", fp="ab" * 32)
+    facts = TerminalDescription(platform="mt5", login=77, server="Demo", fp="ab" * 32)
     report = TerminalReport(tid=token.tid, state="online", since=clock.now, terminal=facts)
     await console.reports.report(DESK.did, [report])
     words = (await ann.get("/")).words

@@ -13,7 +13,7 @@ from page_client import PageClient, as_over_https, knock
 from schemathesis.checks import not_a_server_error
 
 from ea_bridge.token import parse_token
-from gateway.console.server import ConsoleServer
+from gateway.console.server import PageServer
 from gateway.console.service import Console
 from gateway.console.sessions import STEP_UP_S
 from gateway.console.user_info import UserInfo
@@ -176,7 +176,7 @@ async def test_queries_and_media_types_are_strict(ann: PageClient, console: Cons
 
 
 async def test_the_document_describes_every_route_of_the_api(
-    ann: PageClient, server: ConsoleServer
+    ann: PageClient, server: PageServer
 ) -> None:
     """And none besides."""
     document = _json(await ann.get("/api/v1/openapi.json"))

@@ -13,7 +13,7 @@ from page_client import PageClient
 
 from gateway.config import ConsoleServer as ServerSettings
 from gateway.config import Secrets
-from gateway.console.server import ConsoleServer
+from gateway.console.server import PageServer
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings
 from gateway.console.web.security import CONTENT_SECURITY_POLICY
@@ -119,7 +119,7 @@ async def test_what_fails_has_them_and_says_nothing_of_the_failure(
     [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"],
 )
 async def test_what_is_no_http_gets_them_and_is_not_quoted(
-    server: ConsoleServer, request_bytes: bytes
+    server: PageServer, request_bytes: bytes
 ) -> None:
     """aiohttp itself would repeat what was sent."""
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -140,7 +140,7 @@ async def test_behind_https_browsers_are_told_to_stay_there(tmp_path: Path) -> N
     )
     async with (
         open_console(tmp_path / "home", settings, costs=CHEAP) as console,
-        ConsoleServer(console) as server,
+        PageServer(console) as server,
         aiohttp.ClientSession() as http,
     ):
         assert server.url == console.url() == "https://console.example.com"

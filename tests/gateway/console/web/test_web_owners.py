@@ -6,7 +6,7 @@ from console_fixtures import Machine, approve
 from page_client import PageClient, knock, mailed_path
 
 from gateway.console.hooks import HookTemplate
-from gateway.console.server import ConsoleServer
+from gateway.console.server import PageServer
 from gateway.console.service import Console
 
 OPEN_TO_ALL = {
@@ -20,7 +20,7 @@ OPEN_TO_ALL = {
 """Whoever has the secret may use it; the last has none."""
 
 
-def _routes(server: ConsoleServer) -> list[tuple[str, str]]:
+def _routes(server: PageServer) -> list[tuple[str, str]]:
     """Return all routes for people that name something."""
     found = {
         (route.method, route.resource.canonical)
@@ -35,7 +35,7 @@ def _routes(server: ConsoleServer) -> list[tuple[str, str]]:
 
 
 async def test_another_users_things_are_not_there(
-    ann: PageClient, bob: PageClient, server: ConsoleServer, console: Console
+    ann: PageClient, bob: PageClient, server: PageServer, console: Console
 ) -> None:
     """404, or 403 where only administrators may; not even an administrator sees them.
 
@@ -110,7 +110,7 @@ async def test_a_link_of_the_mail_does_not_open_anothers_request(
 
 
 async def test_what_is_for_administrators_is_refused_to_others(
-    ann: PageClient, bob: PageClient, server: ConsoleServer, console: Console
+    ann: PageClient, bob: PageClient, server: PageServer, console: Console
 ) -> None:
     """Every route of users."""
     thief_of_rights = bob
@@ -145,7 +145,7 @@ async def test_what_is_for_administrators_is_refused_to_others(
 
 
 async def test_without_a_session_nothing_is_shown(
-    stranger: PageClient, server: ConsoleServer
+    stranger: PageClient, server: PageServer
 ) -> None:
     """Every route for people leads to the sign-in, or is refused."""
     for method, path in _routes(server):

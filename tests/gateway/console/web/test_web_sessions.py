@@ -7,7 +7,7 @@ import pytest
 from console_fixtures import PASSWORD, Clock, person
 from page_client import PageClient, as_over_https, new_client
 
-from gateway.console.server import ConsoleServer
+from gateway.console.server import PageServer
 from gateway.console.service import Console
 from gateway.console.sessions import ABSOLUTE_S, IDLE_S, STEP_UP_S
 from gateway.console.web.request_context import BROWSER_COOKIE, SESSION_COOKIE, VISITOR_COOKIE
@@ -112,7 +112,7 @@ async def test_signing_out_ends_the_session_itself(ann: PageClient, stranger: Pa
 
 
 async def test_sessions_are_listed_and_another_browser_is_signed_out(
-    ann: PageClient, server: ConsoleServer, http: aiohttp.ClientSession
+    ann: PageClient, server: PageServer, http: aiohttp.ClientSession
 ) -> None:
     """One's own is marked and has no button."""
     other = new_client(server, http)
@@ -126,7 +126,7 @@ async def test_sessions_are_listed_and_another_browser_is_signed_out(
 
 
 async def test_a_new_password_signs_out_everywhere_else(
-    ann: PageClient, server: ConsoleServer, http: aiohttp.ClientSession
+    ann: PageClient, server: PageServer, http: aiohttp.ClientSession
 ) -> None:
     """The browser at hand goes on, with a new secret."""
     other, new = new_client(server, http), "another fine sentence"

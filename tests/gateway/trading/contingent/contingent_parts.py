@@ -19,7 +19,7 @@ from gateway.audit import Audit
 from gateway.home.ledger import TABLES
 from gateway.storage.ledger import Ledger
 from gateway.trading.contingent.service import ContingentOrders
-from gateway.trading.journal import Account, OrderLog, SqliteJournal
+from gateway.trading.journal import AccountKey, OrderLog, SqliteJournal
 
 TIMEOUT_S = 20.0
 FIRST_TICKET = 5000
@@ -30,7 +30,7 @@ class Stand:
 
     def __init__(self, scene: Scene, folder: Path) -> None:
         self.scene = scene
-        self.account = Account(scene.hello.login, scene.hello.server)
+        self.account = AccountKey(scene.hello.login, scene.hello.server)
         self.ledger = Ledger(folder, TABLES)
         self.orders: dict[int, model.Order] = {}
         self.past: dict[int, model.Order] = {}

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ea_bridge.model import Order, OrderType
 from gateway.trading.contingent.emulated import is_due, is_reached, takes_limit, with_ticket
 from gateway.trading.contingent.records import HeldOrder
-from gateway.trading.journal import Account
+from gateway.trading.journal import AccountKey
 
 BUY = Order(
     ticket=1,
@@ -25,7 +25,7 @@ SELL = replace(BUY, type=OrderType.SELL_STOP_LIMIT, price_stoplimit=1.21)
 
 def held(order: Order, stage: Literal["waiting", "triggered", "sending"] = "waiting") -> HeldOrder:
     return HeldOrder(
-        account=Account(1, "S"),
+        account=AccountKey(1, "S"),
         tid="t",
         client_order_id="a",
         order=order,

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from ea_bridge.errors import OutcomeUnknown
 from gateway import errors
-from gateway.trading.journal import Account
+from gateway.trading.journal import AccountKey
 
 
 async def test_a_refusal_for_good_ends_it(stand: Stand) -> None:
@@ -157,7 +157,7 @@ async def test_a_login_elsewhere_while_it_is_triggered(stand: Stand) -> None:
     tick = script.answers["tick_get"]
 
     def log_in(login: int) -> None:
-        stand.account = Account(login, account.server)
+        stand.account = AccountKey(login, account.server)
         stand.scene.hello = script.hello = replace(hello, login=login)
 
     def switch(params: object) -> Any:

@@ -16,7 +16,7 @@ from scripted_answers import EURUSD, NOW_MS
 from ea_bridge.model import OrderType
 from gateway import errors
 from gateway.credentials.lease import Tier
-from gateway.trading.journal import Account, Journal
+from gateway.trading.journal import AccountKey, Journal
 from gateway.trading.requests import FIRST_HELD
 
 
@@ -225,7 +225,7 @@ async def test_it_expires(stand: Stand) -> None:
 async def test_another_account_does_not_see_it(stand: Stand) -> None:
     """Neither listed nor triggered while the terminal is logged in elsewhere."""
     ticket = (await place(stand))["order"]["order"]
-    account, stand.account = stand.account, Account(777, "Elsewhere")
+    account, stand.account = stand.account, AccountKey(777, "Elsewhere")
     hello = stand.scene.hello
     stand.scene.hello = msgspec.structs.replace(hello, login=777, server="Elsewhere")
     stand.scene.connect(stand.keeper)

@@ -9,7 +9,7 @@ import pytest
 from contingent_parts import Stand, quiet
 from msgspec.structs import replace
 
-from gateway.trading.journal import Account
+from gateway.trading.journal import AccountKey
 
 
 def leave_when(stand: Stand, asked: str) -> Callable[[], None]:
@@ -18,7 +18,7 @@ def leave_when(stand: Stand, asked: str) -> Callable[[], None]:
     shown = dict(script.answers)
 
     def log_in(login: int) -> None:
-        stand.account = Account(login, account.server)
+        stand.account = AccountKey(login, account.server)
         stand.scene.hello = script.hello = replace(hello, login=login)
 
     def switch(_: object) -> Any:

@@ -13,7 +13,7 @@ from gateway.storage.ledger import Ledger
 from gateway.trading.journal import (
     SETTLEMENTS,
     TABLE,
-    Account,
+    AccountKey,
     CallKey,
     CommandRecord,
     Intent,
@@ -24,7 +24,7 @@ from gateway.trading.journal import (
 from gateway.trading.journal.intents import WATCHED_MS
 from gateway.trading.requests import ReceiptContext
 
-HERE = Account(1, "S")
+HERE = AccountKey(1, "S")
 NOW_MS = 1_780_000_000_000
 
 
@@ -35,7 +35,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     made.close()
 
 
-def intent(client_order_id: str = "a", account: Account = HERE, **more: object) -> Intent:
+def intent(client_order_id: str = "a", account: AccountKey = HERE, **more: object) -> Intent:
     call = CallKey(account, client_order_id, "place_order", '{"symbol":"EURUSD"}', "tid")
     fields = {"terminal": "mt5-a", "created_ms": NOW_MS, "updated_ms": NOW_MS, **more}
     return Intent(asked=call, **fields)  # type: ignore[arg-type]
@@ -79,7 +79,7 @@ async def test_an_id_is_used_once(ledger: Ledger, stage: Stage) -> None:
     await write(ledger, intent(stage=stage))
     with pytest.raises(rows.IdTaken):
         await ledger.write(rows.inserting(intent(), command()))
-    await write(ledger, intent(account=Account(2, "S")), command())
+    await write(ledger, intent(account=AccountKey(2, "S")), command())
 
 
 async def test_an_id_of_which_nothing_was_sent_is_free(ledger: Ledger) -> None:
@@ -108,7 +108,7 @@ async def test_orders_and_exits_belong_to_an_account(ledger: Ledger) -> None:
     await write(ledger, made, send)
     send.stage, send.result = Stage.DONE, TradeResult(retcode=10009, order=5)
     await ledger.write(rows.updating(replace(made, stage=Stage.DONE)))
-    reader, other = ledger.reader, Account(2, "S")
+    reader, other = ledger.reader, AccountKey(2, "S")
     assert (rows.owner(reader, HERE, 5), rows.owner(reader, other, 5)) == ("a", None)
     assert (rows.claimed(reader, HERE, [4, 5]), rows.claimed(reader, other, [5])) == ({5}, set())
     assert (rows.exits(reader, HERE, 3), rows.exits(reader, other, 3)) == ({7: Stage.DONE}, {})

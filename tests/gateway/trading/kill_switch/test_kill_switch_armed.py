@@ -11,15 +11,15 @@ from connection_double import Line
 from gateway.home.ledger import TABLES
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import Store
-from gateway.trading.journal import Account
+from gateway.trading.journal import AccountKey
 from gateway.trading.kill_switch import armed as module
 from gateway.trading.kill_switch.armed import SESSION, Armed, ArmedBook, Firing
 from gateway.trading.kill_switch.disconnects import Disconnects
 
-HERE, THERE = Account(77, "Demo"), Account(77, "Live")
+HERE, THERE = AccountKey(77, "Demo"), AccountKey(77, "Live")
 
 
-def rule(name: str, account: Account | None) -> Armed:
+def rule(name: str, account: AccountKey | None) -> Armed:
     return Armed(
         terminal="main",
         tid="A1b2C3d4E5f6",
@@ -49,7 +49,7 @@ async def test_before_the_login_the_tickets_are_those_of_the_first_account() -> 
     """Which is the one that it is about: a terminal in no account says 0."""
     rung, line = asyncio.Queue[Firing](), Line()
     disconnects = Disconnects(fire=rung.put_nowait)
-    armed = rule(disconnects.session(line, "main"), Account(0, ""))
+    armed = rule(disconnects.session(line, "main"), AccountKey(0, ""))
     assert armed.account is None
     await disconnects.set(line, "main", armed)
     disconnects.placed(line, HERE, 1)
@@ -60,7 +60,7 @@ async def test_before_the_login_the_tickets_are_those_of_the_first_account() -> 
 
 
 @pytest.mark.parametrize("account", [HERE, None])
-async def test_the_ledger_keeps_the_account(tmp_path: Path, account: Account | None) -> None:
+async def test_the_ledger_keeps_the_account(tmp_path: Path, account: AccountKey | None) -> None:
     """What comes back with the next daemon is the same."""
     ledger = Ledger(tmp_path, TABLES)
     await ArmedBook(ledger).keep(rule("a", account))

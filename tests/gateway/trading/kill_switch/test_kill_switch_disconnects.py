@@ -12,14 +12,14 @@ from connection_double import Line
 
 from ea_bridge.model import Order, TradeAction, TradeRequest, TradeResult, TradeRetcode
 from gateway.errors import Cancelled
-from gateway.trading.journal import Account, Intent
+from gateway.trading.journal import AccountKey, Intent
 from gateway.trading.journal.intents import CallKey, CommandRecord, Stage
 from gateway.trading.kill_switch import disconnects as module
 from gateway.trading.kill_switch.armed import SESSION, Armed, Firing
 from gateway.trading.kill_switch.disconnects import REPLACED, AccountTicket, Disconnects
 from gateway.trading.requests import ReceiptContext, tag
 
-HERE, THERE = Account(77, "Demo"), Account(77, "Live")
+HERE, THERE = AccountKey(77, "Demo"), AccountKey(77, "Live")
 TERMINAL, TID = "main", "A1b2C3d4E5f6"
 NAME = "grid-7"
 """Session of the program."""

@@ -15,13 +15,13 @@ from msgspec.structs import replace
 from scripted_answers import ORDER
 from scripted_terminal import Scene
 
-from ea_bridge.model import Lease, Order, TradeAction, TradeRequest, TradeResult
+from ea_bridge.model import AutomationLease, Order, TradeAction, TradeRequest, TradeResult
 from gateway import schemas as shapes
 from gateway.audit import Audit
 from gateway.home.ledger import TABLES
 from gateway.storage.ledger import Ledger
 from gateway.trading.drain import DrainStage
-from gateway.trading.journal import Account
+from gateway.trading.journal import AccountKey
 from gateway.trading.kill_switch import service as module
 from gateway.trading.kill_switch.armed import SESSION, TIMER, Armed, LeasePolicy
 from gateway.trading.kill_switch.halts import Halt
@@ -36,7 +36,7 @@ class Desk:
     def __init__(self, scene: Scene, folder: Path) -> None:
         self.scene = scene
         self.linked = LinkedScene(scene)
-        self.here = Account(scene.hello.login, scene.hello.server)
+        self.here = AccountKey(scene.hello.login, scene.hello.server)
         self.ledger = Ledger(folder, TABLES)
         self.orders: dict[int, Order] = {ORDER.ticket: ORDER}
         scene.script.answers |= {
@@ -189,12 +189,12 @@ async def test_the_ea_is_told_what_is_armed(desk: Desk) -> None:
     """For the case that the daemon dies; each new link is told anew, and when it is over."""
     leases: list[Any] = []
 
-    def lease(params: Any) -> Lease:
+    def lease(params: Any) -> AutomationLease:
         leases.append(params)
-        return Lease(lease_ms=params.lease_ms)
+        return AutomationLease(lease_ms=params.lease_ms)
 
     desk.scene.script.answers["lease_set"] = lease
-    desk.scene.script.answers["lease_get"] = Lease(lease_ms=0)
+    desk.scene.script.answers["lease_get"] = AutomationLease(lease_ms=0)
     async with desk.service.running():
         desk.linked.link(caps="ticks,deals,lease")
         rule = desk.armed(within_ms=60_000, action="cancel_and_close")
@@ -217,9 +217,9 @@ async def test_what_changes_right_behind_an_answer_is_told(desk: Desk) -> None:
     leases: list[Any] = []
     policies: list[LeasePolicy | None] = [LeasePolicy(action="cancel_and_close", own=False)]
 
-    def lease(params: Any) -> Lease:
+    def lease(params: Any) -> AutomationLease:
         leases.append(params)
-        return Lease(lease_ms=params.lease_ms)
+        return AutomationLease(lease_ms=params.lease_ms)
 
     desk.scene.script.answers["lease_set"] = lease
     session: Any = desk.linked.link(caps="ticks,deals,lease")
@@ -237,7 +237,7 @@ async def test_what_changes_right_behind_an_answer_is_told(desk: Desk) -> None:
 async def test_what_an_ea_has_done_by_itself_is_told(desk: Desk) -> None:
     """While the gateway was away its lease ran out; what it could not end is named, as what may be
     gone all the same: an answer may have been lost."""
-    fired = Lease(lease_ms=0, fired_msc=1_780_000_000_000, cancelled=[5, 6], failed=[7])
+    fired = AutomationLease(lease_ms=0, fired_msc=1_780_000_000_000, cancelled=[5, 6], failed=[7])
     desk.scene.script.answers["lease_get"] = fired
     async with desk.service.running():
         desk.linked.link(caps="ticks,deals,lease")

@@ -8,7 +8,7 @@ from scripted_terminal import Scene
 
 from ea_bridge.model import TradeAction, TradeRequest, TradeResult
 from gateway.errors import InternalError, OrderRejected, TerminalDisconnected
-from gateway.trading.journal import Account, CallKey, CommandRecord, Intent, Stage
+from gateway.trading.journal import AccountKey, CallKey, CommandRecord, Intent, Stage
 from gateway.trading.journal.intents import Presumed
 from gateway.trading.reconcile.outcome import conclude
 from gateway.trading.requests import ReceiptContext
@@ -26,7 +26,7 @@ def command(stage: Stage, **more: object) -> CommandRecord:
 
 def intent(*sends: CommandRecord, method: str = "place_order") -> Intent:
     return Intent(
-        asked=CallKey(Account(1, "S"), "a", method, "{}"),
+        asked=CallKey(AccountKey(1, "S"), "a", method, "{}"),
         terminal="mt5-a",
         created_ms=NOW_MS,
         updated_ms=NOW_MS,

@@ -22,7 +22,7 @@ from gateway.audit import Audit
 from gateway.home.ledger import TABLES
 from gateway.schemas import OrderSettled
 from gateway.storage.ledger import Ledger
-from gateway.trading.journal import Account, Stage
+from gateway.trading.journal import AccountKey, Stage
 from gateway.trading.reconcile.service import ReconcileService
 
 
@@ -130,7 +130,7 @@ async def test_a_link_tells_whose_orders_a_terminal_has(desk: Desk) -> None:
     """The account is known from then on, also to the next daemon before the terminal is back; a
     terminal that is logged in nowhere takes nothing away.
     """
-    here = Account(desk.scene.hello.login, desk.scene.hello.server)
+    here = AccountKey(desk.scene.hello.login, desk.scene.hello.server)
     async with desk.service.running():
         desk.link()
         desk.linked.link(login=0)

@@ -8,7 +8,7 @@ from ea_bridge import commands
 from ea_bridge.errors import CommandFailed
 from ea_bridge.model import TradeAction, TradeRequest, TradeResult, TradeRetcode
 from ea_bridge.session import LateResult
-from gateway.trading.journal import Account, CallKey, CommandRecord, Intent, Stage
+from gateway.trading.journal import AccountKey, CallKey, CommandRecord, Intent, Stage
 from gateway.trading.journal.intents import Presumed
 from gateway.trading.reconcile.patience import Patience
 from gateway.trading.reconcile.reported_results import MAX_LATE, ReportedResults, open_sends
@@ -23,7 +23,7 @@ def unknown(command_id: int = 1) -> Intent:
         command_id=command_id, request=request, context=ReceiptContext(), stage=Stage.UNKNOWN
     )
     return Intent(
-        asked=CallKey(Account(1, "S"), f"c-{command_id}", "place_order", "{}"),
+        asked=CallKey(AccountKey(1, "S"), f"c-{command_id}", "place_order", "{}"),
         terminal="mt5-a",
         created_ms=NOW_MS,
         updated_ms=NOW_MS,

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.trading.journal import Account
+from gateway.trading.journal import AccountKey
 from gateway.trading.risk import counters as module
 from gateway.trading.risk.counters import (
     SETTLE_S,
@@ -23,15 +23,15 @@ from gateway.trading.risk.counters import (
 class Terminal:
     """Terminal, as far as counters look at it."""
 
-    account: Account | None
+    account: AccountKey | None
     is_paper: bool = False
 
-    def trading_account_of(self, account: Account | None) -> Account | None:
+    def trading_account_of(self, account: AccountKey | None) -> AccountKey | None:
         return account.on_paper if account and self.is_paper else account
 
 
 def counters(counter_book: CounterBook, login: int, *, is_paper: bool = False) -> AccountCounters:
-    return counter_book.of(cast(Any, Terminal(Account(login, "Demo"), is_paper)))
+    return counter_book.of(cast(Any, Terminal(AccountKey(login, "Demo"), is_paper)))
 
 
 def one(name: str = "a") -> Reservation:
