@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from idle_clock import idle_clock
+from idle_clock import IdleClock, idle_clock
 from small_catalogue import Doings, small_catalogue
 
 from ea_bridge.sockets import bind_loopback
@@ -108,6 +108,7 @@ class Server:
     server: WebServer
     token: str
     limits: Limits
+    clock: IdleClock
     logs: list[str] = field(default_factory=list)
 
     @property
@@ -212,10 +213,10 @@ async def open_server(
         origins=origins,
         failures_per_s=failures_per_s,
     )
-    with idle_clock():
+    with idle_clock() as clock:
         await server.start()
         try:
-            yield Server(gate, streams, doings, server, gate.new(), limits)
+            yield Server(gate, streams, doings, server, gate.new(), limits, clock)
         finally:
             doings.open.set()
             await server.stop()
