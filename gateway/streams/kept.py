@@ -14,12 +14,14 @@ After a kill or a power cut nothing is there, and every channel begins anew.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sqlite3
 from collections.abc import Mapping
 
 import msgspec
 
+from ea_bridge import host
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
 
@@ -34,6 +36,9 @@ KEPT_FOR_MS = 86_400_000
 """As long as the events of a topic are kept."""
 MAX_KEPT_BYTES = 32 * 1024 * 1024
 """Of all terminals together; what is beyond begins anew."""
+DELETE_WITHIN_S = 5.0
+"""A disk that fails has so long to delete what was kept; without it every channel begins anew."""
+RETRY_S = 0.25
 
 _log = logging.getLogger(__name__)
 
@@ -90,14 +95,8 @@ class StreamBook:
 
         """
         rows = self._ledger.reader.all("SELECT terminal, streams FROM kept_streams")
-        if not rows:
-            return {}
-        try:
-            # gone from the disk first: the gateway after a kill must not go on from it as well
-            await self._ledger.write(_delete)
-        except StoreError as error:
-            _log.warning("the streams of the last run are not continued: %s", error)
-            self._ledger.write_soon(_delete)
+        # gone from the disk first: the gateway after a kill must not go on from it as well
+        if not rows or not await self._is_deleted():
             return {}
         try:
             kept = {
@@ -108,6 +107,24 @@ class StreamBook:
             _log.warning("the streams of the last run are not continued: they cannot be read")
             return {}
         return {name: one for name, one in kept.items() if now_ms - one.at_ms <= KEPT_FOR_MS}
+
+    async def _is_deleted(self) -> bool:
+        """Delete what the last gateway has left; return whether that is on the disk.
+
+        A disk that fails is given some time, in which nothing is told yet: what is still there
+        when this gateway is killed, the next one would go on from, past all that was told here.
+        """
+        give_up_s = host.monotonic_s() + DELETE_WITHIN_S
+        while True:
+            try:
+                await self._ledger.write(_delete)
+                return True
+            except StoreError as error:
+                if host.monotonic_s() >= give_up_s:
+                    _log.warning("the streams of the last run are not continued: %s", error)
+                    self._ledger.write_soon(_delete)
+                    return False
+            await asyncio.sleep(RETRY_S)
 
     def put(self, kept: Mapping[str, KeptStreams]) -> None:
         """Leave streams for the next gateway; nothing else is told after that.

@@ -113,17 +113,24 @@ class EndAt:
     Args:
         operations: so many are still done.
         end: kills, or cuts the power; once. The operation then fails, for its process is dead.
+        counts: whether an operation is one of that process; by default all are.
 
     """
 
-    def __init__(self, operations: int, end: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        operations: int,
+        end: Callable[[], object],
+        counts: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._operations = operations
         self._end = end
+        self._counts = counts
         self.is_over = False
 
     def __call__(self, operation: Operation, _file: StoredFile, _amount: int) -> int:
         """Count, and end it."""
-        if operation != "read" and not self.is_over:
+        if operation != "read" and not self.is_over and self._counts():
             if not self._operations:
                 self.is_over = True
                 self._end()

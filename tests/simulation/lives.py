@@ -175,7 +175,9 @@ class SimulatedDaemons:
         fuse = Fuse(life.point, life.nth, lambda point: self._kill(number, point))
         self._open[number] = _Open(fuse, life)
         if life.point == DISK:
-            self.disk.fail(EndAt(life.nth, lambda: self._kill(number, DISK)))
+            # what a person writes to the home by a command is done by another process
+            end = EndAt(life.nth, lambda: self._kill(number, DISK), lambda: LIFE.get() == number)
+            self.disk.fail(end)
         context = contextvars.copy_context()
         context.run(self._move_in, number)
         living = self.loop.create_task(self._live(number, ready), context=context)
@@ -257,8 +259,7 @@ class SimulatedDaemons:
         assert living is not None  # it was begun
         self.stopped.add(number)
         living.cancel()
-        ends = (living, self.death)
-        await asyncio.wait(ends, timeout=ORDERLY_S, return_when=asyncio.FIRST_COMPLETED)
+        await self._until_ended(living)
         if self.death.done():
             return
         assert living.done(), f"life {number} was stopped, and goes on after {ORDERLY_S} s"
@@ -266,6 +267,17 @@ class SimulatedDaemons:
         if error is not None and not (isinstance(error, StoreError) and self.disk.has_failed):
             raise error
         self._kill(number, IN_ORDER)
+
+    async def _until_ended(self, living: asyncio.Task[None]) -> None:
+        """Wait until a daemon has ended, or has had its time; a sleep of the machine is no part of
+        it, since what the daemon waits for is due only when the machine has woken up.
+        """
+        left_s = ORDERLY_S
+        while left_s > 0 and not living.done() and not self.death.done():
+            awake_s = self.loop.now - self.loop.slept_s
+            ends = (living, self.death)
+            await asyncio.wait(ends, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
+            left_s -= self.loop.now - self.loop.slept_s - awake_s
 
     def lose_power_at_end(self) -> None:
         """Let the present life end with a power cut, whatever it was begun with."""

@@ -16,7 +16,7 @@ from stage import NAME, Ear, Stage, turns
 
 from ea_bridge import model
 from ea_bridge.protocol import messages as m
-from gateway.storage.ledger import Ledger
+from gateway.storage.ledger import Ledger, Work
 from gateway.storage.reserve import Reserve
 from gateway.storage.store import StoreError
 from gateway.streams import kept as kept_module
@@ -422,9 +422,34 @@ async def test_nobody_goes_on_from_what_cannot_be_deleted(
 
     with monkeypatch.context() as broken:
         broken.setattr(ledger, "write", fails)
+        broken.setattr(kept_module, "DELETE_WITHIN_S", 0.0)
         assert await book.take(0) == {}
     await ledger.write(lambda _: None)
     assert await book.take(0) == {}  # it was tried once more
+
+
+async def test_nothing_is_told_before_a_failing_disk_has_deleted_what_was_kept(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found in the simulation: killed meanwhile, two gateways had gone on from the same place."""
+    book = StreamBook(ledger)
+    book.put({"a": KeptStreams(RUN, {}, 0)})
+    await ledger.write(lambda _: None)
+    fails, write, rows_left = 3, ledger.write, []
+
+    async def failing(work: Work[Any]) -> None:
+        nonlocal fails
+        rows_left.append(len(ledger.reader.all("SELECT * FROM kept_streams")))
+        if fails:
+            fails -= 1
+            raise StoreError("the disk reports errors")
+        await write(work)
+
+    monkeypatch.setattr(kept_module, "RETRY_S", 0.0)
+    monkeypatch.setattr(ledger, "write", failing)
+    assert set(await book.take(0)) == {"a"}
+    assert rows_left == [1, 1, 1, 1]
+    assert ledger.reader.all("SELECT * FROM kept_streams") == []
 
 
 @pytest.mark.parametrize(("more", "is_kept"), [(0, True), (-1, False)])
