@@ -126,7 +126,7 @@ class TerminalFeed:
         quotes = self._quotes[channel.symbol]
         quotes.release(channel)
         push = quotes.push
-        if self.connected and (push.settle.running or push.wanted != push.pushed):
+        if self.connected and (push.settle.running or not push.is_settled):
             # kept until the terminal pushes it no more: its ticks would else be for nobody that is
             # known
             push.settle.begin().add_done_callback(lambda _: self._discard_idle(quotes))
@@ -311,6 +311,7 @@ class TerminalFeed:
             # A tick cursor survives a restart of the EA: the terminal keeps the ticks.
             moved = broken if broken == "account_changed" else None
             quotes.new_link(cursors="ticks" in caps, broken=moved)
+            self._discard_idle(quotes)
         self._recover_soon()
 
     def _note_run(self, before: TerminalFacts | None, facts: TerminalFacts) -> None:
@@ -353,8 +354,12 @@ class TerminalFeed:
                 self._on_end(channel, error)
 
     def _discard_idle(self, quotes: Quotes) -> None:
+        push = quotes.push
+        # while it is in doubt what this link pushes, who subscribes next must know of the doubt
+        if self.connected and not push.is_settled:
+            return
         # somebody may have subscribed again while the terminal was told
-        if quotes.push.idle and self._quotes.get(quotes.symbol) is quotes:
+        if push.idle and self._quotes.get(quotes.symbol) is quotes:
             quotes.stop()
             del self._quotes[quotes.symbol]
 

@@ -87,6 +87,11 @@ class PushSubscription:
         return self._pushed or NOTHING
 
     @property
+    def is_settled(self) -> bool:
+        """Whether the terminal is known to push what is wanted, and nothing else."""
+        return self.wanted == self._pushed
+
+    @property
     def idle(self) -> bool:
         """Whether nothing is wanted."""
         return not self._wanted

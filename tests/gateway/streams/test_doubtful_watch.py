@@ -97,14 +97,18 @@ async def test_an_end_whose_answer_counts_for_nothing_is_taken_back(live: Stage,
     assert heard(ear) == [("update", 1, 1)]
 
 
-async def test_what_an_unanswered_end_leaves_on_the_way_is_not_told() -> None:
-    """The terminal hangs, then stops and begins again: what came before that has a hole behind."""
+@pytest.mark.parametrize("others", [["book:EURUSD"], []], ids=["beside others", "alone"])
+async def test_what_an_unanswered_end_leaves_on_the_way_is_not_told(others: list[str]) -> None:
+    """The terminal hangs, then stops and begins again: what came before that has a hole behind.
+
+    Alone it was forgotten in the meantime that the end was in doubt: found in the simulation.
+    """
     stage = Stage(timeout_s=0.05)
     terminal = stage.terminal
     terminal.connect()
     await turns()
     ear = stage.ear()
-    await stage.subscribe(ear, CHANNEL, "book:EURUSD")
+    await stage.subscribe(ear, CHANNEL, *others)
     stage.streams.unsubscribe(stage.caller, ear, [CHANNEL])
     terminal.hold = True
     await until(lambda: terminal.held)
