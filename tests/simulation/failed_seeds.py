@@ -211,4 +211,16 @@ FAILED_SEEDS = (
         "and the terminal went in one turn, and what it waited for was cancelled.",
         "Streams: a subscription that ends while it is made fails alone",
     ),
+    FailedSeed(
+        "--seed 9500142 --orders 2000 --kills-every 110",
+        "A hole in all ticks was not told: the terminal had not said whether it had ended them, "
+        "and nobody remembered that when the next subscription came.",
+        "Streams: remember that an end of ticks is in doubt while nobody listens",
+    ),
+    FailedSeed(
+        "--seed 9500143 --orders 2000 --kills-every 110",
+        "A gateway went on from the streams of the one before the last: its predecessor had been "
+        "killed before the failing disk had deleted them.",
+        "Streams: delete what was kept before anything is told, on a failing disk too",
+    ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,24 @@ def test_an_error_needs_a_cause(invariants: Invariants):
     assert log(logging.CRITICAL, "what nobody expects") == []
     assert heard[0] == "token %s of terminal %s: %s"
     assert len(heard) == 4
+
+
+@pytest.mark.parametrize("file", ["aiohttp/web_protocol.py", "gateway/rpc/requests.py"])
+def test_aiohttps_own_race_is_no_error_of_ours(invariants: Invariants, file: str):
+    """The same error of ours is."""
+    rules = LogRules(invariants)
+
+    def fails() -> None:
+        raise asyncio.InvalidStateError
+
+    fails.__code__ = fails.__code__.replace(co_filename=file)
+    try:
+        fails()
+    except asyncio.InvalidStateError:
+        caught = sys.exc_info()
+    text = "Unhandled exception"
+    rules.handle(logging.LogRecord("aiohttp.server", logging.ERROR, "", 0, text, (), caught))
+    assert rules_of(invariants) == ([] if file.startswith("aiohttp") else ["log"])
 
 
 async def test_a_task_that_ends_is_missed(invariants: Invariants):
