@@ -221,6 +221,6 @@ FAILED_SEEDS = (
         "--seed 9500143 --orders 2000 --kills-every 110",
         "A gateway went on from the streams of the one before the last: its predecessor had been "
         "killed before the failing disk had deleted them.",
-        "Streams: delete what was kept before anything is told, on a failing disk too",
+        "Streams: delete what was kept before telling, on a failing disk too",
     ),
 )
