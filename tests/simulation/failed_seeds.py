@@ -223,4 +223,9 @@ FAILED_SEEDS = (
         "killed before the failing disk had deleted them.",
         "Streams: delete what was kept before telling, on a failing disk too",
     ),
+    FailedSeed(
+        "--seed 9600140 --orders 2000 --kills-every 110",
+        "The judge wanted a late answer to have ended its order while nothing came on the link.",
+        "Simulation: a late answer is held up with all else on its link",
+    ),
 )

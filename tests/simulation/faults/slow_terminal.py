@@ -67,10 +67,16 @@ def _tells_an_end(answer: Res) -> bool:
 
 
 def _look_in(
-    seconds: float, world: World, terminal: TradedTerminal, command_id: int, scene: tuple[int, int]
+    seconds: float,
+    world: World,
+    terminal: TradedTerminal,
+    command_id: int,
+    scene: tuple[int, int],
+    was_silent: bool = False,
 ) -> None:
     """Look later whether the answer was taken; later still if the machine sleeps until then: an
-    answer that came meanwhile is read when it wakes, and not before this look.
+    answer that came meanwhile is read when it wakes, and not before this look. Likewise while
+    nothing comes on the link: the answer is held up like all else.
     """
     loop = world.loop
     due_s, slept_s = loop.time() + seconds, loop.slept_s
@@ -79,10 +85,21 @@ def _look_in(
         # also where it woke right before: what came meanwhile takes its time
         if loop.slept_s > slept_s or loop.time() - due_s > AWAKE_S:
             _look_in(TAKEN_S, world, terminal, command_id, scene)
+        elif (is_silent := _is_silent(world, terminal)) or was_silent:
+            _look_in(TAKEN_S, world, terminal, command_id, scene, is_silent)
         else:
             _look(world, terminal, command_id, scene)
 
     world.loop.call_later(seconds, look)
+
+
+def _is_silent(world: World, terminal: TradedTerminal) -> bool:
+    """Whether nothing has come on the terminal's link for so long that the answer cannot have."""
+    if world.daemons.death.done():
+        return False
+    sessions = world.daemons.gateway.registry.sessions()
+    silences = [one.silence_s for one in sessions if one.terminal == terminal.name]
+    return any(silence_s >= TAKEN_S for silence_s in silences)
 
 
 def _look(world: World, terminal: TradedTerminal, command_id: int, scene: tuple[int, int]) -> None:
