@@ -286,6 +286,11 @@ class Topic:
         """Keep the events that come, where they count one by one."""
         self.is_keeping = self._bounds is not None
 
+    def end(self) -> None:
+        """Forget what was told: nobody goes on in a channel that the terminal does not have."""
+        self.is_keeping = False
+        self._clear_ring()
+
     def keep(self, event: StreamEvent, ts: int) -> None:
         """Keep the event of the present ``seq``, in the place of the oldest ones."""
         ring = self._ring

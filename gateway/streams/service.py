@@ -467,6 +467,9 @@ class Streams:
             self._drop(owner, subscription)
             for listener in self._registry.hearers(owner):
                 self._deliveries.update(listener)
+        # its end as well: who was told that again would hold a subscription that has ended
+        for topic in {subscription.topic for _, subscription in held}:
+            topic.end()
 
     def _entry(
         self, owner: Owner, subscription: ChannelSubscription, hearers: Iterable[Listener]

@@ -228,4 +228,10 @@ FAILED_SEEDS = (
         "The judge wanted a late answer to have ended its order while nothing came on the link.",
         "Simulation: a late answer is held up with all else on its link",
     ),
+    FailedSeed(
+        "--seed 9600155 --orders 2000 --kills-every 110",
+        "A channel that had ended went on after a restart: its end was told again, beside "
+        "a subscription that lived.",
+        "Streams: keep nothing of a channel that has ended",
+    ),
 )

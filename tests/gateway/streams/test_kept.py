@@ -278,6 +278,22 @@ async def test_orders_that_the_gateway_holds_are_not_the_eas(live: Stage) -> Non
     assert live.streams.kept()[NAME].run.q == 2
 
 
+async def test_a_channel_that_the_terminal_does_not_have_is_not_kept(stage: Stage) -> None:
+    """It has ended: who comes back is not told of that again, beside a subscription that lives.
+
+    Found in the simulation: the next gateway does not know the terminal's platform at first.
+    """
+    ear = stage.ear()
+    await stage.subscribe(ear, "deals", "orders")
+    stage.terminal.connect(platform="mt4", caps="")
+    await turns()
+    assert [event["type"] for event in ear.of("deals")] == ["end"]
+    after = next_gateway(stage)
+    late, answer = await come_back(after, (place(ear, "deals")[0], 0), "deals")
+    assert answer["recovered"] is False
+    assert late.of("deals") == []
+
+
 async def test_a_channel_that_nobody_has_heard_is_not_kept(live: Stage) -> None:
     """No one can ask for it."""
     await listening(live, 1)
