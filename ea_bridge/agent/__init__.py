@@ -11,7 +11,7 @@ It takes the place of an EA, beside a terminal that has none.
 :mod:`.trades`           ``order_send``
 :mod:`.account_watch`    events of orders, positions and deals, by comparison
 :mod:`.streams`          ticks by a cursor, books and bars
-:mod:`.logins`           logins to other accounts, in another terminal
+:mod:`.terminal`           logins to other accounts, in another terminal
 :mod:`.package`          results of the package as the bridge's nouns
 =======================  ================================================================
 

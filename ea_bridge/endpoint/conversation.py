@@ -15,6 +15,7 @@ from typing import cast
 
 from ea_bridge import host
 from ea_bridge.commands import TOO_LARGE
+from ea_bridge.protocol.codec import MAX_LINE_TO_DAEMON
 from ea_bridge.protocol.connection import CLOSED, PENDING, READY, Connection
 from ea_bridge.protocol.errors import (
     LineTooLong,
@@ -22,7 +23,6 @@ from ea_bridge.protocol.errors import (
     RemoteProtocolError,
     WrongProof,
 )
-from ea_bridge.protocol.framing import MAX_LINE_TO_DAEMON
 from ea_bridge.protocol.handshake import NONCE_BYTES, answer_challenge
 from ea_bridge.protocol.messages import (
     DENIALS,

@@ -5,7 +5,6 @@ are typed ``int`` here, since a newer terminal may know more members than :mod:`
 """
 
 from .account import Account, Clock, Terminal
-from .automation import LEASE_COMMENT, AutomationLease, LeaseTerms, Trail, TrailTerms
 from .enums import (
     BUYS,
     MT4_TIMEFRAMES,
@@ -41,7 +40,19 @@ from .enums import (
     TradeRetcode,
 )
 from .market import Bar, BookEntry, History, Missing, SymbolInfo, SymbolName, Tick, TradeSession
-from .trade import CheckResult, Deal, Order, Position, TradeRequest, TradeResult
+from .trade import (
+    LEASE_COMMENT,
+    AutomationLease,
+    CheckResult,
+    Deal,
+    LeaseTerms,
+    Order,
+    Position,
+    TradeRequest,
+    TradeResult,
+    Trail,
+    TrailTerms,
+)
 
 __all__ = [
     "BUYS",

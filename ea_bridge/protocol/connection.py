@@ -29,8 +29,8 @@ from typing import get_args
 from ea_bridge.commands import COMMANDS
 
 from . import codec
+from .codec import MAX_GREETING, MAX_LINE_TO_DAEMON, MAX_LINE_TO_EA, LineReader
 from .errors import LineTooLong, LocalProtocolError, RemoteProtocolError, UnreadableLine
-from .framing import MAX_GREETING, MAX_LINE_TO_DAEMON, MAX_LINE_TO_EA, LineReader
 from .messages import (
     Ack,
     Auth,

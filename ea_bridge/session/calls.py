@@ -22,7 +22,7 @@ from ea_bridge.errors import (
 )
 from ea_bridge.model import History
 from ea_bridge.model.struct import Page, Struct
-from ea_bridge.protocol.framing import MAX_LINE_TO_DAEMON
+from ea_bridge.protocol.codec import MAX_LINE_TO_DAEMON
 from ea_bridge.protocol.messages import Res
 
 MAX_IN_FLIGHT = 64

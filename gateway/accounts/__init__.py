@@ -12,14 +12,22 @@ from typing import TYPE_CHECKING
 from gateway.lazy import names_of
 
 if TYPE_CHECKING:
-    from .account import AccountChanges, AccountLimits, AccountType, NewAccount, RegisteredAccount
-    from .book import AccountBook, AlreadyRegistered, UnknownAccount
+    from .book import (
+        AccountBook,
+        AccountChanges,
+        AccountLimits,
+        AccountType,
+        AlreadyRegistered,
+        NewAccount,
+        RegisteredAccount,
+        UnknownAccount,
+    )
     from .history import LEDGER_TABLES
 else:
     __getattr__ = names_of(
         __name__,
-        account="AccountLimits AccountType AccountChanges NewAccount RegisteredAccount",
-        book="AccountBook AlreadyRegistered UnknownAccount",
+        book="AccountBook AccountLimits AccountType AccountChanges AlreadyRegistered NewAccount "
+        "RegisteredAccount UnknownAccount",
         history="LEDGER_TABLES",
     )
 

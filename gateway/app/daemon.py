@@ -37,14 +37,13 @@ from gateway.home.home_console import MadeBy
 from gateway.home.ledger import open_ledger
 from gateway.http.mount import LazyDocument
 from gateway.http.websocket_frames import CloseCode
-from gateway.live_page.api import PAGE, LivePageApi
-from gateway.live_page.figures import figures
+from gateway.live_page.api import PAGE, LivePageApi, figures
 from gateway.live_page.sessions import PageSessions
 from gateway.metrics.api import MetricsApi
 from gateway.metrics.readings import Reading, Sources, read_all
 from gateway.notify.secrets import NotifySecrets
 from gateway.options import ManagerReady, Ready
-from gateway.paper.terminals import GuardedTerminals
+from gateway.paper.service import GuardedTerminals
 from gateway.rpc import asyncapi, openrpc
 from gateway.rpc.alerts import AlertCalls
 from gateway.rpc.methods.service import welcome

@@ -13,8 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from ea_bridge import host
-from ea_bridge.emulator.book_file import BooksUnreadable
-from ea_bridge.emulator.factory import build_terminal
+from ea_bridge.emulator.factory import BooksUnreadable, build_terminal
 from ea_bridge.emulator.link import EmulatedLink
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.endpoint.link import linked

@@ -19,10 +19,9 @@ from ea_bridge import host
 from ea_bridge.protocol.messages import Hello
 from ea_bridge.server import Admitted, NotAdmitted, Relay
 from ea_bridge.token import MalformedToken, derive_keys, parse_token
-from gateway.auth.caller import IMPLIED, Caller
+from gateway.auth.caller import IMPLIED, Caller, TokenEntry, terminal_fp
 from gateway.auth.leases import EVERYTHING, Allowance, Leases
 from gateway.auth.records import RecordBook
-from gateway.auth.token_entry import TokenEntry, terminal_fp
 from gateway.background import next_look
 from gateway.credentials.lease import Tier
 from gateway.credentials.record import Scope, TradeLimits

@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
+from gateway.auth.caller import TokenEntry
 from gateway.auth.console_clock import ConsoleClock
 from gateway.auth.records import RecordBook
-from gateway.auth.token_entry import TokenEntry
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.event import ConsoleEvent, EventType
 from gateway.credentials.keyset import SKEW_S
@@ -69,7 +69,7 @@ class Leases:
     """The leases of a home's tokens, verified; all times are the console's.
 
     Args:
-        store: with the tables of :mod:`.console_book`.
+        store: with the tables of :mod:`.console_snapshot`.
         did: of this device.
         book: the records, and the keys that count.
         clock: tells the console's time.

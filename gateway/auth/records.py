@@ -11,7 +11,7 @@ from typing import Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ea_bridge.token import TokenKeys
-from gateway.auth.token_entry import TokenEntry, assign_terminal_names
+from gateway.auth.caller import TokenEntry, assign_terminal_names
 from gateway.auth.version_watermarks import Tombstones, VersionWatermarks
 from gateway.credentials.envelope import EnvelopeError, Kind, key_id
 from gateway.credentials.issuer import Published, PublishedRecord, published, server_key_place

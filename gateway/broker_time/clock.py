@@ -14,14 +14,22 @@ In autumn a clock shows an hour twice. Stamps of that hour mean its first time a
 over, and also later if quotes came in it: a broker's stamps do not go back, and so there are none
 of the second time; or its second time where nobody has seen the first.
 
-Sans-I/O: time is an argument.
+Sans-I/O: time is an argument. :class:`BrokerClocks` feeds the clock of each terminal with its
+heartbeats, and begins it anew with its account.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
+
+from ea_bridge.host import boot_ms, wall_ms
+from ea_bridge.registry import ChangeKind, TerminalChange
+from ea_bridge.session import TerminalSession
 
 from .timetable import ALWAYS_MS, OffsetTransition, Timetable, ZoneRule, transitions_of
 
@@ -384,3 +392,39 @@ class BrokerClock:
 
 def _offset_at(transitions: tuple[OffsetTransition, ...], utc_s: int) -> int:
     return Timetable(transitions).at(utc_s * 1000).offset // 1000
+
+
+Told = Callable[[str], None]
+"""Called with the name of a terminal whose clock means something else now."""
+_LINKED = (ChangeKind.ACCOUNT_CHANGED, ChangeKind.CONNECTED)
+
+
+class BrokerClocks:
+    """The broker's clocks; there are as many as tokens were ever named."""
+
+    def __init__(self) -> None:
+        self._clocks = defaultdict[str, BrokerClock](BrokerClock)
+
+    def of(self, terminal: str) -> BrokerClock:
+        """Return that of a terminal, which stays the same whatever it is logged in to."""
+        return self._clocks[terminal]
+
+    def linked(self, told: Told, change: TerminalChange) -> None:
+        """Take a terminal's link: it may be logged in to another broker now.
+
+        It must be known before the first command is sent, which notes what the clock shows.
+        """
+        if change.kind not in _LINKED:
+            return
+        terminal, hello = change.facts.terminal, change.facts.hello
+        if self.of(terminal).of_account(hello.login, hello.server):
+            # when all others have heard of the link, too
+            asyncio.get_running_loop().call_soon(told, terminal)
+
+    def beat(self, told: Told, session: TerminalSession, tcur: int, tgmt: int) -> None:
+        """Take a heartbeat."""
+        clock = self.of(session.terminal)
+        clock.see(tcur, boot_ms())
+        clock.compare(tgmt, wall_ms())
+        if clock.observe(tcur, tgmt):
+            told(session.terminal)

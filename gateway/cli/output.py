@@ -53,7 +53,7 @@ def known_failures() -> tuple[type[Exception], ...]:
     # imported here: most commands succeed, and should start fast
     from ea_bridge.agent.package import PackageMissing
     from ea_bridge.agent.terminal import ThreadEnded
-    from ea_bridge.emulator.book_file import BooksUnreadable
+    from ea_bridge.emulator.factory import BooksUnreadable
     from ea_bridge.emulator.link import LinkRefused
     from ea_bridge.simulation.faults import UnknownFault
     from ea_bridge.simulation.market import TickFileError

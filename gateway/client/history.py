@@ -12,7 +12,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, Generic, Literal, TypeVar
 
-from gateway.backoff import Backoff
+from gateway.background import Backoff
 from gateway.errors import HistoryLoading
 
 LOADING_S = 180.0

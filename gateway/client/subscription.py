@@ -18,7 +18,7 @@ from typing import Any, Self
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from gateway.backoff import ceiling_s
+from gateway.background import ceiling_s
 from gateway.client.errors import ConnectionLost, NoAnswer, NotTheGateway, error_from
 from gateway.client.protocol import Event, Progress, encode_request
 from gateway.client.transports import NORMAL, messages_in, why_closed

@@ -30,11 +30,11 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage, InvalidStatus
 
 from ea_bridge import host
+from gateway.auth.caller import TokenEntry
 from gateway.auth.console_clock import Clocks
 from gateway.auth.console_snapshot import ConsoleBook
 from gateway.auth.gate import Gate
-from gateway.auth.token_entry import TokenEntry
-from gateway.backoff import ceiling_s
+from gateway.background import ceiling_s
 from gateway.credentials.daemon_api import (
     HEARTBEAT_S,
     MAX_BODY_BYTES,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ea_bridge.protocol.messages import Hello
 from ea_bridge.registry import TerminalRegistry
+from gateway.auth.caller import terminal_fp
 from gateway.auth.records import RecordBook
-from gateway.auth.token_entry import terminal_fp
 from gateway.credentials.daemon_api import (
     MAX_TERMINALS,
     RunReport,

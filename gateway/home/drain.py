@@ -1,6 +1,7 @@
 """Drain of a running gateway: it waits until the trades under way have ended, when its home asks.
 
-:mod:`.drain_file` is how the home asks; :mod:`gateway.trading.drain` refuses orders meanwhile.
+:mod:`.drain_file` is how the home asks; meanwhile :mod:`gateway.trading.kill_switch.switch`
+refuses orders.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from gateway.audit.recorder import Audit
 from gateway.background import next_look
 from gateway.home import drain_file
 from gateway.storage.ledger import Ledger
-from gateway.trading.drain import Drain, DrainStage
+from gateway.trading.kill_switch.switch import Drain, DrainStage
 
 LOOK_S = 0.25
 """How often a request to drain is looked for."""

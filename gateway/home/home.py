@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from ea_bridge import host
 from gateway.accounts import book as accounts
-from gateway.auth import console_book, console_clock, version_watermarks
+from gateway.auth import console_clock, console_snapshot, version_watermarks
 from gateway.auth.version_watermarks import Tombstones, VersionWatermarks
 from gateway.config import ConsoleLink, Secrets
 from gateway.credentials import device, schema
@@ -48,7 +48,7 @@ MIGRATIONS = (
     version_watermarks.TABLES,
     schema.KEY_STORES,
     schema.KEY_STATES,
-    device.TABLE + console_book.TABLES + console_clock.TABLE,
+    device.TABLE + console_snapshot.TABLES + console_clock.TABLE,
     accounts.TABLES,
     accounts.ONCE_AN_OWNER,
     manager.TABLES,
@@ -60,7 +60,7 @@ MIGRATIONS = (
 SEALED = (
     *schema.SEALED,
     device.PRIVATE_KEY,
-    console_book.SERVER_KEYS,
+    console_snapshot.SERVER_KEYS,
     accounts.PASSWORDS,
     *manager.SEALED,
     notify.SECRETS,
@@ -150,9 +150,8 @@ class Home:
 
         """
         # a command that makes a token needs none of these
-        from gateway.auth.console_book import ConsoleSource
         from gateway.auth.console_clock import Clocks, ConsoleClock
-        from gateway.auth.console_snapshot import ConsoleBook, ConsoleSnapshot
+        from gateway.auth.console_snapshot import ConsoleBook, ConsoleSnapshot, ConsoleSource
         from gateway.auth.leases import Leases
         from gateway.auth.records import RecordBook
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gateway.auth.console_book import ConsoleSource
+from gateway.auth.console_snapshot import ConsoleSource
 from gateway.config import ConsoleLink, home_file
 from gateway.storage.store import Store
 

@@ -13,7 +13,7 @@ from gateway.storage.store import Store
 from gateway.streams import kept
 from gateway.trading import journal
 from gateway.trading.contingent import records
-from gateway.trading.kill_switch import armed, halts
+from gateway.trading.kill_switch import dead_man, halts
 
 TABLES: tuple[str, ...] = (
     halts.TABLE,
@@ -21,10 +21,10 @@ TABLES: tuple[str, ...] = (
     journal.TABLE,
     accounts.LEDGER_TABLES,
     records.TABLE,
-    armed.TABLE,
+    dead_man.TABLE,
     paper.TABLE,
     manager_journal.TABLE,
-    armed.ACCOUNTS,
+    dead_man.ACCOUNTS,
     audit.MARKS,
     version_watermarks.TABLE,
     journal.SETTLEMENTS,

@@ -3,6 +3,8 @@
 Calls and events go over ``/ui/rpc`` and ``/ui/ws``, which are ``/rpc`` and ``/ws`` with a session
 in the place of the token; see :mod:`gateway.rpc.server`. The page runs under a policy by which it
 can load nothing from elsewhere and make no text into HTML.
+
+Figures are what ``/metrics`` counts, and the orders that nobody can tell of.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from aiohttp import web
 from pydantic import Field, ValidationError
 
 from ea_bridge import host
+from ea_bridge.histogram import BOUNDS_S
 from gateway.audit import Audit
 from gateway.auth.caller import Caller, Scope
 from gateway.errors import InvalidRequest, Overloaded, Unauthorized
@@ -26,6 +29,9 @@ from gateway.http.guard import Refusal, Route
 from gateway.http.messages import json_response, read_body
 from gateway.http.mount import Credentials, LazyDocument
 from gateway.http.rest.models import RequestModel
+from gateway.metrics.readings import Reading
+from gateway.trading.journal import Intent
+from gateway.trading.journal.views import record
 
 from .sessions import CODE_S, LONGEST_S, PageSessions
 
@@ -244,3 +250,28 @@ async def _read(request: web.BaseRequest, model: type[BodyT]) -> BodyT:
         names = ", ".join(model.model_fields)
         error = InvalidRequest(f"Send a JSON object with {names}", reason="body")
         raise Refusal(400, error) from None
+
+
+MAX_UNKNOWN = 100
+"""Orders of unknown outcome that are told, the newest."""
+
+
+def figures(readings: Sequence[Reading], unknown: Sequence[Intent]) -> Mapping[str, Any]:
+    """Return what the page shows, as JSON has it.
+
+    ``readings`` are by name: ``values`` are pairs of labels and number; ``buckets`` are pairs of
+    labels and counts by bucket with the sum in seconds. ``bounds_s`` are the upper bounds of all
+    buckets but the last. ``unknown`` are records as ``get_order`` gives them, without ``now``.
+    """
+    return {
+        "bounds_s": BOUNDS_S,
+        "readings": {
+            reading.name: {
+                "labels": reading.labels,
+                "values": list(reading.values.items()),
+                "buckets": list(reading.buckets.items()),
+            }
+            for reading in readings
+        },
+        "unknown": [record(intent, None) for intent in unknown[-MAX_UNKNOWN:]],
+    }

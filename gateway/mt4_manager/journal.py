@@ -7,7 +7,7 @@ A row's state::
       +-- done      the server did it; ``result`` is its answer
       +-- refused   the server said no: nothing was done
       +-- not_sent  no peer took it: nothing was done
-      +-- unknown   sent, and not answered: see :mod:`~.finder`
+      +-- unknown   sent, and not answered: see :mod:`~.changes`
             +-- done, refused, not_sent   as was found out
             +-- lost    nothing can find it out any more: a person has to look
 
@@ -88,7 +88,7 @@ class Entry:
     """What it is about, without secrets: enough to find it at the server."""
     command_id: int
     link: str
-    """The link it was written to: see :meth:`~.finder.Finder.link_of`."""
+    """The link it was written to: see :meth:`~.changes.Finder.link_of`."""
     state: State = "sending"
     result: bytes | None = None
     """What is kept of the server's answer: see :func:`kept`."""

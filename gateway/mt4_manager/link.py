@@ -31,8 +31,7 @@ from ea_bridge.mt4_manager.commands import CONNECT, DISCONNECT, IS_CONNECTED
 from ea_bridge.mt4_manager.model import ConnectParams, ReturnCode
 from ea_bridge.mt4_manager.session import ManagerSession
 from gateway.audit import Audit
-from gateway.background import background
-from gateway.backoff import Backoff
+from gateway.background import Backoff, background
 from gateway.credentials.secrets import SecretBox, SecretsError
 from gateway.storage.store import Store, StoreError
 

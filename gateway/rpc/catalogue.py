@@ -29,7 +29,7 @@ from gateway.errors import (
     TerminalNotFound,
     did_you_mean,
 )
-from gateway.trading.contingent.recall import recall
+from gateway.trading.contingent.service import recall
 from gateway.trading.journal import CallKey, canonical
 from gateway.trading.requests import blame, new_client_order_id
 

@@ -67,7 +67,7 @@ from gateway.http.mount import LazyDocument
 from gateway.rpc.catalogue import Call, Method
 from gateway.rpc.in_flight import Id, InFlight
 from gateway.storage.store import StoreError
-from gateway.trading.stages import Stages, new_stages, timing_ms
+from gateway.trading.terminal import Stages, new_stages, timing_ms
 
 log = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ from ea_bridge.protocol.messages import (
 )
 from ea_bridge.registry import ChangeKind, TerminalChange, TerminalFacts
 from ea_bridge.session import SessionState
-from gateway.backoff import Backoff
+from gateway.background import Backoff
 from gateway.errors import GatewayError, TerminalDisconnected
 from gateway.schemas import KillSwitchEvent, OrderSettled, TerminalEvent
 from gateway.schemas.events import GapReason

@@ -16,7 +16,7 @@ trades are checked there once more right before their bytes are written.
 :mod:`.flatten`       cancels all orders and closes all positions that a filter selects
 ====================  ==========================================================================
 
-Beside them stand small rules: :mod:`.price_grid` and :mod:`.filling` (what a symbol takes),
+Beside them stand small rules: :mod:`.price_grid` and :mod:`.symbols` (what a symbol takes),
 :mod:`.history` (an account's past), :mod:`.results` (the meaning of the broker's answers),
 :mod:`.symbols` (the broker's name of what a caller means) and :mod:`.trade_sessions` (when it
 trades).

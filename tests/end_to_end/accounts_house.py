@@ -19,7 +19,7 @@ from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.endpoint.conversation import DevicePin
 from ea_bridge.simulation.faults import EmulatedFaults
-from gateway.accounts.account import RiskSettings
+from gateway.accounts.book import RiskSettings
 from gateway.auth.caller import Scope
 from gateway.trading.kill_switch.halts import EVERYWHERE
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 from manager_house import ManagerHouse, open_house
 
 from ea_bridge.mt4_manager.emulator import Population, build_manager
-from gateway.mt4_manager import finder
+from gateway.mt4_manager import changes
 
 
 @pytest_asyncio.fixture(name="running", scope="module", loop_scope="module")
@@ -23,7 +23,7 @@ async def running_house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
 @pytest_asyncio.fixture(name="house", loop_scope="module")
 async def linked_house(running: ManagerHouse, monkeypatch: pytest.MonkeyPatch) -> ManagerHouse:
     """Linked and connected; what is not found is given up at once, what is not answered soon."""
-    monkeypatch.setattr(finder, "SETTLE_S", 0)
+    monkeypatch.setattr(changes, "SETTLE_S", 0)
     await running.begin_anew()
     return running
 

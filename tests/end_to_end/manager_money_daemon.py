@@ -19,7 +19,7 @@ from exactly_once_daemon import Fuse
 from ea_bridge.mt4_manager.session import ManagerSession
 from ea_bridge.session.peer import PeerSession
 from gateway.config import Config
-from gateway.mt4_manager import finder
+from gateway.mt4_manager import changes
 from gateway.mt4_manager.journal import Entry, ManagerJournal
 
 POINTS = ("begun", "sent", "told", "settled")
@@ -56,7 +56,7 @@ def _lay(fuse: Fuse) -> None:
     ManagerJournal.begin = begin_and_reach  # type: ignore[method-assign]  # the points
     ManagerJournal.settle = settle_and_reach  # type: ignore[method-assign]  # the points
     ManagerSession.request = request_and_reach  # type: ignore[method-assign]  # the points
-    finder.SETTLE_S = SETTLE_S
+    changes.SETTLE_S = SETTLE_S
 
 
 if __name__ == "__main__":

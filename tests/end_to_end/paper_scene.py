@@ -11,7 +11,7 @@ from product import Json, Product, Refused, WsClient, daemon
 
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.endpoint.conversation import DevicePin
-from gateway.accounts.account import AccountChanges, NewAccount, RegisteredAccount
+from gateway.accounts.book import AccountChanges, NewAccount, RegisteredAccount
 
 FIRST, LAST = 2**51, 2**52 - 1
 """Tickets on paper."""

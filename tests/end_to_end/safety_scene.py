@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from product import Client, Json, Product, WsClient
 
-from ea_bridge.model.automation import MAX_LEASE_MS
+from ea_bridge.model.trade import MAX_LEASE_MS
 from gateway.trading.kill_switch import service as kill_switch_service
 
 FAR = {"EURUSD": 0.5, "BTCUSD": 100.0}

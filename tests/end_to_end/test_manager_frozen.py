@@ -21,7 +21,7 @@ from warm_process import COMMAND
 from ea_bridge import host
 from ea_bridge.commands import TOO_LATE
 from ea_bridge.mt4_manager.emulator import Population, build_manager
-from gateway.mt4_manager import changes, finder
+from gateway.mt4_manager import changes
 
 CHANGE_S = 2.0
 """For which a booking is worth making here; else twenty."""
@@ -58,7 +58,7 @@ async def test_what_it_reads_too_late_it_does_not_do(
 ) -> None:
     """The booking was given up at the other machine and made there: once, and not here again."""
     monkeypatch.setattr(changes, "CHANGE_S", CHANGE_S)
-    monkeypatch.setattr(finder, "SETTLE_S", 0.2)
+    monkeypatch.setattr(changes, "SETTLE_S", 0.2)
     folder = tmp_path / "frozen"
     other = build_manager(password=PASSWORD, population=Population(users=9))
     async with open_house(tmp_path / "home", other, told=False) as house:

@@ -15,7 +15,7 @@ from manager_house import ManagerHouse, open_house
 
 from gateway.mt4_manager import OperatorRole
 from gateway.mt4_manager import api as manager_api
-from gateway.mt4_manager.api import listing
+from gateway.mt4_manager.api import answers
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-manager")]
 
@@ -46,7 +46,7 @@ async def halt(house: ManagerHouse, monkeypatch: pytest.MonkeyPatch) -> Halt:
         return await ask(command, params, **options)
 
     monkeypatch.setattr(house.manager.link, "ask", halting)
-    monkeypatch.setattr(listing, "PIECE", 20)
+    monkeypatch.setattr(answers, "PIECE", 20)
     return halt
 
 

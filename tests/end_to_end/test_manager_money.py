@@ -32,7 +32,7 @@ from ea_bridge.mt4_manager.emulator import (
 from ea_bridge.mt4_manager.model import ConnectParams
 from ea_bridge.simulation.faults import EmulatedFaults
 from gateway.home.home import Home
-from gateway.mt4_manager import OperatorRole, finder
+from gateway.mt4_manager import OperatorRole, changes
 from gateway.mt4_manager.access import TokenBook
 from gateway.mt4_manager.link import KeptConnection
 from gateway.mt4_manager.operators import Operator
@@ -140,7 +140,7 @@ async def test_many_calls_at_once_over_a_link_that_breaks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int
 ) -> None:
     """At each point between sending and answering; every cent is where it was told to be."""
-    monkeypatch.setattr(finder, "SETTLE_S", manager_money_daemon.SETTLE_S)
+    monkeypatch.setattr(changes, "SETTLE_S", manager_money_daemon.SETTLE_S)
     server = new_server(tmp_path)
     before = Before.of(server)
     room = {"max_connections": ROOM, "max_unauthenticated": ROOM}

@@ -17,7 +17,7 @@ from product import until
 from ea_bridge.mt4_manager.emulator import LOGIN, SERVER, Population, build_manager
 from gateway.http.rate_limit import RateLimiter
 from gateway.mt4_manager import OperatorRole, access
-from gateway.mt4_manager.api import listing
+from gateway.mt4_manager.api import answers
 from gateway.storage.store import StoreError
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("e2e-manager")]
@@ -141,7 +141,7 @@ async def test_a_long_list_comes_in_pieces(
 ) -> None:
     """It says the same as a short one; where the server is lost meanwhile it is cut off."""
     whole = await house.get("users/?limit=100000")
-    monkeypatch.setattr(listing, "PIECE", 7)
+    monkeypatch.setattr(answers, "PIECE", 7)
     pieces = await house.ask("GET", "users/?limit=100000")
     assert pieces.body == whole
     assert pieces.headers["Transfer-Encoding"] == "chunked"

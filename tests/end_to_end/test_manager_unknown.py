@@ -19,7 +19,7 @@ from ea_bridge.commands import StoredResult
 from ea_bridge.mt4_manager.endpoint import CommandRefused
 from ea_bridge.mt4_manager.model import ReturnCode
 from gateway.mt4_manager import changes
-from gateway.mt4_manager import finder as finder_module
+from gateway.mt4_manager import changes as finder_module
 from gateway.mt4_manager.journal import Entry, new_tag
 
 DONE = ("cut_unacked", "cut_after_ack", "cut_after_result", "lose_result", "crash_after")

@@ -10,7 +10,7 @@ from product import Product, Refused, WsClient, sawtooth
 
 from ea_bridge.emulator.factory import build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
-from gateway.accounts.account import RegisteredAccount
+from gateway.accounts.book import RegisteredAccount
 
 pytestmark = pytest.mark.xdist_group("e2e-trading")
 

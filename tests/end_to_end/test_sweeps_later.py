@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from product import Json, WsClient, product, until
 
 from ea_bridge.emulator.factory import build_terminal
-from ea_bridge.model.automation import MAX_LEASE_MS
+from ea_bridge.model.trade import MAX_LEASE_MS
 from gateway.rpc.methods import orders
 from gateway.trading.kill_switch import service as kill_switch_service
 from gateway.trading.orders import place

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.backoff import Backoff, ceiling_s
+from gateway.background import Backoff, ceiling_s
 
 
 def test_a_wait_doubles_up_to_the_longest_and_begins_anew_after_a_success() -> None:

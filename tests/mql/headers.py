@@ -17,8 +17,8 @@ from ea_bridge.commands import (
     MAX_RESULTS,
     TERMINAL_ERRORS,
 )
-from ea_bridge.model.automation import MAX_LEASE_MS
-from ea_bridge.protocol.framing import MAX_LINE_TO_DAEMON, MAX_LINE_TO_EA
+from ea_bridge.model.trade import MAX_LEASE_MS
+from ea_bridge.protocol.codec import MAX_LINE_TO_DAEMON, MAX_LINE_TO_EA
 from ea_bridge.protocol.handshake import SPAN
 from ea_bridge.protocol.messages import DENIALS, Remedy
 from ea_bridge.session import MAX_BUSY_S, WINDOW

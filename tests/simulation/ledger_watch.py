@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from gateway.storage.ledger import Ledger
-from gateway.trading.journal.answers import decode_error
+from gateway.trading.journal.journal import decode_error
 
 from .invariants import Invariants
 from .journal_rules import (

@@ -13,7 +13,7 @@ from ea_bridge import host
 from ea_bridge.emulator import link as conversation
 from ea_bridge.emulator import link as emulated_link
 from ea_bridge.endpoint import link
-from gateway.mt4_manager import changes, finder
+from gateway.mt4_manager import changes
 from gateway.storage import reserve
 from gateway.storage.ledger import Ledger
 from gateway.streams.outbox import Outbox
@@ -31,7 +31,7 @@ SETTLE_S = 1.5
 def shorten_waits() -> None:
     """Let terminals come back at once, and say little."""
     patience.GONE_S = GONE_S
-    changes.CHANGE_S, finder.SETTLE_S = CHANGE_S, SETTLE_S
+    changes.CHANGE_S, changes.SETTLE_S = CHANGE_S, SETTLE_S
     link.FIRST_RETRY_S, link.LAST_RETRY_S = 0.02, 0.1
     conversation.PULSE_S = emulated_link.PULSE_S = 0.25  # prices and leases are in no hurry
     reserve.LOOK_S = 0.3  # a disk here is full for a second at most

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from ea_bridge.protocol.framing import MAX_LINE_TO_EA
+from ea_bridge.protocol.codec import MAX_LINE_TO_EA
 from ea_bridge.registry import MAX_SUBSCRIBERS, MAX_TERMINALS
 from ea_bridge.session import TerminalSession
 from ea_bridge.session.calls import MAX_IN_FLIGHT, MAX_LATE, MAX_RESULT_BYTES, MAX_UNSENT
@@ -21,7 +21,7 @@ from gateway.streams.outbox import STALLED_S, Outbox
 from gateway.trading.contingent.emulated import MAX_HELD
 from gateway.trading.contingent.oco import MAX_LINKS
 from gateway.trading.kill_switch.disconnects import MAX_PLACED
-from gateway.trading.reconcile import reported_results
+from gateway.trading.reconcile import settlement
 from gateway.trading.risk.counters import MAX_IDLE
 
 from .invariants import Invariants
@@ -77,7 +77,7 @@ def of_trading(gateway: Gateway) -> Iterator[Count]:
         yield (
             "reconciler: late answers",
             len(reconciler._reported._late),
-            reported_results.MAX_LATE,
+            settlement.MAX_LATE,
         )
     for orders in gateway.trading.contingent._orders.values():
         yield "held orders", len(orders._held), MAX_HELD

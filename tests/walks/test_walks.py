@@ -32,24 +32,24 @@ class Bound:
 
 
 BOUNDS = {
-    (ORDER, "files"): Bound(80, aim=55),
+    (ORDER, "files"): Bound(71, aim=55),
     (ORDER, "rooms"): Bound(21, aim=14),
     (ORDER, "climbs"): Bound(0, aim=0),
     (ORDER, "registry look-ups"): Bound(5, aim=5),
     (ORDER, "version look-ups"): Bound(0, aim=5),
-    (TICK, "files"): Bound(21),
+    (TICK, "files"): Bound(19),
     (TICK, "rooms"): Bound(9),
     (TICK, "climbs"): Bound(0, aim=0),
     (TICK, "registry look-ups"): Bound(0, aim=0),
     (TICK, "version look-ups"): Bound(0, aim=0),
-    (TOKEN, "files"): Bound(114),
+    (TOKEN, "files"): Bound(106),
     # reconciler, paper and the REST kit of daemon and console are rooms of their own
     (TOKEN, "rooms"): Bound(31),
     (TOKEN, "climbs"): Bound(2, aim=0),
     # heartbeats run into these long walks: one or two look-ups more or less
     (TOKEN, "registry look-ups"): Bound(20),
     (TOKEN, "version look-ups"): Bound(0),
-    (REVOCATION, "files"): Bound(48),
+    (REVOCATION, "files"): Bound(47),
     (REVOCATION, "rooms"): Bound(19),
     (REVOCATION, "climbs"): Bound(1, aim=0),
     (REVOCATION, "registry look-ups"): Bound(1),

@@ -6,7 +6,7 @@ part of this program.
 
 Layers, from the library up: :mod:`.layouts` (records in memory), :mod:`.library` (loads it and
 calls its methods), :mod:`.connection` (to the trade server), :mod:`.records` (to our structs),
-:mod:`.queries` and :mod:`.changes` (commands), :mod:`.manager_peer` (command to method, the link).
+:mod:`.queries` (commands that ask), :mod:`.manager_peer` (those that change, and the link).
 
 Layouts, slots, calls and everything above were tried with a library of our own that has the same
 class. Not tried, for want of Windows and of a trade server:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from gateway.accounts.account import RiskSettings
+from gateway.accounts.book import RiskSettings
 from gateway.credentials.lease import Tier
 from gateway.errors import Forbidden
 from gateway.http.rest.models import Problem

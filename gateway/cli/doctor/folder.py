@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from gateway.auth.console_book import ConsoleSource
+from gateway.auth.console_snapshot import ConsoleSource
 from gateway.cli.doctor import key, windows
 from gateway.cli.doctor.finding import Finding, all_skipped, ok, problem, skipped, split, warning
 from gateway.cli.output import known_failures

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .routes import hook_routes
-from .service import AlertInfo, HookInfo, Hooks
+from .service import AlertInfo, HookInfo, Hooks, hook_routes
 from .template import HookTemplate
 
 __all__ = ["AlertInfo", "HookInfo", "HookTemplate", "Hooks", "hook_routes"]

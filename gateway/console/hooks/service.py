@@ -1,8 +1,12 @@
-"""Service of hooks and their alerts.
+"""Hooks and their alerts: the service, and the route ``POST /hook/<secret>``, for TradingView.
 
 An alert is on disk, signed and with an id of its own, before any machine hears of it: posted
 again it finds its row, and does nothing. It is marked as told before it is sent, so that one whose
 deadline is over without that mark was certainly never carried out.
+
+TradingView sends no header of ours, so that the address itself holds the secret. It gives up after
+three seconds: an alert is written down and answered, and no machine is waited for. Errors are
+``{"error": word, "message": what to do}``; the message reaches nobody but who holds the secret.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from aiohttp import web
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,13 +32,14 @@ from gateway.console.database.model import (
     User,
     UserDevice,
 )
-from gateway.console.errors import Invalid, NotFound, TooMany
+from gateway.console.errors import ConsoleProblem, Invalid, NotFound, TooMany
 from gateway.console.events import EventNotifier
 from gateway.console.ids import new_id, new_secret, secret_hash
 from gateway.console.records import is_live
 from gateway.console.signing import ISSUER, Signing
 from gateway.console.tokens.rights import checked_name
 from gateway.console.user_info import locked_user
+from gateway.console.web.request_context import read_body
 from gateway.credentials.alert import AlertOrder
 from gateway.credentials.daemon_api import AlertOutcome
 from gateway.credentials.record import AUDIENCE, IMPLIED, Scope
@@ -577,3 +583,38 @@ class Hooks:
             repeats=row.repeats,
             ended_at=ended_at,
         )
+
+
+MAX_ALERT_BYTES: Final = 16_384
+BURST_OF_STRANGERS: Final = 30
+STRANGERS_PER_S: Final = 0.5
+"""Posts of one address that name no hook."""
+
+
+def hook_routes(hooks: Hooks, address: Callable[[web.BaseRequest], str]) -> list[web.RouteDef]:
+    """Return the route.
+
+    Args:
+        hooks: that take alerts.
+        address: of who posts; empty where nobody trustworthy says it.
+
+    """
+    strangers = RateLimiter(BURST_OF_STRANGERS, STRANGERS_PER_S)
+
+    async def post(request: web.Request) -> web.Response:
+        sender, body = address(request), await read_body(request, MAX_ALERT_BYTES)
+        try:
+            aid, is_new = await hooks.receive(request.match_info["secret"], body, sender)
+        except NotFound:
+            # counted after the look-up: who guesses must not shut out the hooks behind his proxy
+            if not strangers.allows(sender):
+                raise ConsoleProblem(
+                    429, "too_many", "Wait a moment.", headers={"Retry-After": "2"}
+                ) from None
+            raise
+        except AlertRefused as refused:
+            raise ConsoleProblem(refused.status, refused.word, refused.message) from None
+        said = {"status": "accepted" if is_new else "repeated", "id": aid}
+        return web.json_response(said, status=202 if is_new else 200)
+
+    return [web.post("/hook/{secret:[A-Za-z0-9_-]{43}}", post)]

@@ -44,8 +44,7 @@ from gateway.mt4_manager.access import Admission
 from gateway.storage.store import StoreError
 
 from . import server, trades, users
-from .answers import encode
-from .listing import Listing, Pieces
+from .answers import Listing, Pieces, encode
 from .operation import (
     DOCUMENT_INFO,
     KEY_HEADER,

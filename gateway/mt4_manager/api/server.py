@@ -26,7 +26,7 @@ from gateway.http.rest.models import Problem
 from gateway.mt4_manager import OperatorRole, PeerOffline, PeerRefused
 
 from . import answers
-from .listing import PAGING, listed
+from .answers import PAGING, listed
 from .models import Connect, LoginForm, Mask
 from .operation import ManagerCall, ManagerOperation, Parameter
 from .users import MASK

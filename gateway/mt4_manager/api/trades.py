@@ -28,7 +28,7 @@ from gateway.http.rest.models import Problem
 from gateway.mt4_manager import OperatorRole, PeerRefused
 
 from . import answers
-from .listing import PAGING, WHOLE, listed
+from .answers import PAGING, WHOLE, listed
 from .models import GroupTrades, HistorySpan, SymbolName, TradesDelete, TradesNamed, TradeUpdate
 from .operation import ManagerCall, ManagerOperation, Parameter
 from .users import MASK

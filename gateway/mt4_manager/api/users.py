@@ -44,7 +44,7 @@ from gateway.mt4_manager import OperatorRole, PeerRefused
 from gateway.mt4_manager.journal import tagged
 
 from . import answers
-from .listing import LIMIT_ALL, OFFSET, WHOLE, listed
+from .answers import LIMIT_ALL, OFFSET, WHOLE, listed
 from .models import (
     Amount,
     Credit,

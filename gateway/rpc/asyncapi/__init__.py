@@ -23,17 +23,21 @@ import orjson
 from gateway import __version__
 from gateway.http.websocket_frames import CloseCode
 from gateway.rpc.catalogue import Method
-from gateway.rpc.json_schema import Schema, named, reference, schemas_of, used_by
 from gateway.rpc.openrpc import (
     METHODS_OF_THE_FRONT,
     TYPES_OF_THE_FRONT,
     X_MEMBERS,
+    Schema,
     errors_by_name,
     errors_of,
     load_examples,
+    named,
     params_key,
+    reference,
     result_key,
+    schemas_of,
     types_of,
+    used_by,
 )
 from gateway.schemas import (
     ChannelEnd,

@@ -16,7 +16,7 @@ from gateway.errors import GatewayError, InternalError, OrderNotFound
 from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
 from gateway.storage.store import StoreError
-from gateway.trading.contingent.recall import request_of
+from gateway.trading.contingent.service import request_of
 from gateway.trading.journal import Intent, Stage
 from gateway.trading.journal.views import record
 from gateway.trading.reconcile.settlement import SettlementClaim, settle

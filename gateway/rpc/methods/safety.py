@@ -27,10 +27,9 @@ from gateway.rpc.catalogue import Call, method
 from gateway.storage.store import StoreError
 from gateway.streams import Listener
 from gateway.trading import flatten
-from gateway.trading.drain import DrainStage
-from gateway.trading.kill_switch.armed import SESSION, Armed
-from gateway.trading.kill_switch.dead_man import timer_name
+from gateway.trading.kill_switch.dead_man import SESSION, Armed, timer_name
 from gateway.trading.kill_switch.halts import EVERYWHERE, MAX_REASON, Halt
+from gateway.trading.kill_switch.switch import DrainStage
 from gateway.trading.requests import DEFAULT_DEVIATION, OrderFilter
 
 from .order_params import options_of

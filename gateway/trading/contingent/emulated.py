@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from ea_bridge import commands
 from ea_bridge.model import Order, OrderState, OrderType, SymbolInfo, TradeAction
+from gateway.background import RetryingTasks
 from gateway.errors import DeadlineExceeded, GatewayError, InternalError, InvalidPrice
 from gateway.trading.journal import AccountKey, CallKey
 from gateway.trading.orders import check_complete, place, prepare
@@ -38,7 +39,6 @@ from gateway.trading.terminal import GuardedTerminal
 
 from .oco import ActAs, account_of
 from .records import ContingentBook, HeldOrder
-from .retrying_tasks import RetryingTasks
 
 STOPS = {
     OrderType.BUY_STOP_LIMIT: OrderType.BUY_STOP,

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from ea_bridge import commands, host
 from ea_bridge.model import Order, OrderState
+from gateway.background import RetryingTasks
 from gateway.credentials.lease import Tier
 from gateway.errors import GatewayError, InvalidParams, OrderNotFound
 from gateway.storage.store import StoreError
@@ -21,7 +22,6 @@ from gateway.trading.state import NullContingentOrders, StateOf
 from gateway.trading.terminal import GuardedTerminal
 
 from .records import ContingentBook, LinkedOrder, OcoLink, OrderEnd
-from .retrying_tasks import RetryingTasks
 
 MAX_ORDERS = 20
 """In one link."""

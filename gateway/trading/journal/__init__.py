@@ -22,9 +22,8 @@ logged in to the same. Finding out what became of the unknown ones is the work o
 :mod:`gateway.trading.reconcile`, which stands above: the journal knows no terminal.
 """
 
-from .answers import canonical
 from .intents import PAPER_FP, AccountKey, CallKey, CommandRecord, Intent, Settlement, Stage
-from .journal import Journal, SqliteJournal
+from .journal import Journal, SqliteJournal, canonical
 from .log import OrderLog
 from .rows import SETTLEMENTS, TABLE
 

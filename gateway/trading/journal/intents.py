@@ -78,7 +78,7 @@ class CallKey:
     client_order_id: str
     method: str
     params: str
-    """Canonical: see :func:`.answers.canonical`."""
+    """Canonical: see :func:`.journal.canonical`."""
     actor: str = "daemon"
     """Id of the token that asks; no part of what is compared."""
     is_new: bool = False
@@ -198,7 +198,7 @@ class Intent:
     """Its end was found in the terminal, later."""
     sends: list[CommandRecord] = field(default_factory=list)
     answer: bytes | None = None
-    """See :mod:`.answers`; ``None`` while there is none."""
+    """See :mod:`.journal`; ``None`` while there is none."""
     settlement: Settlement | None = None
     """What a person has said of it."""
     row: int | None = None

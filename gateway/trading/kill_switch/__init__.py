@@ -3,9 +3,9 @@
 ==================== =============================================================================
 :mod:`.halts`        the halts of a home, in the ledger: they outlive the daemon
 :mod:`.switch`       whether a trade may be sent, asked right before its bytes are written
-:mod:`.dead_man`     ``cancel_all_after``: a program that calls nothing is taken for dead
+:mod:`.dead_man`     ``cancel_all_after``: a program that calls nothing is taken for dead; and what
+                     waits for that, in the ledger
 :mod:`.disconnects`  cancel on disconnect: a connection that is lost takes its orders with it
-:mod:`.armed`        what waits for a program's silence, in the ledger
 :mod:`.service`      carries it out, and tells the EA the same, lest the daemon itself dies
 ==================== =============================================================================
 

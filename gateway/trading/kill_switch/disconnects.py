@@ -27,7 +27,7 @@ from gateway.errors import Cancelled
 from gateway.trading.journal.intents import AccountKey, Intent
 from gateway.trading.requests import OrderFilter, tag
 
-from .armed import SESSION, Armed, ArmedBook, Firing, Key, LazyTimer
+from .dead_man import SESSION, Armed, ArmedBook, Firing, Key, LazyTimer
 
 MAX_PLACED = 10_000
 """Orders of one connection that are remembered: the newest."""

@@ -41,19 +41,18 @@ from gateway.errors import (
 )
 from gateway.storage.ledger import Ledger
 from gateway.trading import flatten
-from gateway.trading.drain import DrainStage
 from gateway.trading.journal import AccountKey
-from gateway.trading.kill_switch.armed import (
+from gateway.trading.kill_switch.dead_man import (
     Armed,
     ArmedBook,
+    DeadMan,
     Firing,
     LeasePolicy,
     combined_policy,
 )
-from gateway.trading.kill_switch.dead_man import DeadMan
 from gateway.trading.kill_switch.disconnects import Disconnects
 from gateway.trading.kill_switch.halts import EVERYWHERE
-from gateway.trading.kill_switch.switch import KillSwitch, SwitchChanged
+from gateway.trading.kill_switch.switch import DrainStage, KillSwitch, SwitchChanged
 from gateway.trading.state import Terminals
 from gateway.trading.terminal import GuardedTerminal
 

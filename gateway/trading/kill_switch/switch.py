@@ -4,6 +4,19 @@ The answer is looked up right before the bytes of each order are written, synchr
 tells in microseconds whether anybody has committed since, in this process or another, and only
 then are the halts read again. So a halt by ``mt-gateway halt`` stops the very next order, without
 the daemon having to be told of it.
+
+Drain: the gateway takes no new order, finishes what is under way, and then stops.
+
+=============  ==================================================================================
+Stage          What goes through
+=============  ==================================================================================
+``open``       everything
+``draining``   what takes risk away: closing, cancelling, tightening of stops
+``closed``     nothing: the gateway stops; no bytes of a trade are written any more
+=============  ==================================================================================
+
+The kill switch asks it at each of its own looks (:meth:`.switch.TerminalSwitch.check`), the last
+of which stands right before the bytes of a trade: an order that is refused was surely not sent.
 """
 
 from __future__ import annotations
@@ -14,19 +27,55 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import partial
 from typing import Literal
 
 from gateway.audit import Audit
 from gateway.background import next_look
 from gateway.credentials.lease import Tier
-from gateway.errors import KillSwitchActive
+from gateway.errors import KillSwitchActive, ShuttingDown
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError, Version
-from gateway.trading.drain import Drain
 
 from . import halts
 from .halts import EVERYWHERE, Halt, stricter
+
+RETRY_MS = 5_000
+"""When a caller may ask again: by then the gateway has stopped, or goes on, or still drains."""
+
+
+class DrainStage(Enum):
+    """Stage of a drain."""
+
+    OPEN = "open"
+    DRAINING = "draining"
+    CLOSED = "closed"
+
+
+class Drain:
+    """The stage of one gateway; for the loop's thread. Nothing of it outlives the process."""
+
+    def __init__(self) -> None:
+        self.stage = DrainStage.OPEN
+
+    def check(self, tier: Tier) -> None:
+        """Refuse what does not go through at this stage. It neither waits nor blocks.
+
+        Raises:
+            ShuttingDown: ``retryable``; the next gateway, or this one if it goes on, takes it.
+
+        """
+        if self.stage is DrainStage.OPEN:
+            return
+        if self.stage is DrainStage.CLOSED or tier > Tier.REDUCE:
+            raise ShuttingDown(
+                "The gateway finishes the orders that are under way, and then stops: "
+                "send the same order again to the one that runs after it",
+                reason="drain",
+                retry_after_ms=RETRY_MS,
+            )
+
 
 WATCH_S = 0.25
 """How often halts of other processes are looked for while nobody trades: those who listen hear of

@@ -32,15 +32,14 @@ from gateway.errors import (
     TerminalDisconnected,
 )
 
-from ..journal import answers
+from ..journal import journal
 from ..journal.intents import CommandRecord, Intent, Presumed, Stage
 from ..price_grid import Name
 from ..receipts import position_of, receipt_for, told_deals
 from ..requests import Deadline, ExecutionOptions, PreparedOrder, blame
 from ..results import Evidence
 from ..terminal import ExecutionResult, GuardedTerminal
-from .matching import TOGETHER_MS
-from .observed_order import ObservedOrder, part_of
+from .matching import TOGETHER_MS, ObservedOrder, part_of
 from .snapshot import AccountSnapshot
 
 _UNFILLED = frozenset({OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED})
@@ -290,14 +289,14 @@ async def conclude(
     if rejected and rejected[-1] is intent.sends[-1]:
         error = await _rejection(terminal, rejected[-1])
         blame(error, intent.asked.client_order_id, "rejected")
-        return Stage.REJECTED, answers.encode_error(error)
+        return Stage.REJECTED, journal.encode_error(error)
     never: GatewayError = TerminalDisconnected(
         "The command did not reach the terminal", terminal=terminal.name
     )
     if not intent.sends:
         never = InternalError("The disk of the gateway failed over it, so nothing was done")
     blame(never, intent.asked.client_order_id, "not_sent")
-    return Stage.NOT_SENT, answers.encode_error(never)
+    return Stage.NOT_SENT, journal.encode_error(never)
 
 
 async def _receipt(
@@ -331,7 +330,7 @@ async def _receipt(
     sent = ExecutionResult(result, queue_ms=float(queue_ms), terminal_ms=float(terminal_ms))
     receipt = await receipt_for(terminal, trade, sent, can_wait=can_wait)
     receipt["paper"] = intent.is_paper  # it may have been switched since
-    return answers.encode_result(receipt)
+    return journal.encode_result(receipt)
 
 
 async def _rejection(terminal: GuardedTerminal, send: CommandRecord) -> GatewayError:

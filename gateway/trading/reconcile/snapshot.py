@@ -33,12 +33,14 @@ from .matching import (
     LATEST_MS,
     MAX_APART_MS,
     SKEW_MS,
+    ObservedOrder,
+    is_of_part,
     is_of_time,
     makes_order,
     may_be,
     side_of,
+    terms_of,
 )
-from .observed_order import ObservedOrder, is_of_part, terms_of
 
 _Kind = tuple[str, int, float, int]
 """Symbol, type, volume and magic."""

@@ -1,9 +1,8 @@
 """Rules of risk: what an order must pass before it is journaled and sent.
 
 ``rules``
-    The table of all rules, by name and in order.
-``rule_checks``
-    The check of each rule: a function that raises the error of a broken limit.
+    The table of all rules, by name and in order, and the check of each: a function that raises
+    the error of a broken limit.
 ``context``
     The input of a check: the order, the limits, the facts.
 ``facts``

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 
 from ea_bridge.model import TradeResult
@@ -19,15 +20,65 @@ from gateway.trading.trade_sessions import SessionTables
 from ..limits import TradingLimits
 from .context import Exposure, OrderEffect, RiskContext, StaleFacts, tickets
 from .counters import PAST_MS, AccountCounters, CounterBook, End, RateEntry, Reservation, SentOrder
-from .facts import AccountFacts, FactSources, Flights, HeldOrderList, learn
-from .rules import Plan, Plans
+from .facts import AccountFacts, FactSources, Flights, HeldOrderList, Need, learn
+from .rules import RULES, Rule
 
 MAX_LOOKS = 20
 """How often facts are asked for again while other orders come and go."""
 NOTHING = AccountFacts(0, {})
+MAX_PLANS = 256
 
 History = Callable[["GuardedTerminal", int], Iterable[SentOrder]]
 """Returns the new orders that a terminal was sent since a moment, UTC milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The rules for one kind of order under some limits."""
+
+    limits: TradingLimits
+    rules: tuple[Rule, ...]
+    _needs: frozenset[Need]
+
+    def needs(self, order: PreparedOrder) -> frozenset[Need]:
+        """Return the facts that they look at."""
+        if order.request.sl or "risk" not in self._needs:
+            return self._needs
+        return self._needs - {"risk"}
+
+    def check(self, context: RiskContext) -> None:
+        """Make every check.
+
+        Raises:
+            GatewayError: that of the first check that fails; ``data.rule`` names it.
+            StaleFacts: the facts do not settle it.
+
+        """
+        for rule in self.rules:
+            try:
+                rule.check(context)
+            except GatewayError as error:
+                error.data.setdefault("rule", rule.name)
+                raise
+
+
+class Plans:
+    """Cache of plans: limits are asked for with each order and hardly ever change."""
+
+    def __init__(self) -> None:
+        self._plans: dict[tuple[OrderEffect, int], Plan] = {}
+
+    def plan(self, kind: OrderEffect, limits: TradingLimits) -> Plan:
+        """Return the checks to make."""
+        key = (kind, id(limits))
+        plan = self._plans.get(key)
+        if plan is None or plan.limits is not limits:
+            rules = tuple(rule for rule in RULES if kind in rule.kinds and rule.if_(limits))
+            needs = frozenset(need for rule in rules for need in rule.needs)
+            if len(self._plans) >= MAX_PLANS:
+                self._plans.clear()
+            plan = self._plans[key] = Plan(limits, rules, needs)
+        return plan
 
 
 class OrderAdmission:

@@ -24,7 +24,7 @@ from gateway.trading.terminal import GuardedTerminal
 from gateway.trading.trade_sessions import Week
 
 from ..limits import TradingLimits
-from . import order_math
+from . import facts
 from .counters import DAY_MS, OrderRate, OrderStamp, Reservation, fingerprint
 from .facts import AccountFacts
 
@@ -116,17 +116,17 @@ class RiskContext:
     @property
     def buys(self) -> bool:
         """The direction of the order, or of what is changed."""
-        return order_math.buys(self.order)
+        return facts.buys(self.order)
 
     @property
     def market(self) -> float:
         """The price at which it would be filled now; 0 without a quote."""
-        return order_math.market(self.order)
+        return facts.market(self.order)
 
     @property
     def volume(self) -> Decimal:
         """Lots."""
-        return order_math.volume(self.order)
+        return facts.volume(self.order)
 
     @property
     def is_repriced(self) -> bool:

@@ -1,4 +1,6 @@
-"""Facts of the account, asked of the terminal while an order is checked.
+"""Facts that an order is checked with: those of the account, and those of the order itself.
+
+The account's are asked of the terminal while an order is checked.
 
 Facts are asked for anew for each order. Where many orders are checked at once, those who come
 while an answer is on its way take that answer: a hundred parallel orders cost one question. Each
@@ -7,6 +9,8 @@ may not show yet.
 
 A fact that could not be had is kept as the error that it met: the check that needs it raises it,
 and so refuses.
+
+The order's own are its direction, volume and prices, be it new or a change.
 """
 
 from __future__ import annotations
@@ -14,18 +18,74 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from typing import Any, Literal, Protocol, TypeVar
 
 from ea_bridge import commands
-from ea_bridge.model import Account, Deal, DealType, Order, OrderType, Position
+from ea_bridge.model import (
+    BUYS,
+    Account,
+    Deal,
+    DealType,
+    Order,
+    OrderType,
+    Position,
+    PositionType,
+    TradeAction,
+)
 from gateway.errors import GatewayError, RiskLimit
 from gateway.trading.history import fetch_history, is_closed_trade
+from gateway.trading.price_grid import exact
 from gateway.trading.requests import PreparedOrder
 from gateway.trading.symbols import SymbolNames
 from gateway.trading.terminal import GuardedTerminal
 
-from . import order_math
+STOP_LIMITS = frozenset({OrderType.BUY_STOP_LIMIT, OrderType.SELL_STOP_LIMIT})
+WITH_STOPS = frozenset(
+    {TradeAction.DEAL, TradeAction.PENDING, TradeAction.MODIFY, TradeAction.SLTP}
+)
+"""Requests that have a stop loss and a take profit."""
+
+
+def buys(order: PreparedOrder) -> bool:
+    """Return the direction of an order; of a change, that of what is changed."""
+    held = order.changes
+    if isinstance(held, Position):
+        return held.type == PositionType.BUY
+    return order.request.type in BUYS
+
+
+def market(order: PreparedOrder) -> float:
+    """Return what the order would be filled at now; 0 without a quote."""
+    info = order.symbol
+    if info is None:
+        return 0.0
+    return info.ask if buys(order) else info.bid
+
+
+def entry(order: PreparedOrder) -> float:
+    """Return where the position begins: at the market, at an order's own price, or at the limit
+    of one that a stop triggers.
+    """
+    held = order.changes
+    if isinstance(held, Position):
+        return held.price_open
+    if order.request.type in STOP_LIMITS:
+        return order.request.stoplimit
+    return order.request.price or market(order)
+
+
+def volume(order: PreparedOrder) -> Decimal:
+    """Return the lots of an order, or of the position whose stops are changed."""
+    held = order.changes
+    return exact(held.volume if isinstance(held, Position) else order.request.volume)
+
+
+def direction(order: PreparedOrder) -> OrderType:
+    """Return the kind of market order that it comes down to."""
+    return OrderType.BUY if buys(order) else OrderType.SELL
+
 
 Need = Literal[
     "account", "positions", "orders", "brought", "tick", "margin", "risk", "worth", "allowed"
@@ -253,20 +313,20 @@ async def _tick(sources: FactSources, order: PreparedOrder) -> int:
 
 async def _margin(sources: FactSources, order: PreparedOrder) -> float:
     params = commands.MarginParams(
-        type=order_math.direction(order),
+        type=direction(order),
         symbol=order.request.symbol,
         volume=order.request.volume,
-        price=order_math.entry(order),
+        price=entry(order),
     )
     return (await sources.terminal.request(commands.ORDER_CALC_MARGIN, params)).value
 
 
 async def _risk(sources: FactSources, order: PreparedOrder) -> float:
     params = commands.ProfitParams(
-        type=order_math.direction(order),
+        type=direction(order),
         symbol=order.request.symbol,
-        volume=float(order_math.volume(order)),
-        price_open=order_math.entry(order),
+        volume=float(volume(order)),
+        price_open=entry(order),
         price_close=order.request.sl,
     )
     return (await sources.terminal.request(commands.ORDER_CALC_PROFIT, params)).value
@@ -298,7 +358,7 @@ async def _worth(
         # a price is in the lists already: it costs no question
         prices |= {item.symbol: item.price_current or item.price_open for item in listed}
     # its own price: a limit far from the market is worth what it will cost
-    prices[order.request.symbol] = order_math.entry(order)
+    prices[order.request.symbol] = entry(order)
     for symbol in set(symbols) - prices.keys():
         info = await terminal.symbol(symbol)
         prices[symbol] = info.ask or info.bid

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from ea_bridge.agent import logins
-from ea_bridge.agent.logins import LoginChecker, LoginTask, PackageLoginRefused, try_login
+from ea_bridge.agent import terminal
+from ea_bridge.agent.terminal import LoginChecker, LoginTask, PackageLoginRefused, try_login
 from ea_bridge.model.account import AUTH_FAILED, BAD_PATH, NO_CONNECTION, LoginParams
 
 PROGRAM = r"C:\Spare\terminal64.exe"
@@ -97,7 +97,7 @@ async def test_the_process_that_logs_in(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("PLAN", plan)
     if plan == "hang":
-        monkeypatch.setattr(logins, "PROCESS_S", 0.5)
+        monkeypatch.setattr(terminal, "PROCESS_S", 0.5)
         with pytest.raises(PackageLoginRefused) as refused:
             await LoginChecker([PROGRAM], lambda: "").check(ASKED)
         assert refused.value.err == NO_CONNECTION

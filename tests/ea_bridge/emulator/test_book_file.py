@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from ea_bridge.emulator.book_file import BooksUnreadable
 from ea_bridge.emulator.conditions import Conditions, TerminalFiles
-from ea_bridge.emulator.factory import build_terminal
+from ea_bridge.emulator.factory import BooksUnreadable, build_terminal
 from ea_bridge.emulator.terminal import EmulatedTerminal
 from ea_bridge.model import OrderFilling, OrderType, TradeAction, TradeRequest
 from ea_bridge.simulation.broker import Broker

@@ -14,7 +14,7 @@ from ea_bridge.errors import ResultTooLarge
 from ea_bridge.model import Deal, Order, OrderState
 from ea_bridge.protocol import codec
 from ea_bridge.protocol import messages as m
-from ea_bridge.protocol.framing import MAX_LINE_TO_DAEMON
+from ea_bridge.protocol.codec import MAX_LINE_TO_DAEMON
 from ea_bridge.simulation.broker import Broker, terms_of
 from ea_bridge.simulation.broker.ledger import Archive
 from ea_bridge.simulation.specs import default_account

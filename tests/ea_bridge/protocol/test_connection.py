@@ -13,6 +13,7 @@ from ea_bridge import commands
 from ea_bridge.model import Account, Bar
 from ea_bridge.protocol import codec
 from ea_bridge.protocol import messages as m
+from ea_bridge.protocol.codec import MAX_GREETING, MAX_LINE_TO_DAEMON, MAX_LINE_TO_EA
 from ea_bridge.protocol.connection import (
     CLOSED,
     DAEMON,
@@ -27,7 +28,6 @@ from ea_bridge.protocol.connection import (
     ConversationState,
 )
 from ea_bridge.protocol.errors import LocalProtocolError, RemoteProtocolError
-from ea_bridge.protocol.framing import MAX_GREETING, MAX_LINE_TO_DAEMON, MAX_LINE_TO_EA
 from ea_bridge.protocol.handshake import make_challenge
 
 HELLO = make_hello()

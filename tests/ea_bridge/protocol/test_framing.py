@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ea_bridge.protocol.codec import MAX_GREETING, MAX_LINE_TO_DAEMON, MAX_LINE_TO_EA, LineReader
 from ea_bridge.protocol.errors import RemoteProtocolError
-from ea_bridge.protocol.framing import MAX_GREETING, MAX_LINE_TO_DAEMON, MAX_LINE_TO_EA, LineReader
 
 
 def read(data: bytes, max_size: int = 100) -> list[bytes]:

@@ -18,7 +18,7 @@ from gateway.accounts import (
     NewAccount,
     UnknownAccount,
 )
-from gateway.accounts.account import RiskSettings
+from gateway.accounts.book import RiskSettings
 from gateway.credentials.secrets import SecretsError
 from gateway.home.home import Home
 

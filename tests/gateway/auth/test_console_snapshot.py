@@ -10,7 +10,7 @@ from console_machine import LEASE, START, Machine
 from scripted_console import Signer
 
 from ea_bridge.token import parse_token
-from gateway.auth.console_book import UnknownRoot
+from gateway.auth.console_snapshot import UnknownRoot
 from gateway.credentials.daemon_api import Synced
 from gateway.credentials.envelope import EnvelopeError
 from gateway.credentials.lease import Tier

@@ -8,7 +8,7 @@ from scripted_console import Signer
 
 from ea_bridge.server import Admitted, NotAdmitted, Relay
 from ea_bridge.token import parse_token
-from gateway.auth.token_entry import terminal_fp
+from gateway.auth.caller import terminal_fp
 
 # --- devices -------------------------------------------------------------------------------------
 

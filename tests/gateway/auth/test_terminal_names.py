@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 
 from ea_bridge.token import TokenKeys
-from gateway.auth.token_entry import TokenEntry, assign_terminal_names
+from gateway.auth.caller import TokenEntry, assign_terminal_names
 from gateway.credentials.record import NAME, Record, Scope
 
 ANN, BOB = "a" * 16, "b" * 16

@@ -11,7 +11,7 @@ from ea_bridge.protocol.handshake import SPAN
 from ea_bridge.protocol.messages import Hello
 from ea_bridge.registry import ChangeKind, TerminalChange, TerminalFacts
 from ea_bridge.session import SessionState
-from gateway.broker_time.broker_clocks import BrokerClocks
+from gateway.broker_time.clock import BrokerClocks
 
 AT_S = 1_780_000_000
 

@@ -15,7 +15,6 @@ from ea_bridge.protocol.messages import Ticks
 from gateway.cli.bench import paths
 from gateway.cli.bench.bench_daemon import CONFIG, TERMINAL, gateway_kind
 from gateway.cli.bench.bench_terminal import LINE_TICKS, run_bench_terminal, run_echo, tick_line
-from gateway.cli.bench.chart import bars_svg
 from gateway.cli.bench.clients import (
     ConnectionCut,
     HttpLoadClient,
@@ -27,6 +26,7 @@ from gateway.cli.bench.clients import (
     crowded,
     hear,
 )
+from gateway.cli.bench.paths import bars_svg
 from gateway.home.home import KEY_FILE, Home
 from gateway.streams.outbox import text_frame
 

@@ -15,7 +15,7 @@ from scripted_console import ScriptedConsole
 from ea_bridge.protocol.messages import Auth, Hello
 from ea_bridge.server import Admitted, CodeRejected, ConsoleChallenge, NotAdmitted, Waiting
 from ea_bridge.token import parse_token
-from gateway.auth.token_entry import terminal_fp
+from gateway.auth.caller import terminal_fp
 from gateway.credentials.device import device_id
 from gateway.credentials.keyset import public_key
 

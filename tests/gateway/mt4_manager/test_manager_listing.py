@@ -9,8 +9,8 @@ import pytest
 
 from ea_bridge.mt4_manager.model import MarginLevel, Page
 from gateway.mt4_manager import PeerOffline
-from gateway.mt4_manager.api import listing
-from gateway.mt4_manager.api.listing import Listing
+from gateway.mt4_manager.api import answers
+from gateway.mt4_manager.api.answers import Listing
 
 
 class Server:
@@ -38,7 +38,7 @@ async def whole(server: Server, offset: int, limit: int) -> tuple[bool, dict[str
 
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "PIECE", 3)
+    monkeypatch.setattr(answers, "PIECE", 3)
 
 
 @pytest.mark.parametrize("total", [0, 1, 3, 4, 6, 7])

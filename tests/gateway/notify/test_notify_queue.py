@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.notify.notes import Note
-from gateway.notify.queue import MAX_AGE_MS, MAX_WAITING, NoteQueue
+from gateway.notify.service import MAX_AGE_MS, MAX_WAITING, NoteQueue
 
 NOW = 10 * MAX_AGE_MS
 

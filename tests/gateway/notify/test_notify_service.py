@@ -13,13 +13,12 @@ from ea_bridge.host import wall_ms
 from ea_bridge.protocol.messages import Hello
 from ea_bridge.registry import PendingTerminal, TerminalRegistry
 from gateway.audit import Audit
-from gateway.broker_time.broker_clocks import BrokerClocks
+from gateway.broker_time.clock import BrokerClocks
 from gateway.config import Notify
 from gateway.home.ledger import open_ledger
 from gateway.notify import service as module
 from gateway.notify.notes import Note
-from gateway.notify.queue import NoteQueue
-from gateway.notify.service import NotifyService
+from gateway.notify.service import NoteQueue, NotifyService
 from gateway.notify.transports import DeliveryRefused, NotTaken
 from gateway.storage.ledger import Ledger
 from gateway.streams.service import Streams

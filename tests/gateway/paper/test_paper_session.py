@@ -21,7 +21,7 @@ from ea_bridge.model import TradeAction, TradeRequest
 from ea_bridge.protocol.messages import Trade
 from gateway.home.ledger import TABLES
 from gateway.paper import BookKey, PaperAccount, PaperSession
-from gateway.paper.quotes import LiveQuotes
+from gateway.paper.account import LiveQuotes
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import StoreError
 

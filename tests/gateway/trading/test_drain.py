@@ -10,8 +10,7 @@ from scripted_terminal import Scene
 
 from gateway.credentials.lease import Tier
 from gateway.errors import ShuttingDown
-from gateway.trading.drain import Drain, DrainStage
-from gateway.trading.kill_switch.switch import KillSwitch
+from gateway.trading.kill_switch.switch import Drain, DrainStage, KillSwitch
 
 BUY: dict[str, Any] = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
 

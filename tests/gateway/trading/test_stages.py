@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.trading.stages import Stages
+from gateway.trading.terminal import Stages
 
 
 def test_time_side_by_side_counts_once() -> None:

@@ -10,7 +10,7 @@ CALLER_FAULTS = (
         "A token that was replaced goes on after its end.",
         (
             Change(
-                "gateway.auth.token_entry",
+                "gateway.auth.caller",
                 "        state = self.record.state(now_s)\n",
                 "        state = self.record.state(now_s - 86_400)\n",
             ),
@@ -21,7 +21,7 @@ CALLER_FAULTS = (
         "An order may have twice the lots that its token allows.",
         (
             Change(
-                "gateway.trading.risk.rule_checks",
+                "gateway.trading.risk.rules",
                 "        and context.volume > most\n",
                 "        and context.volume > 2 * most\n",
             ),
@@ -33,7 +33,7 @@ CALLER_FAULTS = (
         "A token that is for some symbols may trade all.",
         (
             Change(
-                "gateway.trading.risk.rule_checks",
+                "gateway.trading.risk.rules",
                 "    if allowed is None or name in context.facts.allowed:\n",
                 "    if allowed is None or name:\n",
             ),

@@ -197,7 +197,7 @@ FINDING_OUT = (
         "What a terminal's table has of an outcome that is open is found out to be a refusal.",
         (
             Change(
-                "gateway.trading.reconcile.reported_results",
+                "gateway.trading.reconcile.settlement",
                 "        elif is_final(result.retcode):\n",
                 "        elif is_final(result.retcode) or result.retcode == 10012:\n",
             ),
@@ -309,7 +309,7 @@ DISCONNECTS = (
         "What is to be done when a connection is lost ends with the process.",
         (
             Change(
-                "gateway.trading.kill_switch.armed",
+                "gateway.trading.kill_switch.dead_man",
                 "            await self._ledger.write(work)\n",
                 "            pass\n",
             ),
@@ -324,7 +324,7 @@ CONTINGENT = (
         "command.",
         (
             Change(
-                "gateway.trading.reconcile.reported_results",
+                "gateway.trading.reconcile.settlement",
                 "        return is_sure and self._patience",
                 "        return self._patience",
             ),
@@ -390,12 +390,12 @@ MANAGER = (
         "A booking that the server's peer has forgotten is told not to be made, unseen.",
         (
             Change(
-                "gateway.mt4_manager.finder",
+                "gateway.mt4_manager.changes",
                 "        if not is_last:\n            return None\n",
                 "",
             ),
             Change(
-                "gateway.mt4_manager.finder",
+                "gateway.mt4_manager.changes",
                 '                if trade.comment.endswith(f"#{entry.tag}"):\n',
                 "                if False:\n",
             ),

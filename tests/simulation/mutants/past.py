@@ -236,7 +236,7 @@ BEFORE = (
         "What changes while a link or a held order is looked at is not looked at again.",
         (
             Change(
-                "gateway.trading.contingent.retrying_tasks",
+                "gateway.background",
                 "                    if about not in self._again:\n"
                 "                        return\n"
                 "                    continue\n",

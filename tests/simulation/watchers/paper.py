@@ -6,8 +6,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gateway.accounts.account import AccountChanges, NewAccount
-from gateway.accounts.book import AccountBook
+from gateway.accounts.book import AccountBook, AccountChanges, NewAccount
 from gateway.home.home import Home
 from gateway.storage.store import StoreError
 

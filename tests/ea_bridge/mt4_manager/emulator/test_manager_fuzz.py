@@ -14,7 +14,7 @@ from ea_bridge.commands import Command
 from ea_bridge.mt4_manager import commands as c
 from ea_bridge.mt4_manager.emulator.accounts import cents
 from ea_bridge.mt4_manager.model import ReturnCode
-from ea_bridge.protocol import codec, framing
+from ea_bridge.protocol import codec
 from ea_bridge.protocol.messages import Cmd, Res
 
 LOGINS, ORDERS = (100_001, 100_002, 100_003), tuple(range(1_000_001, 1_000_009))
@@ -108,7 +108,7 @@ def check(command: Command[Any, Any], answer: list[Res]) -> None:
     """An answer is whole and readable, or a refusal with a code."""
     assert answer
     for res in answer:
-        assert len(codec.encode(res)) <= framing.MAX_LINE_TO_DAEMON
+        assert len(codec.encode(res)) <= codec.MAX_LINE_TO_DAEMON
         if res.ok:
             command.decoder.decode(res.d)
         else:

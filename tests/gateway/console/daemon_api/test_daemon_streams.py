@@ -17,7 +17,7 @@ from approval_fixtures import Terminal, posts
 from console_fixtures import Clock, Machine, approve, person
 from daemon_fixtures import Daemon
 
-from gateway.console.daemon_api import daemon_routes, streams
+from gateway.console.daemon_api import daemon_routes, routes
 from gateway.console.database.model import Device, DeviceEvent
 from gateway.console.errors import NotFound
 from gateway.console.service import Console
@@ -218,7 +218,7 @@ async def test_a_daemon_that_connects_anew_is_no_copy(
     console: Console, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ):
     """The stream that it left behind does not answer any more, and is cut."""
-    monkeypatch.setattr(streams, "PROOF_S", 0.3)
+    monkeypatch.setattr(routes, "PROOF_S", 0.3)
     ann, token, _ = await _approved(console, daemon)
     dead = daemon.stream()
     old = await dead.__aenter__()
@@ -298,7 +298,7 @@ async def test_a_daemon_that_does_not_read_is_cut(
     console: Console, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
 ):
     """It costs a bounded time and no memory; connected anew it misses nothing."""
-    monkeypatch.setattr(streams, "SEND_S", 0.3)
+    monkeypatch.setattr(routes, "SEND_S", 0.3)
     await daemon.machine.seen_by(console)
     count, large = 800, "x" * 16_000
     async with console.db.begin() as session:

@@ -11,8 +11,7 @@ from console_fixtures import Clock, Machine, approve
 from page_client import Page, PageClient
 
 from gateway.console.hooks import HookTemplate
-from gateway.console.hooks.routes import MAX_ALERT_BYTES
-from gateway.console.hooks.service import BURST
+from gateway.console.hooks.service import BURST, MAX_ALERT_BYTES
 from gateway.console.pages.context import iso
 from gateway.console.service import Console
 from gateway.console.tokens import TokenInfo

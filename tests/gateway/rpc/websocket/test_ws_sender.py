@@ -116,7 +116,7 @@ async def test_a_reader_that_takes_nothing_for_long_is_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Even when what waits for it is little."""
-    monkeypatch.setattr("gateway.rpc.websocket.sender.STALLED_S", 0.1)
+    monkeypatch.setattr("gateway.rpc.websocket.connection.STALLED_S", 0.1)
     async with open_server() as house, raw_ws(house, receive_buffer=4096) as ws:
         await listener_of(house, ws)
         stall(ws)

@@ -10,13 +10,13 @@ import pytest_asyncio
 from contingent_parts import Stand
 from scripted_terminal import Scene
 
-from gateway.trading.contingent import retrying_tasks
+from gateway import background
 
 
 @pytest.fixture(autouse=True)
 def _no_long_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retrying_tasks, "FIRST_PAUSE_S", 0.002)
-    monkeypatch.setattr(retrying_tasks, "LAST_PAUSE_S", 0.01)
+    monkeypatch.setattr(background, "FIRST_PAUSE_S", 0.002)
+    monkeypatch.setattr(background, "LAST_PAUSE_S", 0.01)
 
 
 @pytest_asyncio.fixture

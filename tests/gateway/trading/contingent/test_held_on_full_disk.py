@@ -20,7 +20,7 @@ from gateway.storage.reserve import Reserve
 from gateway.storage.store import CommitUnsure, DiskFull, Store, StoreError
 from gateway.trading.contingent.service import ContingentOrders
 from gateway.trading.journal import OrderLog, SqliteJournal, Stage
-from gateway.trading.journal.answers import encode_result
+from gateway.trading.journal.journal import encode_result
 from gateway.trading.reconcile.service import Reconciler
 
 

@@ -10,10 +10,10 @@ from contingent_parts import Stand, quiet, until
 
 from gateway import errors
 from gateway.audit import Audit
+from gateway.background import RetryingTasks
 from gateway.trading.contingent import oco
 from gateway.trading.contingent.oco import OcoLinks
 from gateway.trading.contingent.records import ContingentBook, OcoLink, OpenRows
-from gateway.trading.contingent.retrying_tasks import RetryingTasks
 from gateway.trading.state import NullContingentOrders
 
 

@@ -12,7 +12,7 @@ from contingent_parts import place as place_by_call
 from ea_bridge.model import Order, OrderType
 from gateway import errors
 from gateway.storage.store import StoreError
-from gateway.trading.contingent.recall import recall, request_of
+from gateway.trading.contingent.service import recall, request_of
 from gateway.trading.journal import CallKey, Stage
 from gateway.trading.requests import Deadline, ExecutionOptions, OrderRequest
 from gateway.trading.state import NullContingentOrders

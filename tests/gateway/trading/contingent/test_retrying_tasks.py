@@ -7,8 +7,8 @@ import logging
 
 import pytest
 
+from gateway.background import RetryingTasks
 from gateway.errors import TerminalDisconnected
-from gateway.trading.contingent.retrying_tasks import RetryingTasks
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from journal_scene import Kept
 
 from gateway import errors
-from gateway.trading.journal.answers import normalized
+from gateway.trading.journal.journal import normalized
 
 MARKET: dict[str, Any] = {"symbol": "EURUSD", "side": "buy", "volume": 0.1}
 LIMIT: dict[str, Any] = {"symbol": "EURUSD", "type": "buy_limit", "volume": 0.1, "price": 1.08}

@@ -6,7 +6,13 @@ import asyncio
 
 import pytest
 
-from gateway.trading.kill_switch.armed import TIMER, Armed, LazyTimer, LeasePolicy, combined_policy
+from gateway.trading.kill_switch.dead_man import (
+    TIMER,
+    Armed,
+    LazyTimer,
+    LeasePolicy,
+    combined_policy,
+)
 from gateway.trading.requests import Action
 
 

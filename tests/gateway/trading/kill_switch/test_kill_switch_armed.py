@@ -12,8 +12,8 @@ from gateway.home.ledger import TABLES
 from gateway.storage.ledger import Ledger
 from gateway.storage.store import Store
 from gateway.trading.journal import AccountKey
-from gateway.trading.kill_switch import armed as module
-from gateway.trading.kill_switch.armed import SESSION, Armed, ArmedBook, Firing
+from gateway.trading.kill_switch import dead_man as module
+from gateway.trading.kill_switch.dead_man import SESSION, Armed, ArmedBook, Firing
 from gateway.trading.kill_switch.disconnects import Disconnects
 
 HERE, THERE = AccountKey(77, "Demo"), AccountKey(77, "Live")

@@ -15,7 +15,7 @@ from gateway.errors import Cancelled
 from gateway.trading.journal import AccountKey, Intent
 from gateway.trading.journal.intents import CallKey, CommandRecord, Stage
 from gateway.trading.kill_switch import disconnects as module
-from gateway.trading.kill_switch.armed import SESSION, Armed, Firing
+from gateway.trading.kill_switch.dead_man import SESSION, Armed, Firing
 from gateway.trading.kill_switch.disconnects import REPLACED, AccountTicket, Disconnects
 from gateway.trading.requests import ReceiptContext, tag
 

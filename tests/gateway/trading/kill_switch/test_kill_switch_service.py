@@ -20,12 +20,12 @@ from gateway import schemas as shapes
 from gateway.audit import Audit
 from gateway.home.ledger import TABLES
 from gateway.storage.ledger import Ledger
-from gateway.trading.drain import DrainStage
 from gateway.trading.journal import AccountKey
 from gateway.trading.kill_switch import service as module
-from gateway.trading.kill_switch.armed import SESSION, TIMER, Armed, LeasePolicy
+from gateway.trading.kill_switch.dead_man import SESSION, TIMER, Armed, LeasePolicy
 from gateway.trading.kill_switch.halts import Halt
 from gateway.trading.kill_switch.service import KillSwitchService
+from gateway.trading.kill_switch.switch import DrainStage
 
 TID = "A1b2C3d4E5f6"
 

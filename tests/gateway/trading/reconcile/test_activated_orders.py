@@ -14,8 +14,7 @@ from test_reconcile import outcome
 from ea_bridge.model import Order, OrderType, Position, TradeAction
 from gateway.trading.journal import CommandRecord
 from gateway.trading.reconcile import patience
-from gateway.trading.reconcile.matching import LATEST_MS, SKEW_MS, may_be, share
-from gateway.trading.reconcile.observed_order import ObservedOrder
+from gateway.trading.reconcile.matching import LATEST_MS, SKEW_MS, ObservedOrder, may_be, share
 
 HERE_MS = NOW_MS + OFFSET_MS
 STOP = 1.08

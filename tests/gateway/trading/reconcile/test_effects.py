@@ -18,7 +18,7 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 from gateway.trading.journal import CommandRecord
-from gateway.trading.reconcile.observed_order import ObservedOrder
+from gateway.trading.reconcile.matching import ObservedOrder
 from gateway.trading.reconcile.outcome import result_of_change, result_of_order
 from gateway.trading.reconcile.snapshot import AccountSnapshot
 from gateway.trading.requests import ReceiptContext

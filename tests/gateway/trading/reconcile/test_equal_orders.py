@@ -19,8 +19,7 @@ from gateway.auth.caller import Scope
 from gateway.trading.journal import CallKey, CommandRecord, Stage
 from gateway.trading.journal.views import noted
 from gateway.trading.reconcile import patience
-from gateway.trading.reconcile.matching import match, share
-from gateway.trading.reconcile.observed_order import descendants, terms_of
+from gateway.trading.reconcile.matching import descendants, match, share, terms_of
 from gateway.trading.requests import ReceiptContext
 
 

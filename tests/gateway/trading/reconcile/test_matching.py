@@ -16,11 +16,11 @@ from gateway.trading.reconcile.matching import (
     LATEST_MS,
     QUOTES_AHEAD_MS,
     SKEW_MS,
+    ObservedOrder,
     match,
     may_be,
     share,
 )
-from gateway.trading.reconcile.observed_order import ObservedOrder
 from gateway.trading.reconcile.snapshot import AccountSnapshot
 from gateway.trading.requests import ReceiptContext, tag
 

@@ -24,8 +24,7 @@ from ea_bridge.session import LateResult
 from gateway.errors import GatewayError
 from gateway.trading.journal import CommandRecord
 from gateway.trading.reconcile import patience
-from gateway.trading.reconcile.matching import match, share
-from gateway.trading.reconcile.observed_order import ObservedOrder
+from gateway.trading.reconcile.matching import ObservedOrder, match, share
 from gateway.trading.requests import ReceiptContext
 
 HERE_MS = NOW_MS + OFFSET_MS

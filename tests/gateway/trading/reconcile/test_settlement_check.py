@@ -15,8 +15,12 @@ from gateway.errors import TerminalDisconnected
 from gateway.trading.journal import Intent, Stage
 from gateway.trading.journal.intents import WATCHED_MS
 from gateway.trading.reconcile.patience import Patience, RetrySchedule
-from gateway.trading.reconcile.reported_results import ReportedResults
-from gateway.trading.reconcile.settlement import SettlementCheck, SettlementClaim, settle
+from gateway.trading.reconcile.settlement import (
+    ReportedResults,
+    SettlementCheck,
+    SettlementClaim,
+    settle,
+)
 
 EXECUTED = SettlementClaim(executed=True, ticket=900, by="token A")
 NEVER = SettlementClaim(executed=False, ticket=None, by="token A")

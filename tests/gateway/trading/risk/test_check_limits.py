@@ -10,7 +10,7 @@ from scripted_terminal import Scene
 
 from ea_bridge.protocol.messages import Hello
 from gateway.accounts import RegisteredAccount
-from gateway.accounts.account import RiskSettings
+from gateway.accounts.book import RiskSettings
 from gateway.accounts.caller_limits import LimitsBook, of_account
 from gateway.config import Trading, is_limit
 from gateway.credentials.record import TradeLimits

@@ -8,17 +8,18 @@ from decimal import Decimal
 import pytest
 
 from gateway.trading.limits import TradingLimits
-from gateway.trading.risk import rule_checks
+from gateway.trading.risk import rules
+from gateway.trading.risk.checker import Plans
 from gateway.trading.risk.context import OrderEffect
-from gateway.trading.risk.rules import ALL, RULES, Plans
+from gateway.trading.risk.rules import ALL, RULES
 
 
 def test_each_check_stands_in_the_table_once() -> None:
     """A check that nobody makes would protect nobody."""
     checks = {
         function
-        for _, function in inspect.getmembers(rule_checks, inspect.isfunction)
-        if function.__module__ == rule_checks.__name__
+        for _, function in inspect.getmembers(rules, inspect.isfunction)
+        if function.__module__ == rules.__name__
         and [*inspect.signature(function).parameters] == ["context"]
         and not function.__name__.startswith("_")
     }
@@ -52,7 +53,7 @@ def test_a_broken_limit_is_told_with_its_numbers(
     limit: Decimal | int, value: Decimal | int | None, text: str
 ) -> None:
     """In the message as a person writes them, in the data as JSON has them."""
-    error = rule_checks.over("some_rule", "It", limit=limit, value=value, unit=" lots", more=1)
+    error = rules.over("some_rule", "It", limit=limit, value=value, unit=" lots", more=1)
     assert error.message == text
     assert error.data["rule"] == "some_rule"
     assert (error.data["limit"], error.data["more"]) == (float(limit), 1)
