@@ -277,7 +277,7 @@ class TerminalReports:
         """
         async with self._db.begin() as session:
             # before the new ones: a terminal is at work once on a machine
-            await self._end_earlier(session, did, boot)
+            await self._end_earlier(session, did, boot, {run.tid: run.began for run in runs})
             owners, trusting = await self._owners(session, did)
             for run in runs:
                 owner = owners.get(run.tid)
@@ -352,13 +352,17 @@ class TerminalReports:
         )
         return report.ended is not None and await session.scalar(named.limit(1)) is not None
 
-    async def _end_earlier(self, session: AsyncSession, did: str, boot: str) -> None:
+    async def _end_earlier(
+        self, session: AsyncSession, did: str, boot: str, begun: Mapping[str, int]
+    ) -> None:
         # sessions carry the start of their daemon in front: of another start means over
         mine = Run.run.startswith(f"{boot}.", autoescape=True)
         open_ones = (Run.did == did) & Run.ended_at.is_(None) & (Run.run != "") & ~mine
-        # ended when it was last heard of: what came after that nobody has seen
         for run in await session.scalars(select(Run).where(open_ones).with_for_update()):
-            _end(run, run.reported_at, DAEMON_GONE)
+            # ended when it was last heard of: what came after that nobody has seen. Its last words
+            # may have been read late, when the terminal was linked anew already.
+            ended_at = min(run.reported_at, begun.get(run.tid, run.reported_at))
+            _end(run, max(run.started_at, ended_at), DAEMON_GONE)
 
     async def _note(
         self, session: AsyncSession, did: str, user_id: str, report: TerminalReport

@@ -119,6 +119,23 @@ async def test_what_a_daemon_left_open_is_over_when_it_starts_anew(
 
 
 @pytest.mark.alike
+async def test_a_session_that_nobody_ended_is_over_before_the_next(
+    console: Console, machine: Machine, clock: Clock
+):
+    """Its daemon's last words may be read when the next has begun already."""
+    token, began = await token_on(console, machine), clock.now
+    clock.forward(500)
+    await console.reports.history(machine.did, "b", [run(token, "b.s-1", began)])
+    await console.reports.history(machine.did, "c", [run(token, "c.s-1", began + 300)])
+    now, earlier = await console.reports.list(token.user_id)
+    assert (earlier.ended_at, earlier.reason) == (now.started_at, reports.DAEMON_GONE)
+    # nor before it began
+    await console.reports.history(machine.did, "d", [run(token, "d.s-1", began)])
+    ends = {run.ended_at for run in await console.reports.list(token.user_id)}
+    assert ends == {None, began + 300}
+
+
+@pytest.mark.alike
 async def test_a_late_state_does_not_revive_a_session(
     console: Console, machine: Machine, clock: Clock
 ):

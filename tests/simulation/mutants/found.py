@@ -18,7 +18,7 @@ FOUND = (
                 "        return True\n",
             ),
             Change(
-                f"{RECONCILE}.observed_order",
+                f"{RECONCILE}.matching",
                 "        if any(order.entered for order in orders):\n",
                 "        if False:\n",
             ),
