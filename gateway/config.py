@@ -268,7 +268,7 @@ class Secrets(Section):
     """Of the store file; a relative path starts in the home folder."""
 
 
-class ConsoleLink(Section):
+class LinkedConsole(Section):
     """The console from which the gateway takes its tokens. Without a url it makes its own.
 
     What it says counts only if it is signed by its root key. One on another machine must be
@@ -460,7 +460,7 @@ class Config(Section):
     manager: Manager = Manager()
     notify: Notify = Notify()
     secrets: Secrets = Secrets()
-    console: ConsoleLink = ConsoleLink()
+    console: LinkedConsole = LinkedConsole()
     console_server: ConsoleServer = ConsoleServer()
     smtp: Smtp = Smtp()
 

@@ -25,7 +25,7 @@ from gateway.errors import did_you_mean
 from gateway.storage.store import Store
 
 from .envelope import EnvelopeError
-from .keyset import DAY_S, SigningKeys
+from .keyset import DAY_S, SERVER_KEYS, SigningKeys
 from .record import (
     AUDIENCE,
     MAX_SECONDS,
@@ -38,7 +38,6 @@ from .record import (
     checked_limits,
     open_record,
 )
-from .schema import SERVER_KEYS
 from .secrets import Place, SecretBox
 
 logger = logging.getLogger(__name__)
@@ -122,7 +121,7 @@ class Issuer:
     Several may work on one home, in one process or in many.
 
     Args:
-        store: with the tables of :mod:`.schema`.
+        store: with the tables of :mod:`.keyset`.
         box: seals the private keys.
         now_s: seconds since 1970.
 

@@ -11,8 +11,8 @@ from ea_bridge import host
 from gateway.accounts import book as accounts
 from gateway.auth import console_clock, console_snapshot, version_watermarks
 from gateway.auth.version_watermarks import Tombstones, VersionWatermarks
-from gateway.config import ConsoleLink, Secrets
-from gateway.credentials import device, schema
+from gateway.config import LinkedConsole, Secrets
+from gateway.credentials import device, keyset
 from gateway.credentials.device import open_device
 from gateway.credentials.issuer import Issuer
 from gateway.credentials.key_store import key_store
@@ -44,10 +44,10 @@ from gateway.storage.database_file import UnsafePlace, make_file
 from gateway.storage.store import DiskFull, StoreError
 
 MIGRATIONS = (
-    schema.TABLES,
+    keyset.TABLES,
     version_watermarks.TABLES,
-    schema.KEY_STORES,
-    schema.KEY_STATES,
+    keyset.KEY_STORES,
+    keyset.KEY_STATES,
     device.TABLE + console_snapshot.TABLES + console_clock.TABLE,
     accounts.TABLES,
     accounts.ONCE_AN_OWNER,
@@ -58,7 +58,7 @@ MIGRATIONS = (
 )
 """All tables of the gateway, in the order in which they came; new ones are added at the end."""
 SEALED = (
-    *schema.SEALED,
+    *keyset.SEALED,
     device.PRIVATE_KEY,
     console_snapshot.SERVER_KEYS,
     accounts.PASSWORDS,
@@ -162,7 +162,7 @@ class Home:
         offers = ConsoleSnapshot(self.store, self.box, source, book, leases, clock, did)
         return ConsoleBook(book, leases, clock, offers)
 
-    def claim_console(self, settings: ConsoleLink, made_by: MadeBy) -> HomeConsole | None:
+    def claim_console(self, settings: LinkedConsole, made_by: MadeBy) -> HomeConsole | None:
         """Return the console of a gateway that is about to run here, and note it.
 
         Args:

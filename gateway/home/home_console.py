@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from gateway.auth.console_snapshot import ConsoleSource
-from gateway.config import ConsoleLink, home_file
+from gateway.config import LinkedConsole, home_file
 from gateway.storage.store import Store
 
 TABLE = """
@@ -72,7 +72,7 @@ def noted_console(store: Store) -> HomeConsole | None:
     return HomeConsole() if ConsoleSource(store).root_text else None
 
 
-def console_of(store: Store, settings: ConsoleLink) -> HomeConsole | None:
+def console_of(store: Store, settings: LinkedConsole) -> HomeConsole | None:
     """Return the console from which a home takes its tokens; ``None`` if it makes its own.
 
     Args:

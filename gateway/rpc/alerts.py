@@ -19,7 +19,7 @@ from gateway.credentials.alert import AlertOrder
 from gateway.credentials.daemon_api import AlertEnd, AlertOutcome
 from gateway.errors import Unauthorized
 from gateway.rpc.catalogue import Call
-from gateway.rpc.context import RpcContext
+from gateway.rpc.requests import RpcContext
 
 MAX_LEFT_S: Final = 300
 """The longest deadline that a hook has; a clock that is wrong prolongs none."""

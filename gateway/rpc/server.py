@@ -31,10 +31,16 @@ from gateway.rpc.authentication import (
     RequestCredentials,
 )
 from gateway.rpc.catalogue import Call, Method
-from gateway.rpc.context import RpcContext
 from gateway.rpc.jsonrpc import JsonRpc
 from gateway.rpc.remote import RemoteDoor, RemoteListening
-from gateway.rpc.requests import RPC_PATHS, WS_PATHS, RpcHandler, SessionCallers, answered
+from gateway.rpc.requests import (
+    RPC_PATHS,
+    WS_PATHS,
+    RpcContext,
+    RpcHandler,
+    SessionCallers,
+    answered,
+)
 from gateway.rpc.websocket.endpoint import WebSocketEndpoint
 from gateway.runtime import RuntimeInfo
 from gateway.streams import Streams

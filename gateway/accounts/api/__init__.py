@@ -25,7 +25,7 @@ from gateway.http.rest.openapi import DocumentInfo, bearer, document
 from gateway.http.rest.operation import operation_of, routes_at
 from gateway.storage.store import StoreError
 
-from . import analytics, import_, reads, registration, rules
+from . import import_, reads, registration, rules
 from .operation import AccountsOperation, AccountsServices
 
 __all__ = ["AccountsApi", "AccountsServices"]
@@ -63,7 +63,7 @@ OPERATIONS: tuple[AccountsOperation, ...] = (
     *registration.OPERATIONS,
     *reads.OPERATIONS,
     *import_.OPERATIONS,
-    *analytics.OPERATIONS,
+    *reads.ANALYTICS,
     *rules.OPERATIONS,
 )
 

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from gateway.cli.bench.processes import cpu_s, percentile, running
+from gateway.cli.bench.paths import cpu_s, percentile, running
 from gateway.cli.home import default_home
 from gateway.cli.output import CliError
 from gateway.cli.process import loop_factory, run_until_stopped

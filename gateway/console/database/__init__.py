@@ -3,13 +3,13 @@
 from .engine import (
     Database,
     DatabaseError,
+    NewerDatabase,
     after_commit,
     database_url,
     home_url,
     insert_missing,
     open_database,
 )
-from .upgrade import NewerDatabase
 
 __all__ = [
     "Database",

@@ -12,6 +12,10 @@ advisory one. It goes with the process that holds it, however that ends.
 aiosqlite works in one thread a connection. If its opening is cancelled or fails, it tells that
 thread to stop and does not wait: the thread may speak to an event loop that is closed by then. So
 :class:`SqliteConnections` waits for the threads before the database counts as closed.
+
+Opening a database brings it up to this version's tables (:func:`upgrade`). A new database gets all
+tables at once, an old one the migrations that it lacks. Alembic takes longer to import than most
+starts of the console take, so that it is imported for the latter alone.
 """
 
 from __future__ import annotations
@@ -24,10 +28,22 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiosqlite
-from sqlalchemy import URL, Connection, event, make_url, text
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    MetaData,
+    String,
+    Table,
+    event,
+    inspect,
+    make_url,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
@@ -35,7 +51,95 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from gateway.storage.database_file import UnsafePlace, begin_wal, check_folder, make_file
 
 from .model import Base
-from .upgrade import upgrade
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD = "0008"
+"""The last migration; a test sees that it is."""
+LOCK = 0x6D746777
+"""Of PostgreSQL's advisory locks: one process upgrades at a time."""
+
+_VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), primary_key=True, nullable=False),
+)
+"""As Alembic makes it."""
+
+
+class NewerDatabase(Exception):
+    """Refusal of a database that a newer version of this program made."""
+
+
+def upgrade(connection: Connection) -> None:
+    """Make the tables, or run the migrations that are missing, within the connection's
+    transaction.
+
+    Raises:
+        NewerDatabase: it has migrations that this version does not know.
+
+    """
+    if connection.dialect.name == "postgresql":
+        # two consoles of a new version may start at once; SQLite's one writer does the same
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
+    tables = set(inspect(connection).get_table_names())
+    # also other programs' tables may lie in a PostgreSQL database: only ours count
+    if not tables & {_VERSION.name, *Base.metadata.tables}:
+        _create(connection)
+    elif _VERSION.name not in tables or _versions(connection) != {HEAD}:
+        migrate(connection)
+
+
+def _create(connection: Connection) -> None:
+    Base.metadata.create_all(connection)
+    _VERSION.create(connection)
+    connection.execute(_VERSION.insert(), {"version_num": HEAD})
+
+
+def _versions(connection: Connection) -> set[str]:
+    return set(connection.scalars(select(_VERSION.c.version_num)))
+
+
+def migrate(connection: Connection) -> None:
+    """Run the migrations that are missing, within the connection's transaction.
+
+    Raises:
+        NewerDatabase: it has migrations that this version does not know.
+
+    """
+    from alembic import command
+    from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # says at each start what it is
+    config = _config()
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    there = MigrationContext.configure(connection).get_current_heads()
+    # an older program would write rows that the newer one cannot read: it must not begin
+    if not set(there) <= known:
+        raise NewerDatabase(
+            "the console's database was made by a newer version; install that one, or use another "
+            "database"
+        )
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def newest() -> str | None:
+    """Return the name of the last migration."""
+    from alembic.script import ScriptDirectory
+
+    return ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "gateway.console.database:migrations")
+    config.set_main_option("path_separator", "os")
+    return config
 
 
 class SqliteConnections:

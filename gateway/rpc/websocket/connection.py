@@ -32,14 +32,14 @@ from gateway.errors import ParseError, Unauthorized
 from gateway.http.connections import Connection, cut
 from gateway.http.rate_limit import ThrottleExceeded
 from gateway.http.websocket_frames import PING, CloseCode, close_frame, code_to_echo, pong_frame
-from gateway.rpc.context import RpcContext
-from gateway.rpc.in_flight import InFlight
-from gateway.rpc.websocket.login import (
+from gateway.rpc.authentication import (
     MAX_HELLO_BYTES,
     MAX_UNCLAIMED_HELLO_BYTES,
     NotHello,
     hello_of,
 )
+from gateway.rpc.in_flight import InFlight
+from gateway.rpc.requests import RpcContext
 from gateway.streams import StreamEvent
 from gateway.streams.outbox import STALLED_S, Coalescer, Outbox, notification, text_frame
 

@@ -20,10 +20,9 @@ from gateway.errors import InvalidRequest, Unauthorized
 from gateway.http.connections import connection_of
 from gateway.http.guard import Refusal, unauthorized
 from gateway.http.websocket_frames import CloseCode
-from gateway.rpc.authentication import Authenticator
-from gateway.rpc.context import RpcContext
+from gateway.rpc.authentication import SUBPROTOCOL, Authenticator, Offer, offer_of
+from gateway.rpc.requests import RpcContext
 from gateway.rpc.websocket.connection import CLOSE_S, WebSocketConnection
-from gateway.rpc.websocket.login import SUBPROTOCOL, Offer, offer_of
 from gateway.schemas import ServerShutdown
 from gateway.streams.outbox import Coalescer, Outbox, notification
 

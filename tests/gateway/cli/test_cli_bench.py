@@ -15,7 +15,7 @@ from shell import Done
 from gateway.cli.bench import MeasuredPath as Measured
 from gateway.cli.bench import added_ms, ratio, table
 from gateway.cli.bench.bench_daemon import CONFIG, gateway_kind, journal_alone
-from gateway.cli.bench.processes import cpu_s, percentile
+from gateway.cli.bench.paths import cpu_s, percentile
 from gateway.home.home import KEY_FILE, Home
 from gateway.storage.ledger import DATABASE
 from gateway.trading.journal import Journal, SqliteJournal

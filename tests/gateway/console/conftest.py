@@ -25,9 +25,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from gateway.config import ConsoleServer, Secrets
 from gateway.console.database import engine as engine_module
 from gateway.console.database import home_url, open_database
-from gateway.console.database.engine import FILE
+from gateway.console.database.engine import FILE, upgrade
 from gateway.console.database.model import Base
-from gateway.console.database.upgrade import upgrade
 from gateway.console.service import Console, open_console
 from gateway.console.settings import ConsoleSettings
 

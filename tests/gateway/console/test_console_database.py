@@ -34,8 +34,8 @@ from gateway.console.database import (
     after_commit,
     open_database,
 )
+from gateway.console.database.engine import HEAD, newest
 from gateway.console.database.model import SEALED, Base, SealedValue, Token
-from gateway.console.database.upgrade import HEAD, newest
 from gateway.console.links import RESET
 from gateway.console.records import server_key_place
 from gateway.console.service import Console, open_console

@@ -93,7 +93,7 @@ def test_a_box_does_not_show_its_key() -> None:
 
 def test_a_secret_is_rewrapped_for_its_place_alone() -> None:
     """Under the new id; what the old box does not open is not touched."""
-    from gateway.credentials.schema import SERVER_KEYS
+    from gateway.credentials.keyset import SERVER_KEYS
 
     place, other = SERVER_KEYS.place("a"), SERVER_KEYS.place("b")
     old, new = SecretBox(os.urandom(32)), SecretBox(os.urandom(32), "k2")

@@ -242,7 +242,7 @@ async def test_a_failure_after_asking_is_answered(
     def fail(*_: object) -> None:
         raise RuntimeError("a defect")
 
-    monkeypatch.setattr("gateway.rpc.context.RpcContext.call", fail)
+    monkeypatch.setattr("gateway.rpc.requests.RpcContext.call", fail)
     reader, writer = await asyncio.open_connection("127.0.0.1", house.port)
     head = house.head("/rpc", "POST", "Content-Length: 2", "Expect: 100-continue")
     writer.write(head.encode() + b"\r\n")

@@ -1,4 +1,4 @@
-"""Alembic's environment: :mod:`gateway.console.database.upgrade` hands it an open connection."""
+"""Alembic's environment: :mod:`gateway.console.database.engine` hands it an open connection."""
 
 from __future__ import annotations
 

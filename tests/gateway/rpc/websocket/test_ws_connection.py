@@ -374,7 +374,7 @@ async def test_a_call_that_fails_in_the_door_is_logged_and_the_rest_goes_on(
         def fail(*_: object) -> None:
             raise RuntimeError("a defect")
 
-        monkeypatch.setattr("gateway.rpc.context.RpcContext.call", fail)
+        monkeypatch.setattr("gateway.rpc.requests.RpcContext.call", fail)
         ws.send(request("update"))
         assert await ws.close_code() == 1011
         monkeypatch.undo()
