@@ -28,7 +28,14 @@ NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 ASKED_FOR = ("long", "windows", "containers")
 """Marks of tests that an option of the same name runs."""
 LONGEST_GROUPS = ("postgresql", "e2e-console-faults", "demo", "console-flow", "e2e-manager-money")
-LONGEST_FILES = ("test_campaign.py", "test_simulated_days.py", "test_memory.py", "test_house.py")
+LONGEST_FILES = (
+    "test_campaign.py",
+    "test_simulated_days.py",
+    "test_memory.py",
+    "test_house.py",
+    "test_simulated_run.py",
+    "test_ea_trades.py",
+)
 """What takes longest begins first: at the end one worker would run it, and the others nothing."""
 IN_MEMORY = pytest.StashKey[Path | None]()
 

@@ -27,7 +27,7 @@ from .daemon_calls import FRESH_S, DaemonCalls
 from .database import Database
 from .database.model import NoticeChoice, QueuedMail, User
 from .errors import Invalid, TooMany
-from .hooks.service import AlertInfo, Hooks
+from .hooks import AlertInfo, Hooks
 from .mail import MailQueue, templates
 from .mail.templates import Letter
 from .terminals import AWAY, TerminalOverview, TerminalStatus

@@ -28,7 +28,7 @@ from .database.engine import holding
 from .database.model import Contact, Device, RequestNonce
 from .devices import Devices
 from .events import EventNotifier, Events, PendingEvent
-from .hooks.service import Hooks
+from .hooks import Hooks
 from .links import SETUP, SETUP_S, Links, Resets
 from .mail import MailQueue, transport_for
 from .notices import Notices

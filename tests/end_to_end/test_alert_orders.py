@@ -21,7 +21,8 @@ from test_readme import noted
 
 from ea_bridge.token import parse_token
 from gateway.console.database.model import HookAlert
-from gateway.console.hooks import AlertInfo, HookTemplate
+from gateway.console.hook_template import HookTemplate
+from gateway.console.hooks import AlertInfo
 from gateway.credentials.alert import AlertOrder
 from gateway.rpc.alerts import AlertCalls
 

@@ -20,8 +20,7 @@ triggers stops or pending orders, no stop-out closes positions, swaps are not ch
 and credit stays when its expiration comes.
 """
 
-from .factory import LOGIN, SERVER, Population, build_manager
-from .link import ManagerLink
+from .factory import LOGIN, SERVER, ManagerLink, Population, build_manager
 from .market import FixedQuotes, MarketQuotes
 from .server import EmulatedManager
 

@@ -28,12 +28,12 @@ from ea_bridge.token import MalformedToken, parse_token
 from gateway.client.errors import NoAnswer, Unreachable
 from gateway.client.mt5 import constants as c
 from gateway.client.mt5.arguments import named
-from gateway.client.mt5.connection import Connection
 from gateway.client.mt5.state import (
     AUTH_FAILED,
     NO_CONNECTION,
     STATE,
     TIMED_OUT,
+    Connection,
     Failure,
     Terminal,
     error_of,

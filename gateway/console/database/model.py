@@ -341,7 +341,7 @@ class Hook(Base):
     """SHA-256 of the last part of its address."""
     is_on: Mapped[bool]
     template: Mapped[str]
-    """JSON of :class:`gateway.console.hooks.template.HookTemplate`."""
+    """JSON of :class:`gateway.console.hook_template.HookTemplate`."""
     created_at: Mapped[int]
 
 

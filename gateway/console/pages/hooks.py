@@ -10,7 +10,8 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from gateway.console.errors import Invalid, NotFound, TooMany
-from gateway.console.hooks import AlertInfo, HookInfo, HookTemplate
+from gateway.console.hook_template import HookTemplate
+from gateway.console.hooks import AlertInfo, HookInfo
 from gateway.console.sessions import SessionInfo
 from gateway.console.tokens import TokenInfo
 from gateway.console.web.request_context import VISITOR

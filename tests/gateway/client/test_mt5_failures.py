@@ -20,7 +20,7 @@ from scripted_gateway import TOKEN, Failure, Hangup, ScriptedGateway, scripted_g
 
 from gateway import errors
 from gateway.client import mt5
-from gateway.client.mt5 import connection, state, trades
+from gateway.client.mt5 import state, trades
 
 API = json.loads((Path(__file__).parents[2] / "data" / "mt5_api.json").read_text("utf-8"))
 SUCCESS = (1, "Success")
@@ -286,7 +286,7 @@ async def test_a_gateway_without_room_is_asked_again(
     busy = [errors.LimitExceeded(retry_after_ms=wait) for wait in (0, 70)]
     server.reply("get_native", *busy, errors.Overloaded(), native("account", ACCOUNT))
     assert await asyncio.to_thread(mt5.account_info) is not None
-    assert slept == [connection.LEAST_PAUSE_S, 0.07, connection.LEAST_PAUSE_S]
+    assert slept == [state.LEAST_PAUSE_S, 0.07, state.LEAST_PAUSE_S]
 
 
 # --- trades -----------------------------------------------------------------------------------

@@ -337,7 +337,7 @@ async def test_a_disabled_user_makes_no_tokens(console: Console):
 @pytest.mark.alike
 async def test_live_tokens_are_bounded(console: Console, monkeypatch: pytest.MonkeyPatch):
     """A user has no more than the bound."""
-    monkeypatch.setattr("gateway.console.tokens.rights.MAX_LIVE", 2)
+    monkeypatch.setattr("gateway.console.tokens.MAX_LIVE", 2)
     ann = await person(console)
     await console.tokens.create(ann.id, "A")
     await console.tokens.create(ann.id, "B")
@@ -349,7 +349,7 @@ async def test_live_tokens_are_bounded(console: Console, monkeypatch: pytest.Mon
 @pytest.mark.alike
 async def test_old_tokens_make_room(console: Console, monkeypatch: pytest.MonkeyPatch):
     """Revoked ones that were used nowhere are forgotten; others a device may still ask for."""
-    monkeypatch.setattr("gateway.console.tokens.rights.MAX_KEPT", 2)
+    monkeypatch.setattr("gateway.console.tokens.MAX_KEPT", 2)
     ann = await person(console)
     _, used = await console.tokens.create(ann.id, "used")
     await approve(console, used, Machine())

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from gateway.console.database.model import Hook, HookAlert, QueuedMail
 from gateway.console.errors import Invalid, TooMany
-from gateway.console.hooks import HookTemplate
+from gateway.console.hook_template import HookTemplate
 from gateway.console.notices import DAY_S, MAX_A_DAY, MAX_AWAY_S, MIN_AWAY_S, Notices
 from gateway.console.service import Console
 from gateway.console.tokens import TokenInfo

@@ -11,7 +11,7 @@ import pytest
 from console_fixtures import Clock, approve, person
 from daemon_fixtures import Daemon
 
-from gateway.console.hooks import HookTemplate
+from gateway.console.hook_template import HookTemplate
 from gateway.console.pages.context import iso
 from gateway.console.service import Console
 from gateway.credentials.daemon_api import AlertOutcome, TerminalDescription, TerminalReport

@@ -8,14 +8,14 @@ import json
 import pytest
 from console_fixtures import Clock, Machine, approve, person
 
+from gateway.console import tokens
 from gateway.console.database.model import HookAlert
 from gateway.console.errors import Invalid, NotFound, TooMany
-from gateway.console.hooks import HookTemplate
-from gateway.console.hooks.service import KEEP_S, MAX_HOOKS, TRADINGVIEW, AlertRefused
-from gateway.console.hooks.template import BadAlert, read_alert
+from gateway.console.hook_template import BadAlert, HookTemplate, read_alert
+from gateway.console.hooks import KEEP_S, MAX_HOOKS, TRADINGVIEW, AlertRefused
 from gateway.console.pages.context import iso
 from gateway.console.service import Console
-from gateway.console.tokens import TokenInfo, rights
+from gateway.console.tokens import TokenInfo
 from gateway.console.user_info import UserInfo
 from gateway.credentials.alert import AlertOrder, open_alert
 from gateway.credentials.daemon_api import AlertOutcome, TerminalDescription, TerminalReport
@@ -200,7 +200,7 @@ async def test_a_token_with_a_hook_is_not_forgotten(
     token = (await console.tokens.create(ann.id, "swing"))[1]
     _, hook = await console.hooks.create(ann.id, "tv", token.tid, TEMPLATE)
     await console.tokens.revoke(ann.id, token.tid)
-    monkeypatch.setattr(rights, "MAX_KEPT", 1)
+    monkeypatch.setattr(tokens, "MAX_KEPT", 1)
     with pytest.raises(TooMany):
         await console.tokens.create(ann.id, "more")
     assert not (await console.hooks.get(ann.id, hook.id)).is_token_live

@@ -10,8 +10,8 @@ import pytest
 from console_fixtures import Clock, Machine, approve
 from page_client import Page, PageClient
 
-from gateway.console.hooks import HookTemplate
-from gateway.console.hooks.service import BURST, MAX_ALERT_BYTES
+from gateway.console.hook_template import HookTemplate
+from gateway.console.hooks import BURST, MAX_ALERT_BYTES
 from gateway.console.pages.context import iso
 from gateway.console.service import Console
 from gateway.console.tokens import TokenInfo

@@ -5,7 +5,7 @@ from __future__ import annotations
 from console_fixtures import Machine, approve
 from page_client import PageClient, knock, mailed_path
 
-from gateway.console.hooks import HookTemplate
+from gateway.console.hook_template import HookTemplate
 from gateway.console.server import PageServer
 from gateway.console.service import Console
 

@@ -37,7 +37,7 @@ from gateway.console.events import EventNotifier
 from gateway.console.ids import new_id, new_secret, secret_hash
 from gateway.console.records import is_live
 from gateway.console.signing import ISSUER, Signing
-from gateway.console.tokens.rights import checked_name
+from gateway.console.tokens import checked_name
 from gateway.console.user_info import locked_user
 from gateway.console.web.request_context import read_body
 from gateway.credentials.alert import AlertOrder
@@ -45,7 +45,7 @@ from gateway.credentials.daemon_api import AlertOutcome
 from gateway.credentials.record import AUDIENCE, IMPLIED, Scope
 from gateway.http.rate_limit import RateLimiter
 
-from .template import AlertDraft, BadAlert, HookTemplate, read_alert
+from .hook_template import AlertDraft, BadAlert, HookTemplate, read_alert
 
 TRADINGVIEW: Final = frozenset({"52.89.214.238", "34.212.75.30", "54.218.53.128", "52.32.178.7"})
 """Addresses from which TradingView says that it posts (support article 43000529348)."""
