@@ -34,7 +34,6 @@ LONGEST_FILES = (
     "test_memory.py",
     "test_house.py",
     "test_simulated_run.py",
-    "test_ea_trades.py",
 )
 """What takes longest begins first: at the end one worker would run it, and the others nothing."""
 IN_MEMORY = pytest.StashKey[Path | None]()

@@ -20,7 +20,7 @@ from gateway.config import Limits, RemoteApi
 from gateway.errors import ShuttingDown
 from gateway.http.connections import Connections
 from gateway.http.guard import Door, Guard, Refusal, Route
-from gateway.http.tls import TlsListener
+from gateway.http.tls_listener import TlsListener
 from gateway.rpc.authentication import Authenticator, RequestCredentials
 from gateway.rpc.requests import RPC_PATHS, WS_PATHS, RpcHandler, answered
 from gateway.rpc.websocket.endpoint import WebSocketEndpoint

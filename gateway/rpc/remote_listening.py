@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from ea_bridge.sockets import bind_address
 from gateway.client.pin import pin_of
 from gateway.config import ConfigError, RemoteApi
-from gateway.http.tls import (
+from gateway.http.certificate import (
     CERTIFICATE,
     CertificateError,
     own_certificate,

@@ -38,8 +38,9 @@ from gateway.client.pin import pinned_context
 from gateway.config import ConfigError, RemoteApi
 from gateway.credentials.record import Scope
 from gateway.errors import Unauthorized
-from gateway.http import tls
-from gateway.http.tls import KEY, TlsListener, own_certificate, server_context
+from gateway.http import tls_listener
+from gateway.http.certificate import KEY, own_certificate, server_context
+from gateway.http.tls_listener import TlsListener
 from gateway.rpc.authentication import BEARER, SUBPROTOCOL
 from gateway.rpc.remote_listening import listen_remote, read_pin
 
@@ -334,7 +335,7 @@ async def test_tls_before_1_2_is_refused(gateway: Product) -> None:
 
 async def test_a_slow_handshake_ends(gateway: Product, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who connects and says nothing is cut, and never counts as a connection."""
-    monkeypatch.setattr(tls, "HANDSHAKE_S", 0.05)
+    monkeypatch.setattr(tls_listener, "HANDSHAKE_S", 0.05)
     assert await first_bytes(gateway, ALLOWED, b"") == b""
     assert await first_bytes(gateway, ALLOWED, b"\x16\x03\x01") == b""
 
@@ -343,7 +344,7 @@ async def test_a_flood_of_handshakes_keeps_nobody_out(gateway: Product) -> None:
     """The oldest make room; programs on this machine do not even notice."""
     crowd = []
     try:
-        for _ in range(2 * tls.MAX_HANDSHAKES):
+        for _ in range(2 * tls_listener.MAX_HANDSHAKES):
             one = socket.create_connection(("127.0.0.1", port_of(gateway)))
             crowd.append(one)
         assert (await ask(gateway))[0] == 200

@@ -58,6 +58,17 @@ class Wire:
         for writer in self._writers:
             writer.transport.abort()
 
+    async def shut(self) -> None:
+        """End what there is, and have the system refuse new connections."""
+        assert self._server is not None
+        self._server.close()
+        self.cut()
+        await self._server.wait_closed()
+
+    async def reopen(self) -> None:
+        """Listen again, where it did before."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+
     def hold(self) -> None:
         """Let nothing through, without telling either side."""
         self._flows.clear()
