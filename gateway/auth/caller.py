@@ -18,6 +18,16 @@ from ea_bridge.protocol.messages import Hello
 from ea_bridge.token import TokenKeys
 from gateway.credentials.record import IMPLIED, Record, Scope
 
+__all__ = [
+    "IMPLIED",
+    "Caller",
+    "Refusal",
+    "Scope",
+    "TokenEntry",
+    "assign_terminal_names",
+    "terminal_fp",
+]
+
 
 def terminal_fp(hello: Hello) -> str:
     """Return what the EA says, or what can be made of its ``hello``, as 64 hexadecimal digits.
@@ -85,9 +95,6 @@ def _whose(entry: TokenEntry) -> tuple[str, str]:
 
 def _with_name(entry: TokenEntry, name: str) -> TokenEntry:
     return entry if entry.terminal == name else replace(entry, terminal=name)
-
-
-__all__ = ["IMPLIED", "Caller", "Scope"]
 
 
 @dataclass(frozen=True, slots=True)
