@@ -27,7 +27,14 @@ DEMO_GROUP = "demo"
 NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 ASKED_FOR = ("long", "windows", "containers")
 """Marks of tests that an option of the same name runs."""
-LONGEST_GROUPS = ("postgresql", "e2e-console-faults", "demo", "console-flow", "e2e-manager-money")
+LONGEST_GROUPS = (
+    "postgresql",
+    "e2e-console-faults",
+    "demo",
+    "console-flow",
+    "e2e-manager-money",
+    "walks",
+)
 LONGEST_FILES = (
     "test_campaign.py",
     "test_simulated_days.py",
