@@ -76,6 +76,8 @@ async def test_a_token_is_made_and_followed_by_keyboard_alone(
     await page.context.grant_permissions(["clipboard-write"])
     await page.add_init_script(WATCH_POLICY)
     await page.goto(server.url)
+    # a page has the focus a moment after it is loaded
+    await expect(page.locator("#email")).to_be_focused()
     await page.keyboard.type("ann@example.com")
     await _tab_to(page, "#password")
     await page.keyboard.type(PASSWORD)
