@@ -23,10 +23,10 @@ MAX_REQUEST = 2**17
 
 def prepare() -> None:
     """Import what programs import when they run, and make what they make first."""
+    import gateway.app.console
     import gateway.app.demo
     import gateway.app.emulator
     import gateway.cli.commands
-    import gateway.cli.console
     import gateway.cli.process
     from ea_bridge.emulator.factory import build_terminal
     from ea_bridge.mt4_manager.emulator.factory import build_manager

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json  # not orjson: escapes keep the output ASCII, whatever the encoding of the screen
 import sys
-from collections.abc import Callable, Coroutine
-from dataclasses import replace
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,31 +12,7 @@ import typer
 
 from gateway.cli.home import default_console_home, own_folder
 from gateway.cli.process import run_until_stopped
-from gateway.config import load_for
-from gateway.console import server
-from gateway.console.database import DatabaseError
-from gateway.console.settings import ConsoleSettings
 from gateway.options import ConsoleOptions, ConsoleReady
-from gateway.storage.store import StoreError
-
-
-async def run_console(options: ConsoleOptions, announce: Callable[[ConsoleReady], None]) -> None:
-    """Run the console until cancelled.
-
-    Raises:
-        ConfigError, SecretsError, StoreError: the message says what to do.
-        OSError: the port is taken.
-
-    """
-    config = load_for(options.home, options.config)
-    settings = ConsoleSettings.of(config)
-    if options.port is not None:
-        pages = settings.console_server.model_copy(update={"port": options.port})
-        settings = replace(settings, console_server=pages)
-    try:
-        await server.run_console(options.home, settings, announce)
-    except DatabaseError as error:
-        raise StoreError(str(error)) from error
 
 
 def console(
@@ -73,7 +48,7 @@ def console(
         sys.stdout.flush()
 
     def start() -> Coroutine[Any, Any, None]:
-        from gateway.cli.console import run_console
+        from gateway.app.console import run_console
 
         return run_console(options, announce)
 
