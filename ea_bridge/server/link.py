@@ -139,6 +139,8 @@ class BridgeLink(asyncio.BufferedProtocol):
         """Bytes that leave at the end of this turn of the loop."""
         self._joined_bytes = 0
         self._is_joining = False
+        self._is_closing = False
+        """Nothing more is said, and what comes is not heard."""
         self._pacer = MessagePacer(context.turns, self._hand_on, self._hold)
 
     # --- asyncio.BufferedProtocol ----------------------------------------------------------------
@@ -162,6 +164,8 @@ class BridgeLink(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Take in bytes."""
         sockets.set_quickack(self._socket)
+        if self._is_closing:
+            return  # read all the same: see close()
         try:
             # copied at once: the next link reads into the same buffer
             self._hear(bytes(self._context.read_buffer[:nbytes]))
@@ -205,6 +209,8 @@ class BridgeLink(asyncio.BufferedProtocol):
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the kernel, now."""
+        if self._is_closing:
+            return
         if self._joined:
             data = b"".join((*self._joined, data))
             self._joined.clear()
@@ -215,6 +221,8 @@ class BridgeLink(asyncio.BufferedProtocol):
         """Hand the first bytes of a turn of the loop to the kernel now, and the others, joined, at
         its end: who asks one thing at a time waits for nothing.
         """
+        if self._is_closing:
+            return
         if self._is_joining:
             self._joined.append(data)
             self._joined_bytes += len(data)
@@ -237,13 +245,27 @@ class BridgeLink(asyncio.BufferedProtocol):
         self._pacer.flush()
 
     def close(self) -> None:
-        """Send what is unsent, then close; cut it off after :data:`CLOSE_S`."""
+        """Send what is unsent, and say no more; cut it off after :data:`CLOSE_S`.
+
+        A live peer speaks on until it has read the goodbye. A socket that is closed meanwhile is
+        reset, and the goodbye lost: so it is read until the peer closes. Whoever was not let in
+        says nothing more by itself, and gets no time.
+        """
         if self._enrollment is not None:
             self._enrollment.end()
-        if self._cut_off is None:
-            self._end_turn()
+        if self._cut_off is not None:
+            return
+        self._end_turn()
+        self._cut_off = self._context.timers.call_later(CLOSE_S, self._transport.abort)
+        if self.session is None:
             self._transport.close()
-            self._cut_off = self._context.timers.call_later(CLOSE_S, self._transport.abort)
+            return
+        self._is_closing = True
+        try:
+            self._transport.resume_reading()
+            self._transport.write_eof()
+        except OSError:  # the peer has gone already
+            self._transport.abort()
 
     def cut_off(self) -> None:
         """End the connection at once."""

@@ -50,6 +50,20 @@ async def test_the_newest_link_wins(bridge):
     assert bridge.heard.kinds() == ["connected", "connected"]
 
 
+async def test_a_goodbye_is_heard_by_who_speaks_on(bridge):
+    """An EA reads some milliseconds later. A socket that was closed while it still said something
+    would have been reset by then, and the goodbye with it: it would come back at once, and
+    displace the newer one."""
+    older, _ = await bridge.join()
+    older.stop_reading()
+    _, newer = await bridge.join()
+    for _ in range(20):
+        older.say(m.StateEvent(broker=True, q=1))
+        await asyncio.sleep(0.001)  # so that the daemon's system has it
+    assert b'"replaced"' in await older.all_that_comes()
+    assert bridge.registry.get("demo") is newer
+
+
 async def test_a_trade_whose_link_dies_after_its_ack_is_unknown(bridge):
     """Taken, but with what result?"""
     ea, session = await bridge.join()

@@ -324,9 +324,7 @@ async def test_the_program_ends_while_it_stays_away(fake: Fake, daemon: Daemon, 
     other = tmp_path / "other"
     other.mkdir()
     async with started(fake, daemon, tmp_path / "home") as process:
-        # once it has said its first words: while some are on their way, the daemon's close resets
-        # the connection, and the goodbye can be lost
-        await daemon.until(lambda session: session.broker is False)
+        await daemon.session()
         assert process.stderr is not None
         async with asyncio.timeout(PATIENCE_S), running(fake, daemon, other):
             while b"this one stays away" not in await process.stderr.readline():
