@@ -12,7 +12,7 @@ import inspect
 import typing
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -375,9 +375,13 @@ class Catalogue(Mapping[str, Method]):
         return len(self._methods)
 
 
-def result_adapter(method: Method) -> TypeAdapter[Any]:
-    """Return what checks a result against the documented shape; for tests and documents."""
-    return TypeAdapter(method.result)
+@cache
+def shape_adapter(type_: Any) -> TypeAdapter[Any]:
+    """Return what describes a documented shape and checks values against it.
+
+    It is kept: pydantic reads the source of each class to find what its fields say of themselves.
+    """
+    return TypeAdapter(type_)
 
 
 def _field_errors(

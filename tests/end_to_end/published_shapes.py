@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from gateway import schemas as shapes
 from gateway.app import build_catalogue
-from gateway.rpc.catalogue import result_adapter
+from gateway.rpc.catalogue import shape_adapter
 from gateway.streams.channels import FORMS, parse_channel
 
 CATALOGUE = build_catalogue()
@@ -44,15 +44,10 @@ VENDOR_METHODS = frozenset(
 Json = dict[str, Any]
 
 
-@cache
-def _shape(method: str) -> TypeAdapter[Any]:
-    return result_adapter(CATALOGUE[method])
-
-
 def check_result(method: str, result: Any) -> None:
     """Fail unless a result has the shape that its method documents, with nothing beside it."""
     if method in CATALOGUE:
-        _shape(method).validate_json(json.dumps(result))
+        shape_adapter(CATALOGUE[method].result).validate_json(json.dumps(result))
 
 
 ENVELOPE = set(shapes.EventParams.__annotations__)
@@ -66,7 +61,7 @@ def _event_shape(channel: str, kind: str) -> TypeAdapter[Any]:
     assert shape is not None, f"{channel} has no {kind}"
     assert kind != "gap" or form.gaps
     assert kind != "end" or form.ends
-    return TypeAdapter(shape)
+    return shape_adapter(shape)
 
 
 def _form(name: str) -> tuple[str, str]:

@@ -31,7 +31,7 @@ from gateway.broker_time.clock import BrokerClock
 from gateway.config import Limits
 from gateway.credentials.lease import Tier
 from gateway.errors import Forbidden
-from gateway.rpc.catalogue import Call, Transport, result_adapter
+from gateway.rpc.catalogue import Call, Transport, shape_adapter
 from gateway.runtime import ConsoleView, RuntimeInfo
 from gateway.storage.ledger import Ledger
 from gateway.trading.contingent.records import OpenRows
@@ -279,5 +279,5 @@ class Scene:
         """The same with a call of the test's own."""
         params = {"from" if name == "from_" else name: value for name, value in params.items()}
         result = orjson.dumps(await CATALOGUE[method].answer(call, params))
-        result_adapter(CATALOGUE[method]).validate_json(result, strict=True)
+        shape_adapter(CATALOGUE[method].result).validate_json(result, strict=True)
         return orjson.loads(result)

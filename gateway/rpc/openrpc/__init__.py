@@ -40,7 +40,7 @@ from gateway.errors import (
     TooLarge,
     Unauthorized,
 )
-from gateway.rpc.catalogue import BOTH, Method
+from gateway.rpc.catalogue import BOTH, Method, shape_adapter
 from gateway.schemas import CallTiming, Cancellation, RequestId
 
 Schema = dict[str, Any]
@@ -61,7 +61,7 @@ def named(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
 
 def schemas_of(types: Mapping[str, Any]) -> tuple[dict[str, Schema], dict[str, Schema]]:
     """Return the schemas of types by the keys given, and the named ones that they refer to."""
-    inputs = [(key, _MODE, TypeAdapter(type_)) for key, type_ in types.items()]
+    inputs = [(key, _MODE, shape_adapter(type_)) for key, type_ in types.items()]
     schemas, whole = TypeAdapter.json_schemas(inputs, ref_template=f"{PREFIX}{{model}}")
     definitions: dict[str, Schema] = {}
     for name, schema in whole.get("$defs", {}).items():

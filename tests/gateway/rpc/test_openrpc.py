@@ -12,7 +12,7 @@ from document_checks import dangling, nameless, nodes
 from documented_calls import EXAMPLES, answers
 from scripted_terminal import CATALOGUE
 
-from gateway.rpc.catalogue import result_adapter
+from gateway.rpc.catalogue import shape_adapter
 from gateway.rpc.openrpc import METHODS_OF_THE_FRONT, openrpc_document
 
 NAMES = [*CATALOGUE, *(method["name"] for method in METHODS_OF_THE_FRONT)]
@@ -105,7 +105,7 @@ def test_every_method_has_examples_that_fit(name: str) -> None:
         params = {param["name"]: param["value"] for param in example["params"]}
         CATALOGUE[name].params.model_validate(params)
         result = orjson.dumps(example["result"]["value"])
-        result_adapter(CATALOGUE[name]).validate_json(result, strict=True)
+        shape_adapter(CATALOGUE[name].result).validate_json(result, strict=True)
 
 
 async def test_examples_are_what_the_methods_answer() -> None:

@@ -20,7 +20,7 @@ from gateway.errors import (
     SymbolNotFound,
     TerminalDisconnected,
 )
-from gateway.rpc.catalogue import Call, Catalogue, result_adapter
+from gateway.rpc.catalogue import Call, Catalogue, shape_adapter
 from gateway.rpc.methods import subscriptions
 from gateway.streams import Outbox, StreamEvent, Streams
 from gateway.trading.kill_switch.service import Safeguards
@@ -101,7 +101,7 @@ class Desk:
         )
         method = CATALOGUE[name]
         result = await method.answer(cast(Call, call), params)
-        result_adapter(method).validate_python(result)
+        shape_adapter(method.result).validate_python(result)
         for act in after:
             act()
         return result
