@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
+from operator import itemgetter
 from random import Random
 from typing import Any
 
@@ -25,6 +28,28 @@ SYMBOLS = ("EURUSD", "XAUUSD")
 FORMS = ["in one go", "in parts", "opened by an order that is not its number", "reversed", "open"]
 
 
+class Records:
+    """Records by their second and by their position; told in the order in which they came."""
+
+    def __init__(self, records: Sequence[tuple[int, Any]]) -> None:
+        self._rows = sorted(
+            ((at_s, number, one) for number, (at_s, one) in enumerate(records)),
+            key=itemgetter(0),
+        )
+        self.of_position = defaultdict[int, list[Any]](list)
+        for _, one in records:
+            self.of_position[one.position_id].append(one)
+
+    def between(self, from_s: int, to_s: int, count: int | None) -> list[Any]:
+        """Return those of a span: the first ``count``, and what shares a second with the last."""
+        begin = bisect_left(self._rows, from_s, key=itemgetter(0))
+        end = bisect_right(self._rows, to_s, key=itemgetter(0))
+        if count and count < end - begin:
+            last_s = self._rows[begin + count - 1][0]
+            end = bisect_right(self._rows, last_s, key=itemgetter(0))
+        return [one for _, _, one in sorted(self._rows[begin:end], key=itemgetter(1))]
+
+
 @dataclass
 class Past:
     """An account's records, and a terminal that tells of them.
@@ -41,30 +66,25 @@ class Past:
     """Records that were told in all."""
 
     def serve(self, scene: Scene) -> None:
-        """Answer for the past."""
-        scene.script.answers["history_orders_get"] = self._orders
-        scene.script.answers["history_deals_get"] = self._deals
+        """Answer for the past, of which nothing is added any more."""
+        orders = Records([(one.time_done, one) for one in self.orders])
+        deals = Records([(one.time, one) for one in self.deals])
+        scene.script.answers["history_orders_get"] = partial(self._answer, orders)
+        scene.script.answers["history_deals_get"] = partial(self._answer, deals)
 
-    def _orders(self, params: HistoryParams) -> Any:
-        return self._answer(params, [(one.time_done, one.ticket, one) for one in self.orders])
-
-    def _deals(self, params: HistoryParams) -> Any:
-        return self._answer(params, [(one.time, one.order, one) for one in self.deals])
-
-    def _answer(self, params: HistoryParams, rows: Sequence[tuple[int, int, Any]]) -> Any:
+    def _answer(self, records: Records, params: HistoryParams) -> Any:
         if params.position is not None:
-            found = [row for row in rows if row[2].position_id == params.position]
+            found = records.of_position[params.position]
         else:
             assert params.from_s is not None
             assert params.to_s is not None
-            found = [row for row in rows if params.from_s <= row[0] <= params.to_s]
-            if self.counts and params.count and params.count < len(found):
-                last_s = sorted(row[0] for row in found)[params.count - 1]
-                found = [row for row in found if row[0] <= last_s]
+            found = records.between(
+                params.from_s, params.to_s, params.count if self.counts else None
+            )
         if len(found) > self.most:
             return ResultTooLarge("history", 1)
         self.told += len(found)
-        return [row[2] for row in found]
+        return found
 
     def deal(self, number: int, order: int, at_s: float, entry: int, **more: Any) -> None:
         """Note a deal of a position."""
