@@ -189,6 +189,11 @@ class Enrollment:
         self._deadline: TimerHandle = self._timers.call_later(ENROLLMENT_S, self._late)
         self.task = asyncio.create_task(self._run())
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the terminal has shown whose it is and was told to wait: it sends heartbeats."""
+        return self._liveness is not None
+
     def handle(self, message: Message) -> None:
         """Handle a message of the terminal after its hello."""
         if self._liveness is not None:

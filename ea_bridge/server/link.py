@@ -247,9 +247,9 @@ class BridgeLink(asyncio.BufferedProtocol):
     def close(self) -> None:
         """Send what is unsent, and say no more; cut it off after :data:`CLOSE_S`.
 
-        A live peer speaks on until it has read the goodbye. A socket that is closed meanwhile is
-        reset, and the goodbye lost: so it is read until the peer closes. Whoever was not let in
-        says nothing more by itself, and gets no time.
+        A peer that is live or waits for approval speaks on until it has read the goodbye. A socket
+        that is closed meanwhile is reset, and the goodbye lost: so it is read until the peer
+        closes. A stranger says nothing more by itself, and gets no time.
         """
         if self._enrollment is not None:
             self._enrollment.end()
@@ -257,7 +257,7 @@ class BridgeLink(asyncio.BufferedProtocol):
             return
         self._end_turn()
         self._cut_off = self._context.timers.call_later(CLOSE_S, self._transport.abort)
-        if self.session is None:
+        if self.session is None and not (self._enrollment and self._enrollment.is_waiting):
             self._transport.close()
             return
         self._is_closing = True

@@ -330,11 +330,26 @@ async def test_stopping_says_bye_to_who_waits(far, console):
     """And leaves no task behind."""
     ea = await far.waiting()
     await console.until_asked(*WAITED_FOR)
-    await far.server.stop()
-    assert console.cancelled == 1
+    stopping = asyncio.create_task(far.server.stop())
     assert await ea.hear(m.Bye) == m.Bye(code="shutdown")
+    await ea.hang_up()
+    await stopping
+    assert console.cancelled == 1
     assert far.registry.pending() == []
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+@pytest.mark.parametrize("decision", ["approve", "refuse"])
+async def test_a_decision_is_heard_by_who_speaks_on(far, console, decision):
+    """A terminal that waits sends heartbeats: a socket that was closed at once would be reset by
+    the next, and what was decided lost with what its system had not read."""
+    ea = await far.waiting()
+    ea.stop_reading()
+    getattr(console, decision)()
+    for _ in range(20):
+        ea.say(m.Hb(n=1))
+        await asyncio.sleep(0.002)  # so that the daemon's system has it
+    assert f'"{decision.rstrip("e")}'.encode() in await ea.all_that_comes()
 
 
 async def test_words_of_the_console_that_no_ea_could_read_are_not_passed_on(far, console):
