@@ -228,7 +228,8 @@ class PeerSession:
             self._expire(call)
         next_s = self._calls.next_deadline_s()
         if next_s < math.inf:
-            self._set_alarm(next_s - now_s, next_s)
+            # from now on, not from when this one was due: or each would be earlier than the last
+            self._set_alarm(next_s - self._timers.time(), next_s)
 
     def _expire(self, call: PendingCall) -> None:
         if call.future.done():

@@ -91,6 +91,8 @@ class FakeTimers:
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.early_s = 0.0
+        """Timers ring so much too early, as those of a loop do up to its clock's resolution."""
         self._order = itertools.count()
         self._queue: list[tuple[float, int, FakeTimer, Callable[[], object]]] = []
 
@@ -101,7 +103,8 @@ class FakeTimers:
         self, delay: float, callback: Callable[..., object], /, *args: object
     ) -> FakeTimer:
         timer = FakeTimer()
-        entry = (self.now + delay, next(self._order), timer, lambda: callback(*args))
+        at = self.now + max(delay - self.early_s, 0)
+        entry = (at, next(self._order), timer, lambda: callback(*args))
         heapq.heappush(self._queue, entry)
         return timer
 

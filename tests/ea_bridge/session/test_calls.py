@@ -421,3 +421,19 @@ async def test_each_request_expires_in_its_own_time(live, timeouts_s):
             await asked[timeout_s]
         assert late.value.timeout_s == timeout_s
         passed_s = timeout_s
+
+
+async def test_early_timers_do_not_add_up(live):
+    """However many requests expire one after another, none does so much before its time."""
+    live.timers.early_s = step_s = 0.0005
+    began = live.timers.now
+    asked = {}
+    for number in range(60):
+        timeout_s = 1 + 0.9 * step_s * number
+        asked[timeout_s], _ = await live.ask(commands.TICK_GET, EURUSD, timeout_s=timeout_s)
+    while asked:
+        live.timers.advance(step_s / 5)
+        await asyncio.sleep(0)
+        for timeout_s in [timeout_s for timeout_s, task in asked.items() if task.done()]:
+            assert isinstance(asked.pop(timeout_s).exception(), CommandTimeout)
+            assert live.timers.now - began > timeout_s - 2 * step_s
