@@ -277,7 +277,10 @@ class TerminalReports:
         """
         async with self._db.begin() as session:
             # before the new ones: a terminal is at work once on a machine
-            await self._end_earlier(session, did, boot, {run.tid: run.began for run in runs})
+            begun: dict[str, int] = {}
+            for run in runs:
+                begun[run.tid] = min(run.began, begun.get(run.tid, run.began))
+            await self._end_earlier(session, did, boot, begun)
             owners, trusting = await self._owners(session, did)
             for run in runs:
                 owner = owners.get(run.tid)

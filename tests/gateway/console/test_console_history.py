@@ -126,13 +126,16 @@ async def test_a_session_that_nobody_ended_is_over_before_the_next(
     token, began = await token_on(console, machine), clock.now
     clock.forward(500)
     await console.reports.history(machine.did, "b", [run(token, "b.s-1", began)])
-    await console.reports.history(machine.did, "c", [run(token, "c.s-1", began + 300)])
-    now, earlier = await console.reports.list(token.user_id)
-    assert (earlier.ended_at, earlier.reason) == (now.started_at, reports.DAEMON_GONE)
+    # it was linked twice before the console was reached
+    fresh = [run(token, "c.s-1", began + 300, began + 350), run(token, "c.s-2", began + 400)]
+    await console.reports.history(machine.did, "c", fresh)
+    *_, first, earlier = await console.reports.list(token.user_id)
+    assert first.started_at == began + 300
+    assert (earlier.ended_at, earlier.reason) == (first.started_at, reports.DAEMON_GONE)
     # nor before it began
     await console.reports.history(machine.did, "d", [run(token, "d.s-1", began)])
     ends = {run.ended_at for run in await console.reports.list(token.user_id)}
-    assert ends == {None, began + 300}
+    assert ends == {None, began + 300, began + 350, began + 400}
 
 
 @pytest.mark.alike
