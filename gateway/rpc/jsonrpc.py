@@ -626,11 +626,14 @@ def with_error_boundary(
     async def answered(context: MethodContext, params: Params) -> Response:
         error: GatewayError
         try:
-            return {"result": await answer(context, params)}
+            try:
+                return {"result": await answer(context, params)}
+            except GatewayError as exc:
+                if on_error is not None:
+                    on_error(context.call.caller, exc)
+                raise
         except GatewayError as exc:
             error = exc
-            if on_error is not None:
-                on_error(context.call.caller, exc)
         except asyncio.CancelledError:
             if not _was_asked_to_cancel(context):
                 log.error("%s: something that it waited for was cancelled", name)
