@@ -35,8 +35,9 @@ def telling_of_terminals(registry: TerminalRegistry, folder: Path) -> Iterator[N
     path = folder / FILE
 
     def changed(change: TerminalChange) -> None:
-        _log(change)
+        # the log last: whoever has read there that a terminal is linked finds it in the file
         _write(path, registry)
+        _log(change)
 
     _write(path, registry)
     end = registry.subscribe(changed)

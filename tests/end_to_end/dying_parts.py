@@ -1,4 +1,5 @@
-"""A console or a daemon that is killed at a moment of a revocation: by itself, with SIGKILL.
+"""A console or a daemon that is killed at a moment of a revocation: by itself, with SIGKILL. After
+its ack a daemon stands still instead, until it is killed.
 
 ``python dying_parts.py console MOMENT FOLDER`` and ``... daemon MOMENT FOLDER URL ROOT``: each
 says one line of JSON when it is ready.
@@ -70,7 +71,8 @@ def _after_the_ack() -> None:
     async def after(self: ConsoleStream, message: Any) -> None:
         await say(self, message)
         if armed.is_set() and message.t == "ack":
-            die()
+            # killed at once its system might reset the connection, and the ack be lost on the way
+            os.kill(os.getpid(), signal.SIGSTOP)
 
     ConsoleStream.say = after  # type: ignore[method-assign]  # the moment
 

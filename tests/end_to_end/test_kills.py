@@ -32,6 +32,10 @@ pytestmark = pytest.mark.xdist_group("e2e-kills")
 class Mortal(Part):
     """A process of ``dying_parts.py``."""
 
+    def kill(self) -> None:
+        """Have it end as a power cut does."""
+        self._process.kill()
+
     async def dead(self) -> int:
         """Wait until it is, and return by which signal."""
         return -await asyncio.wait_for(self._process.wait(), TIMEOUT_S)
@@ -88,10 +92,11 @@ async def test_a_daemon_that_is_killed_when_it_hears_of_a_revocation(
             ready = await part.answer()
             await plug_in(ready["bridge"], ann, token)
             await ann.revoke(token)
+            if moment == "after the ack":
+                await ann.stopped(token)
+                part.kill()
             assert await part.dead() == signal.SIGKILL
-        if moment == "after the ack":
-            await ann.stopped(token)
-        else:
+        if moment != "after the ack":
             [line] = await ann.terminals_of(token)
             assert line["state"] == "stopping"
         proxy.paths["call"].refuse = proxy.paths["stream"].refuse = moment != "before the disk"
