@@ -43,7 +43,7 @@ from gateway.metrics.api import MetricsApi
 from gateway.metrics.readings import Reading, Sources, read_all
 from gateway.notify.secrets import NotifySecrets
 from gateway.options import ManagerReady, Ready
-from gateway.paper.service import GuardedTerminals
+from gateway.paper.guarded_terminals import GuardedTerminals
 from gateway.rpc import asyncapi, openrpc
 from gateway.rpc.alerts import AlertCalls
 from gateway.rpc.methods.service import welcome

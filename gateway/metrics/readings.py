@@ -17,7 +17,7 @@ from ea_bridge.registry import TerminalRegistry
 from ea_bridge.session import SessionState, TerminalSession
 from gateway.auth.caller import Caller
 from gateway.auth.gate import Gate
-from gateway.paper.service import GuardedTerminals
+from gateway.paper.guarded_terminals import GuardedTerminals
 from gateway.rpc.jsonrpc import CallMetrics
 from gateway.rpc.server import WebServer
 from gateway.runtime import RuntimeInfo

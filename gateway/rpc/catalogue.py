@@ -29,7 +29,7 @@ from gateway.errors import (
     TerminalNotFound,
     did_you_mean,
 )
-from gateway.trading.contingent.service import recall
+from gateway.trading.contingent.service import recall_held_order
 from gateway.trading.journal import CallKey, canonical
 from gateway.trading.requests import blame, new_client_order_id
 
@@ -218,7 +218,7 @@ class Method:
             is_new=given is None,
             reduces=self.reduces,
         )
-        await recall(terminal, call.state, asked)
+        await recall_held_order(terminal, call.state, asked)
         return await terminal.journal.once(asked, lambda: self._handle(call, arguments, model))
 
     def _handle(

@@ -1,8 +1,11 @@
 """Limits of one caller: bounds from several hands, of which the strictest counts.
 
-Three say what the bounds are: whoever runs the daemon (``[trading]`` of ``config.toml``), the
-issuer of the token (its record) and whoever registered the account. Each makes
-:class:`TradingLimits` of what it knows; :func:`strictest` puts them together.
+Three say what the bounds are: whoever runs the daemon (``[trading]`` of ``config.toml``,
+:class:`gateway.config.Trading`), the issuer of the token
+(:class:`gateway.credentials.record.TradeLimits`) and whoever registered the account
+(:class:`gateway.accounts.book.AccountLimits`). Of each :class:`TradingLimits` is made, and
+:func:`strictest` puts them together; :class:`gateway.accounts.caller_limits.LimitsBook` does that
+for a caller.
 """
 
 from __future__ import annotations

@@ -191,7 +191,7 @@ class BeforeSending:
 
 
 def blame(error: GatewayError, client_order_id: str, outcome: Outcome) -> GatewayError:
-    """Complete the data of a trade's error."""
+    """Complete the data of a trade's error; what it says already stays."""
     error.data.setdefault("outcome", outcome)
     error.data.setdefault("client_order_id", client_order_id)
     return error

@@ -202,7 +202,7 @@ class Terminals(Protocol):
     def terminal(
         self,
         name: str,
-        still_allowed: Callable[[Tier], None],
+        recheck: Callable[[Tier], None],
         tid: str | None = None,
         paper: bool | None = None,
     ) -> GuardedTerminal:
@@ -210,7 +210,7 @@ class Terminals(Protocol):
 
         Args:
             name: of the terminal.
-            still_allowed: see :class:`~.terminal.GuardedTerminal`.
+            recheck: see :class:`~.terminal.GuardedTerminal`.
             tid: the token whose limits count.
             paper: to its paper broker or to its market; ``None``: as the switch stands now.
 

@@ -186,7 +186,7 @@ class GuardedTerminal:
         clock: the broker's.
         journal: each command is noted there before it is sent.
         switch: may halt trading.
-        still_allowed: raise what the caller shall see if its rights have ended, or do not reach
+        recheck: raise what the caller shall see if its rights have ended, or do not reach
             as far as the tier that is asked for; called before a trade is prepared and right
             before its bytes are written.
         limits: what the caller may do to the market now; by default there are no limits.
@@ -205,7 +205,7 @@ class GuardedTerminal:
         clock: BrokerClock,
         journal: Journal,
         switch: TradeSwitch,
-        still_allowed: Callable[[Tier], None],
+        recheck: Callable[[Tier], None],
         limits: Callable[[], TradingLimits] = TradingLimits,
         paper: bool = False,
         now_ms: Callable[[], int] = wall_ms,
@@ -216,7 +216,7 @@ class GuardedTerminal:
         self.switch = switch
         self._session = session
         self._facts = facts
-        self._still_allowed = still_allowed
+        self._recheck = recheck
         self.limits = limits
         self.is_paper = paper
         self.now_ms = now_ms
@@ -229,7 +229,7 @@ class GuardedTerminal:
             AccessDenied: it may not; ``data`` says why, and since when.
 
         """
-        self._still_allowed(tier)
+        self._recheck(tier)
 
     # --- what is known without asking it -----------------------------------------------------
 
@@ -469,7 +469,7 @@ class GuardedTerminal:
             KillSwitchActive: trading is halted.
 
         """
-        self._still_allowed(tier)
+        self._recheck(tier)
         self.switch.check(tier)
 
     def check_tradable(self, tier: Tier = Tier.FULL) -> TradingSession:

@@ -73,7 +73,9 @@ class Week:
         return broker_ms + self._ahead_ms(broker_ms) if self.spans else None
 
     def next_close(self, broker_ms: int) -> int | None:
-        """Return when it stops trading; ``None`` if it does not trade now, or always."""
+        """Return when the present session ends, on any day; ``None`` if it does not trade now, or
+        always.
+        """
         into = (broker_ms - SUNDAY_MS) % WEEK_MS
         end = next((end for start, end in self.spans if start <= into < end), None)
         if end is None or self.spans == ((0, WEEK_MS),):

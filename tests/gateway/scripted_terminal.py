@@ -180,7 +180,7 @@ class Scene:
         self.tier = Tier.FULL
         self.console: ConsoleView | None = None
         self.streams: Any = NoStreams()
-        self.tickets = Tickets(lambda caller: self._still_allowed(Tier.READ))
+        self.tickets = Tickets(lambda caller: self._recheck(Tier.READ))
         self.guarded = GuardedTerminal(
             "mt5-a",
             session=lambda: self.session,
@@ -188,7 +188,7 @@ class Scene:
             clock=self.clock,
             journal=self.state.journal,
             switch=self.safeguards.switch.of("mt5-a"),
-            still_allowed=self._still_allowed,
+            recheck=self._recheck,
             limits=lambda: self.limits,
             now_ms=lambda: self.now_ms,
         )
@@ -206,7 +206,7 @@ class Scene:
             last_q=0,
         )
 
-    def _still_allowed(self, tier: Tier) -> None:
+    def _recheck(self, tier: Tier) -> None:
         if self.revoked is not None:
             raise self.revoked
         if tier > self.tier:

@@ -53,12 +53,12 @@ class Scene:
         """Journal a command under an id."""
         intent = self.log.running_as(ACCOUNT, id_)
         if intent is None:
-            intent = self.log.begin(CallKey(ACCOUNT, id_, "place_order", "{}", "tid"), "mt5")
+            intent = self.log.take(CallKey(ACCOUNT, id_, "place_order", "{}", "tid"), "mt5")
         request = TradeRequest(action=TradeAction.DEAL, symbol="EURUSD", volume=0.1)
         send = CommandRecord(
             command_id=command_id, request=request, context=ReceiptContext(), created_ms=1000
         )
-        await self.log.journal(intent, send)
+        await self.log.write_command(intent, send)
         return intent, send
 
     async def end(self, intent: Intent, send: CommandRecord, stage: Stage, order: int = 0) -> None:
@@ -102,7 +102,7 @@ async def test_the_journal_keeps_to_the_rules(scene: Scene) -> None:
     await scene.end(intent, send, Stage.UNKNOWN)
     send.stage, send.result = Stage.DONE, TradeResult(retcode=TradeRetcode.DONE, order=14)
     assert await scene.log.settle(intent, Stage.DONE, b"{}")
-    alone = scene.log.begin(CallKey(ACCOUNT, "e", "cancel_all_orders", "{}"), "mt5")
+    alone = scene.log.take(CallKey(ACCOUNT, "e", "cancel_all_orders", "{}"), "mt5")
     await scene.log.end(alone, Stage.DONE, b"{}")
 
     assert scene.invariants.breaks == []

@@ -25,7 +25,7 @@ from gateway.http.rest.openapi import DocumentInfo, bearer, document
 from gateway.http.rest.operation import operation_of, routes_at
 from gateway.storage.store import StoreError
 
-from . import import_, reads, registration, rules
+from . import import_, reads, registration, risk_settings
 from .operation import AccountsOperation, AccountsServices
 
 __all__ = ["AccountsApi", "AccountsServices"]
@@ -64,7 +64,7 @@ OPERATIONS: tuple[AccountsOperation, ...] = (
     *reads.OPERATIONS,
     *import_.OPERATIONS,
     *reads.ANALYTICS,
-    *rules.OPERATIONS,
+    *risk_settings.OPERATIONS,
 )
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from gateway.config import Config
 from gateway.home.home import KEY_FILE, Home
 from gateway.home.ledger import open_ledger
 from gateway.options import Announce
-from gateway.paper.service import GuardedTerminals
+from gateway.paper.guarded_terminals import GuardedTerminals
 from gateway.trading.journal import (
     AccountKey,
     CallKey,

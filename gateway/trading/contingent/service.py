@@ -537,7 +537,7 @@ class ContingentService:
         with: an order must not stay because the token that linked it was replaced.
         """
 
-        def still_allowed(tier: Tier) -> None:
+        def recheck(tier: Tier) -> None:
             try:
                 self._vouch(tid, tier)
             except AccessDenied:
@@ -546,7 +546,7 @@ class ContingentService:
                     raise
                 self._vouch(session.hello.tid, tier)
 
-        return self._terminals.terminal(name, still_allowed, tid)
+        return self._terminals.terminal(name, recheck, tid)
 
     def _vouch(self, tid: str, need: Tier) -> None:
         self._gate.refresh()
@@ -612,7 +612,9 @@ def _intent(
     )
 
 
-async def recall(terminal: GuardedTerminal, state: TradingState, asked: CallKey) -> None:
+async def recall_held_order(
+    terminal: GuardedTerminal, state: TradingState, asked: CallKey
+) -> None:
     """Have the journal know the request for an order that is kept here, if it does not.
 
     Raises:

@@ -184,7 +184,9 @@ logger = logging.getLogger(__name__)
 
 
 class Journal:
-    """A journal that keeps nothing: every call is run, and every command may be sent."""
+    """Interface of a terminal's journal. By itself, for tests and tools, it keeps nothing: every
+    call is run, and every command may be sent.
+    """
 
     def now_ms(self) -> int:
         """UTC now, in milliseconds."""
@@ -379,7 +381,7 @@ class SqliteJournal(Journal):
         if not asked.is_new:
             self._check_forgotten(asked)
         # no await since the id was looked up: a second call of it finds this one under way
-        intent = self._log.begin(asked, self._terminal)
+        intent = self._log.take(asked, self._terminal)
         try:
             result = await run()
         except GatewayError as error:
@@ -462,7 +464,7 @@ class SqliteJournal(Journal):
         await super().begin(account, client_order_id, send)
         intent = send.intent = self._intent(account, client_order_id)
         try:
-            await self._log.journal(intent, send)
+            await self._log.write_command(intent, send)
         except (StoreError, rows.IdTaken) as error:
             raise _not_written(client_order_id, error) from None
 
@@ -476,7 +478,7 @@ class SqliteJournal(Journal):
         if self._account() != account or is_of_another:
             raise TerminalDisconnected("The terminal has just changed its account")
         asked = CallKey(account, client_order_id, "", "{}")
-        own = self._log.begin(asked, self._terminal, is_own=True)
+        own = self._log.take(asked, self._terminal, is_own=True)
         self._own[own.key] = own
         return own
 
@@ -534,7 +536,7 @@ class SqliteJournal(Journal):
         return self._log.owner(intent.asked.account, ticket, intent)
 
     async def recall(self, asked: CallKey, result: Any) -> None:
-        intent = self._log.begin(asked, self._terminal)
+        intent = self._log.take(asked, self._terminal)
         intent.reconciled = True
         await self._log.end(intent, Stage.DONE, encode_result(result))
 

@@ -347,7 +347,7 @@ class OrderLog:
 
     # --- the life of an intent -------------------------------------------------------------------
 
-    def begin(self, asked: CallKey, terminal: str, *, is_own: bool = False) -> Intent:
+    def take(self, asked: CallKey, terminal: str, *, is_own: bool = False) -> Intent:
         """Take an intent that is about to be worked on. Nothing is written yet."""
         now_ms = self.now_ms()
         intent = Intent(
@@ -362,7 +362,7 @@ class OrderLog:
         self._running[intent.key] = intent
         return intent
 
-    async def journal(self, intent: Intent, send: CommandRecord) -> None:
+    async def write_command(self, intent: Intent, send: CommandRecord) -> None:
         """Write a command that is about to be sent; return when it is on the disk.
 
         Raises:

@@ -14,5 +14,5 @@ The evidence, from the strongest to the weakest:
 
 A person may say how an order ended; that is compared with what the terminal says later
 (:mod:`.settlement`). :mod:`.service` runs one :class:`~.service.Reconciler` a terminal.
-:mod:`.service` looks for ids that a journal which was restored from a backup does not know.
+:mod:`.used_ids` looks for ids that a journal which was restored from a backup does not know.
 """

@@ -221,7 +221,7 @@ class RiskChecker:
         """Learn what is needed; once it is there nothing may be awaited."""
         terminal = sources.terminal
         limits, needs, symbol = plan.limits, plan.needs(order), order.request.symbol
-        self._recall(terminal, limits, counters)
+        self._count_earlier_orders(terminal, limits, counters)
         is_new = OrderEffect.of(order) is OrderEffect.OPEN
         week = await self.sessions.week(terminal, symbol) if is_new else None
         facts = NOTHING
@@ -241,7 +241,7 @@ class RiskChecker:
             unresolved=counters.reservations.unresolved(symbol),
         )
 
-    def _recall(
+    def _count_earlier_orders(
         self, terminal: GuardedTerminal, limits: TradingLimits, counters: AccountCounters
     ) -> None:
         """Count what the account was sent before the daemon was started, once a limit asks for
@@ -252,12 +252,12 @@ class RiskChecker:
 
         """
         # once for each account, and only when a limit counts the past: it is a query over a week
-        if self._history is None or counters.is_recalled or not limits.counts_the_past:
+        if self._history is None or counters.is_earlier_counted or not limits.counts_the_past:
             return
         now_ms = terminal.now_ms()
         past = self._history(terminal, now_ms - PAST_MS)
-        counters.rate.recall(past, terminal.clock.broker_now_ms, now_ms)
-        counters.is_recalled = True
+        counters.rate.count_earlier(past, terminal.clock.broker_now_ms, now_ms)
+        counters.is_earlier_counted = True
 
     def _take(self, context: RiskContext, counters: AccountCounters) -> OrderAdmission:
         options, limits = context.order.options, context.limits

@@ -160,7 +160,7 @@ class OrderRate:
         """Return how many went for a symbol since a moment, UTC milliseconds."""
         return sum(1 for sent_ms in self._symbols.get(symbol, ()) if sent_ms > since_ms)
 
-    def recall(
+    def count_earlier(
         self, orders: Iterable[SentOrder], to_broker_ms: Callable[[int], int], now_ms: int
     ) -> None:
         """Count what went before the daemon was started; by days and symbols, instead of what was
@@ -444,7 +444,7 @@ class AccountCounters:
     def __init__(self, unresolved: Unresolved | None = None) -> None:
         self.rate = OrderRate()
         self.reservations = Reservations(unresolved)
-        self.is_recalled = False
+        self.is_earlier_counted = False
         """The orders of before the daemon was started are counted."""
 
 

@@ -169,7 +169,7 @@ class SceneTerminals:
     def terminal(
         self,
         name: str,
-        still_allowed: Callable[[Tier], None],
+        recheck: Callable[[Tier], None],
         tid: str | None = None,
         paper: bool | None = None,
     ) -> GuardedTerminal:

@@ -63,7 +63,7 @@ class LinkedScene:
     def terminal(
         self,
         name: str,
-        still_allowed: Callable[[Tier], None],
+        recheck: Callable[[Tier], None],
         tid: str | None = None,
         paper: bool | None = None,
     ) -> GuardedTerminal:
@@ -77,7 +77,7 @@ class LinkedScene:
             clock=scene.clock,
             journal=scene.guarded.journal,
             switch=scene.guarded.switch,
-            still_allowed=still_allowed,
+            recheck=recheck,
             limits=lambda: scene.limits,
             now_ms=lambda: scene.now_ms,
         )

@@ -12,7 +12,7 @@ from contingent_parts import place as place_by_call
 from ea_bridge.model import Order, OrderType
 from gateway import errors
 from gateway.storage.store import StoreError
-from gateway.trading.contingent.service import recall, request_of
+from gateway.trading.contingent.service import recall_held_order, request_of
 from gateway.trading.journal import CallKey, Stage
 from gateway.trading.requests import Deadline, ExecutionOptions, OrderRequest
 from gateway.trading.state import NullContingentOrders
@@ -45,7 +45,7 @@ async def hold(stand: Stand, *, asked: bool = True) -> Order:
     deadline = Deadline.of(scene.guarded.now_ms, None, None)
     options = ExecutionOptions(client_order_id="a", deadline=deadline, tid=scene.hello.tid)
     if asked:
-        log.begin(call(stand), "mt5-a")
+        log.take(call(stand), "mt5-a")
     await stand.keeper.place(scene.guarded, scene.state, request, options)
     stand.stop()
     stand.start()
@@ -65,7 +65,7 @@ async def test_its_request_is_done(stand: Stand) -> None:
         True,
         call(stand).params,
     )
-    await recall(guarded, state, call(stand))
+    await recall_held_order(guarded, state, call(stand))
     known = guarded.journal.find("a")
     assert known is not None
     assert known.stage is Stage.DONE
@@ -78,10 +78,12 @@ async def test_an_id_that_stands_for_another_order_is_refused(stand: Stand) -> N
     """The order goes on as it is, and the caller is told what the id stands for."""
     await hold(stand)
     with pytest.raises(errors.ClientOrderIdConflict) as refused:
-        await recall(stand.scene.guarded, stand.scene.state, call(stand, volume="0.2"))
+        await recall_held_order(stand.scene.guarded, stand.scene.state, call(stand, volume="0.2"))
     assert refused.value.data["original"]["params"]["volume"] == "0.1"
     with pytest.raises(errors.ClientOrderIdConflict):
-        await recall(stand.scene.guarded, stand.scene.state, call(stand, "cancel_order"))
+        await recall_held_order(
+            stand.scene.guarded, stand.scene.state, call(stand, "cancel_order")
+        )
     assert stand.scene.guarded.journal.find("a") is None
 
 
@@ -91,8 +93,8 @@ async def test_of_a_row_without_its_params_kind_and_magic_decide(stand: Stand) -
     guarded, state = stand.scene.guarded, stand.scene.state
     for other in ({"magic": 7}, {"type": "sell_stop_limit"}):
         with pytest.raises(errors.ClientOrderIdConflict):
-            await recall(guarded, state, call(stand, **other))
-    await recall(guarded, state, call(stand, price="1.09", volume="0.10"))
+            await recall_held_order(guarded, state, call(stand, **other))
+    await recall_held_order(guarded, state, call(stand, price="1.09", volume="0.10"))
     assert guarded.journal.find("a") is not None
 
 
@@ -101,7 +103,7 @@ async def test_what_the_journal_knows_is_left_alone(stand: Stand) -> None:
     await place_by_call(stand, client_order_id="a")
     known = stand.scene.guarded.journal.find("a")
     assert known is not None
-    await recall(stand.scene.guarded, stand.scene.state, call(stand, volume="0.2"))
+    await recall_held_order(stand.scene.guarded, stand.scene.state, call(stand, volume="0.2"))
     again = stand.scene.guarded.journal.find("a")
     assert again is not None
     assert (again.answer, again.updated_ms) == (known.answer, known.updated_ms)
@@ -118,7 +120,7 @@ async def test_a_new_id_is_looked_up_nowhere(
 
     monkeypatch.setattr(stand.scene.guarded.journal, "find", find)
     fresh = CallKey(stand.account, "a", "place_order", "{}", is_new=True)
-    await recall(stand.scene.guarded, stand.scene.state, fresh)
+    await recall_held_order(stand.scene.guarded, stand.scene.state, fresh)
 
 
 async def test_a_journal_that_cannot_be_read_tells_that_itself(
@@ -131,7 +133,7 @@ async def test_a_journal_that_cannot_be_read_tells_that_itself(
         raise StoreError("broken")
 
     monkeypatch.setattr(stand.scene.guarded.journal, "find", find)
-    await recall(stand.scene.guarded, stand.scene.state, call(stand, volume="0.2"))
+    await recall_held_order(stand.scene.guarded, stand.scene.state, call(stand, volume="0.2"))
 
 
 async def test_who_keeps_no_orders_knows_no_requests(stand: Stand) -> None:
@@ -140,4 +142,4 @@ async def test_who_keeps_no_orders_knows_no_requests(stand: Stand) -> None:
     assert request_of(stand.scene.guarded, stand.scene.state, "b") is None
     stand.scene.state.contingent = NullContingentOrders()
     assert request_of(stand.scene.guarded, stand.scene.state, "a") is None
-    await recall(stand.scene.guarded, stand.scene.state, call(stand, volume="0.2"))
+    await recall_held_order(stand.scene.guarded, stand.scene.state, call(stand, volume="0.2"))

@@ -137,7 +137,7 @@ async def test_what_a_look_shows_may_be_of_what_began_during_it(kept: Kept, watc
     asked = CallKey(kept.here(), "b", "place_order", "{}")
 
     def begin(_: object) -> list[Any]:
-        intent = kept.log.running_as(kept.here(), "b") or kept.log.begin(asked, "mt5-a")
+        intent = kept.log.running_as(kept.here(), "b") or kept.log.take(asked, "mt5-a")
         new = CommandRecord(
             command_id=999,
             request=lost.sends[0].request,
