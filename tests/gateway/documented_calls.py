@@ -35,7 +35,7 @@ from gateway.trading.journal import (
     CommandRecord,
     Intent,
     Journal,
-    Settlement,
+    ManualSettlement,
     Stage,
 )
 from gateway.trading.requests import ReceiptContext
@@ -227,7 +227,7 @@ class OneOrder(Journal):
         stage: Stage,
         answer: bytes | None,
         sends: list[CommandRecord],
-        settlement: Settlement,
+        settlement: ManualSettlement,
     ) -> bool:
         """Take what a person says."""
         intent.stage, intent.answer, intent.updated_ms = stage, answer, NOW_MS

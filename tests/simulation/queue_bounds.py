@@ -21,7 +21,7 @@ from gateway.streams.outbox import STALLED_S, Outbox
 from gateway.trading.contingent.emulated import MAX_HELD
 from gateway.trading.contingent.oco import MAX_LINKS
 from gateway.trading.kill_switch.disconnects import MAX_PLACED
-from gateway.trading.reconcile import settlement
+from gateway.trading.reconcile import reported_results
 from gateway.trading.risk.counters import MAX_IDLE
 
 from .invariants import Invariants
@@ -77,7 +77,7 @@ def of_trading(gateway: Gateway) -> Iterator[Count]:
         yield (
             "reconciler: late answers",
             len(reconciler._reported._late),
-            settlement.MAX_LATE,
+            reported_results.MAX_LATE,
         )
     for orders in gateway.trading.contingent._orders.values():
         yield "held orders", len(orders._held), MAX_HELD

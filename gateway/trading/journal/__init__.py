@@ -22,7 +22,7 @@ logged in to the same. Finding out what became of the unknown ones is the work o
 :mod:`gateway.trading.reconcile`, which stands above: the journal knows no terminal.
 """
 
-from .intents import PAPER_FP, AccountKey, CallKey, CommandRecord, Intent, Settlement, Stage
+from .intents import PAPER_FP, AccountKey, CallKey, CommandRecord, Intent, ManualSettlement, Stage
 from .journal import Journal, SqliteJournal, canonical
 from .log import OrderLog
 from .rows import SETTLEMENTS, TABLE
@@ -36,8 +36,8 @@ __all__ = [
     "CommandRecord",
     "Intent",
     "Journal",
+    "ManualSettlement",
     "OrderLog",
-    "Settlement",
     "SqliteJournal",
     "Stage",
     "canonical",

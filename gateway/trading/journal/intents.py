@@ -161,7 +161,7 @@ class CommandRecord:
         return self.request.action in _EXPOSING
 
 
-class Settlement(Struct, frozen=True, kw_only=True):
+class ManualSettlement(Struct, frozen=True, kw_only=True):
     """One order that was settled by hand."""
 
     by: str
@@ -199,7 +199,7 @@ class Intent:
     sends: list[CommandRecord] = field(default_factory=list)
     answer: bytes | None = None
     """See :mod:`.journal`; ``None`` while there is none."""
-    settlement: Settlement | None = None
+    settlement: ManualSettlement | None = None
     """What a person has said of it."""
     row: int | None = None
     """In the table ``orders``; ``None`` where nothing was written yet."""

@@ -34,7 +34,7 @@ from gateway.storage.store import CommitUnsure, DiskFull, StoreError
 from ..requests import DEFAULT_DEVIATION, blame
 from ..results import CHECK_AFTER_MS
 from . import rows
-from .intents import ENDS, AccountKey, CallKey, CommandRecord, Intent, Settlement, Stage
+from .intents import ENDS, AccountKey, CallKey, CommandRecord, Intent, ManualSettlement, Stage
 from .log import OrderLog
 
 NOT_COMPARED = frozenset({"client_order_id", "ttl_ms", "deadline_ms", "terminal", "validate_only"})
@@ -298,7 +298,7 @@ class Journal:
         stage: Stage,
         answer: bytes | None,
         sends: list[CommandRecord],
-        settlement: Settlement,
+        settlement: ManualSettlement,
     ) -> bool:
         """Note the end that an intent has by the word of a person; return whether that was done.
 
@@ -546,7 +546,7 @@ class SqliteJournal(Journal):
         stage: Stage,
         answer: bytes | None,
         sends: list[CommandRecord],
-        settlement: Settlement,
+        settlement: ManualSettlement,
     ) -> bool:
         return await self._log.settle(intent, stage, answer, sends=sends, settlement=settlement)
 

@@ -29,7 +29,7 @@ from .intents import (
     CallKey,
     CommandRecord,
     Intent,
-    Settlement,
+    ManualSettlement,
     Stage,
 )
 
@@ -487,7 +487,7 @@ class OrderLog:
         answer: bytes | None,
         *,
         sends: list[CommandRecord] | None = None,
-        settlement: Settlement | None = None,
+        settlement: ManualSettlement | None = None,
     ) -> bool:
         """Note the end of an intent that was found later; return whether that was done.
 
@@ -539,7 +539,7 @@ class OrderLog:
         self.on_settled(intent)
         return True
 
-    async def confirm(self, intent: Intent, settlement: Settlement) -> None:
+    async def confirm(self, intent: Intent, settlement: ManualSettlement) -> None:
         """Note that what a person has said of an intent is so, unless its end is written now: by
         another terminal of the account, which has found otherwise.
 

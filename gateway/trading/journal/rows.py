@@ -19,7 +19,7 @@ from .intents import (
     CallKey,
     CommandRecord,
     Intent,
-    Settlement,
+    ManualSettlement,
     Stage,
 )
 
@@ -88,7 +88,7 @@ _encoder = msgspec.json.Encoder()
 _request = msgspec.json.Decoder(TradeRequest)
 _context = msgspec.json.Decoder(ReceiptContext)
 _result = msgspec.json.Decoder(TradeResult)
-_settlement = msgspec.json.Decoder(Settlement)
+_settlement = msgspec.json.Decoder(ManualSettlement)
 
 _NEW_ORDER = """
 INSERT INTO orders (login, server, client_order_id, terminal, actor, method, params, stage,
@@ -252,7 +252,7 @@ def _ended(send: CommandRecord) -> tuple[object, ...]:
     )
 
 
-def _settled(row: int, settlement: Settlement) -> tuple[object, ...]:
+def _settled(row: int, settlement: ManualSettlement) -> tuple[object, ...]:
     until_ms = settlement.time_ms + WATCHED_MS if settlement.is_watched else None
     return (row, _encoder.encode(settlement).decode(), until_ms)
 

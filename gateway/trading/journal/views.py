@@ -11,7 +11,7 @@ from ea_bridge.model import TradeAction
 from gateway import schemas as shapes
 from gateway.schemas.convert import enums, retcode_name
 
-from .intents import CommandRecord, Intent, Settlement, Stage
+from .intents import CommandRecord, Intent, ManualSettlement, Stage
 
 _OUTCOMES: Mapping[Stage, Any] = {
     Stage.DONE: "done",
@@ -49,7 +49,7 @@ def record(intent: Intent, now: shapes.OrderNow | None) -> shapes.OrderRecord:
     }
 
 
-def _settlement(said: Settlement | None) -> shapes.OrderSettlement | None:
+def _settlement(said: ManualSettlement | None) -> shapes.OrderSettlement | None:
     if said is None:
         return None
     return {

@@ -46,7 +46,8 @@ from ..terminal import GuardedTerminal
 from .matching import ObservedOrder, descendants, makes_order, match, share
 from .outcome import conclude, distance_of_exit, result_of_change, result_of_order
 from .patience import Patience, RetrySchedule
-from .settlement import ReportedResults, SettlementCheck, open_sends
+from .reported_results import ReportedResults, open_sends
+from .settlement import SettlementCheck
 from .snapshot import AccountSnapshot, take_snapshot
 
 PAUSES_S = (0.1, 0.2, 0.5, 1.0, 1.0, 2.0, 2.0, 5.0, 10.0, 30.0, 60.0)

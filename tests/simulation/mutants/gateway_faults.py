@@ -197,7 +197,7 @@ FINDING_OUT = (
         "What a terminal's table has of an outcome that is open is found out to be a refusal.",
         (
             Change(
-                "gateway.trading.reconcile.settlement",
+                "gateway.trading.reconcile.reported_results",
                 "        elif is_final(result.retcode):\n",
                 "        elif is_final(result.retcode) or result.retcode == 10012:\n",
             ),
@@ -324,7 +324,7 @@ CONTINGENT = (
         "command.",
         (
             Change(
-                "gateway.trading.reconcile.settlement",
+                "gateway.trading.reconcile.reported_results",
                 "        return is_sure and self._patience",
                 "        return self._patience",
             ),

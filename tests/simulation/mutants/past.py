@@ -151,7 +151,7 @@ BEFORE = (
         "The order that an open answer names is not kept, so it is found by its looks alone.",
         (
             Change(
-                f"{RECONCILE}.settlement",
+                f"{RECONCILE}.reported_results",
                 "        elif send.result is None:\n"
                 "            send.result, send.retcode = result, result.retcode"
                 "  # it may name the order\n",

@@ -17,7 +17,7 @@ from gateway.trading.journal import (
     CallKey,
     CommandRecord,
     Intent,
-    Settlement,
+    ManualSettlement,
     Stage,
     rows,
 )
@@ -59,7 +59,7 @@ async def test_an_intent_is_read_as_it_was_written(ledger: Ledger) -> None:
     """With its command, its answer and what a person has said of it."""
     made, send = intent(), command()
     await write(ledger, made, send)
-    said = Settlement(by="token t", outcome="done", ticket=5, time_ms=NOW_MS)
+    said = ManualSettlement(by="token t", outcome="done", ticket=5, time_ms=NOW_MS)
     send.stage, send.written_ms, send.ended_ms = Stage.DONE, NOW_MS + 1, NOW_MS + 2
     send.result = TradeResult(retcode=10009, order=5, deal=6)
     ended = replace(made, stage=Stage.DONE, answer=b'{"result":1}', settlement=said)
@@ -119,10 +119,10 @@ async def test_what_a_person_settled_is_watched_for_a_day(ledger: Ledger) -> Non
     """Or until the terminal has said the same."""
     made = intent()
     await write(ledger, made, command())
-    said = Settlement(by="token t", outcome="done", time_ms=NOW_MS)
+    said = ManualSettlement(by="token t", outcome="done", time_ms=NOW_MS)
     await ledger.write(rows.updating(replace(made, stage=Stage.DONE, settlement=said)))
     assert [one.key for one in rows.watched(ledger.reader, NOW_MS)] == [made.key]
     assert rows.watched(ledger.reader, NOW_MS + WATCHED_MS) == []
-    sure = Settlement(by="token t", outcome="done", time_ms=NOW_MS, confirmed=True)
+    sure = ManualSettlement(by="token t", outcome="done", time_ms=NOW_MS, confirmed=True)
     await ledger.write(rows.updating(replace(made, stage=Stage.DONE, settlement=sure)))
     assert rows.watched(ledger.reader, NOW_MS) == []

@@ -11,7 +11,7 @@ from ea_bridge.session import LateResult
 from gateway.trading.journal import AccountKey, CallKey, CommandRecord, Intent, Stage
 from gateway.trading.journal.intents import Presumed
 from gateway.trading.reconcile.patience import Patience
-from gateway.trading.reconcile.settlement import MAX_LATE, ReportedResults, open_sends
+from gateway.trading.reconcile.reported_results import MAX_LATE, ReportedResults, open_sends
 from gateway.trading.requests import ReceiptContext
 
 NOW_MS = 1_780_000_000_000

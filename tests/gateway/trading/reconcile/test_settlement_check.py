@@ -15,8 +15,8 @@ from gateway.errors import TerminalDisconnected
 from gateway.trading.journal import Intent, Stage
 from gateway.trading.journal.intents import WATCHED_MS
 from gateway.trading.reconcile.patience import Patience, RetrySchedule
+from gateway.trading.reconcile.reported_results import ReportedResults
 from gateway.trading.reconcile.settlement import (
-    ReportedResults,
     SettlementCheck,
     SettlementClaim,
     settle,
