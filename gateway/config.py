@@ -291,7 +291,7 @@ class LinkedConsole(Section):
 
 
 class ConsoleServer(Section):
-    """Of the command console: the web pages where tokens are made and devices approved."""
+    """Settings of the console: the web pages where tokens are made and machines approved."""
 
     port: int = Field(default=7402, ge=0, le=65535)
     """TCP port on 127.0.0.1 and ::1; 0 takes a free one. A proxy in front of it does TLS."""

@@ -156,7 +156,8 @@ class AccountReady:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """It runs. Facts that a command does not have are ``None``.
+    """Facts of a command that runs, such as its addresses; told once it is ready. Facts that a
+    command does not have are ``None``.
 
     ``demo`` tells all; ``serve`` neither token nor terminal; ``emulator`` and ``agent`` the bridge
     and their terminal alone.

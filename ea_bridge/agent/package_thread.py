@@ -89,7 +89,7 @@ News = SwitchSnapshot | TerminalGone | Ended | Reply | Message
 
 
 class DurableResults(TradeResultStore):
-    """Results of the last trades, each synced to the disk before it is begun."""
+    """Store of the last trades' results; each trade is noted on the disk before it begins."""
 
     def __init__(self, path: Path) -> None:
         # past the constructor of the emulator's table, which survives its process alone

@@ -38,7 +38,9 @@ class SwitchSnapshot:
 
     @property
     def switches(self) -> tuple[bool, bool, bool]:
-        """Connected to the broker, automated trading allowed here, trading allowed there."""
+        """Three switches: broker connected, trading allowed in the terminal, and on the
+        account.
+        """
         terminal = self.terminal
         return (
             terminal.connected,

@@ -90,7 +90,7 @@ class ResultStore:
         return command_id in self._taken
 
     def asked(self, command_id: int) -> None:
-        """Note the id of a question: a table without a horizon begins there.
+        """Note the id of a question; a table without a horizon takes this id as its horizon.
 
         A question gets its id when it is written, so whatever this peer may have executed on an
         earlier link, and has forgotten, has a smaller one.
@@ -235,8 +235,7 @@ def _private(path: str, flags: int) -> int:
 def execute_once(
     cmd: Cmd, results: ResultStore, waited_ms: float, carry_out: Callable[[Cmd], list[Res]]
 ) -> list[Res]:
-    """Carry a command out, unless it was taken before: then the stored answer counts, and nothing
-    is returned where there is none.
+    """Carry out a command once; a repeated one returns the stored answer, if there is one.
 
     It is noted as taken before it begins; where that cannot be, it is refused. What comes later
     than its ``ttl`` is refused too.
@@ -245,7 +244,6 @@ def execute_once(
         waited_ms: how long ago the command came.
         carry_out: does it and answers; nothing where it does not know how it ended. What it
             raises leaves the command taken.
-
     """
     if cmd.id in results:
         stored = results.answer(cmd.id)

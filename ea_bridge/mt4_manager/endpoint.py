@@ -191,11 +191,11 @@ class ManagerBackend(Protocol):
 
     @property
     def boot(self) -> str:
-        """Random, new with each start."""
+        """Random id of the program's run; each start has a new one."""
 
     @property
     def name(self) -> str:
-        """Of the program, with its version."""
+        """Name of the peer's program, with its version."""
 
     @property
     def fingerprint(self) -> str:

@@ -33,14 +33,13 @@ _BLOB = b"#"
 
 
 class LineReader:
-    """Incremental and linear in the data, however it is cut.
+    """Reader that cuts incoming bytes into lines; its cost is linear in the data.
 
     A conversation opens with ``{``, so that a stranger who speaks HTTP or TLS on this port is
     known by his first byte and can't make us read on.
 
     Args:
         max_size: longest line in bytes, without its end; may be changed between two feeds.
-
     """
 
     def __init__(self, max_size: int) -> None:

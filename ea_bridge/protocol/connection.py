@@ -128,7 +128,7 @@ TRANSITIONS: dict[tuple[ConversationRole, ConversationState, type[Message]], Con
 
 @dataclass
 class Counters:
-    """Counts of what was put up with."""
+    """Counts of unknown messages and unreadable lines, which do not end the connection."""
 
     unknown: int = 0
     """Messages and members of hello that we don't know: a newer peer's."""

@@ -145,11 +145,11 @@ class Enrollments:
             self.timers.call_later(REST_S, self._rested)
 
     def approved(self, tid: str) -> None:
-        """Note that somebody has answered."""
+        """Forget how often the approval of ``tid`` timed out: a person has approved it."""
         self._unanswered.pop(tid, None)
 
     def ran_out(self, tid: str) -> int:
-        """Note that nobody has; return in how many milliseconds the terminal may ask again."""
+        """Note that the approval of ``tid`` timed out; return its next wait in milliseconds."""
         times = self._unanswered.pop(tid, 0)
         self._unanswered[tid] = times + 1
         if len(self._unanswered) > MAX_REMEMBERED:

@@ -218,8 +218,8 @@ class BridgeLink(asyncio.BufferedProtocol):
         self._transport.write(data)
 
     def write_soon(self, data: bytes) -> None:
-        """Hand the first bytes of a turn of the loop to the kernel now, and the others, joined, at
-        its end: who asks one thing at a time waits for nothing.
+        """Write the first bytes of a turn of the loop at once, and all later ones together at its
+        end.
         """
         if self._is_closing:
             return
@@ -510,14 +510,13 @@ PIECE_TICKS = 32
 
 
 class TickTurns:
-    """Turns of the loop, in which links hand on no more ticks than :data:`MAX_TICKS` together.
+    """Limit of ticks: in one turn of the loop all links hand on :data:`MAX_TICKS` at most.
 
     Links that have more wait in a queue and hand on piece by piece, one after the other: a flood
     of one delays the ticks of another by a turn or two.
 
     Args:
         timers: of the loop.
-
     """
 
     def __init__(self, timers: Timers) -> None:

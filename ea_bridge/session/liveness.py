@@ -126,9 +126,8 @@ class Liveness:
         return self._dead_s > DEAD_S
 
     def busy(self, limit_s: float) -> None:
-        """Wait for so long in the silence that begins now, but not for longer than
-        :data:`MAX_BUSY_S` after the last proof that the terminal reads: by announcements alone it
-        stays silent no longer than once.
+        """Allow a silence of ``limit_s``, up to :data:`MAX_BUSY_S` after the last sign of
+        reading.
         """
         # from the last proof on, or a peer that announces again and again would never be dead
         left_s = self._proved_at + MAX_BUSY_S - self._timers.time()

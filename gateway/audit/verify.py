@@ -36,7 +36,7 @@ Signatures = Callable[[bytes], Head]
 
 @dataclass(frozen=True, slots=True)
 class TrailFault:
-    """Something that nobody does who only adds rows."""
+    """Sign that an audit trail was altered."""
 
     n: int
     """At which row it shows."""
@@ -46,7 +46,7 @@ class TrailFault:
 
 @dataclass(frozen=True, slots=True)
 class TrailVerdict:
-    """TrailVerdict on a trail: what was found."""
+    """Result of the verification of an audit trail."""
 
     entries: int
     """Rows looked at."""
@@ -226,7 +226,7 @@ _IS_SIGNED = b'"event":"' + SIGNED.encode() + b'"'
 
 
 class _Faults(list[TrailFault]):
-    """The first of them."""
+    """List of faults that keeps only the first :data:`MAX_FAULTS`."""
 
     def add(self, fault: TrailFault) -> None:
         if len(self) < MAX_FAULTS:

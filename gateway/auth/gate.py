@@ -386,7 +386,7 @@ class Gate:
         return [(one.record.tid, one.terminal) for one in entries]
 
     def open_terminals(self, owner: str) -> list[str]:
-        """Return the names of those of them that have a token which is let in now."""
+        """Return the names of an owner's terminals that have a token which is valid now."""
         entries = [one for one in self._book.entries() if one.record.uid_hash == owner]
         return sorted({one.terminal for one in entries if self._refusal(one) is None})
 

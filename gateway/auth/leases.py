@@ -59,7 +59,7 @@ class Stop:
     """Whose tokens; empty for everybody's."""
 
     def ends(self, record: Record) -> bool:
-        """Whether a token is concerned."""
+        """Whether this stop applies to a token."""
         if self.tid:
             return self.tid == record.tid
         return self.uid_hash in ("", record.uid_hash)

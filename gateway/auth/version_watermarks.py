@@ -161,8 +161,8 @@ class VersionWatermarks:
 
     @property
     def restored(self) -> dict[str, int]:
-        """Tokens that were revoked, with the version that says so, as the store does not know yet:
-        it is an older one.
+        """Revoked tokens, with their versions, whose revocation a restored store does not have
+        yet.
         """
         return {
             thing: self._marks[kind, thing].version

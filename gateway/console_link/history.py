@@ -109,7 +109,7 @@ class RunLog:
         return list(self._untold)[:MAX_LINES]
 
     def told(self, runs: Sequence[RunReport]) -> None:
-        """These have arrived."""
+        """Remove the session reports that the console has received."""
         arrived = {id(run) for run in runs}
         self._untold = deque(run for run in self._untold if id(run) not in arrived)
 
@@ -225,7 +225,7 @@ class LoginLog:
         return found[:MAX_LINES]
 
     def told(self, reports: Sequence[LoginReport]) -> None:
-        """These have arrived."""
+        """Note the use counts that the console has received."""
         counts = {report.line: report.count for report in reports}
         for lines in self._lines:
             for line in lines.values():

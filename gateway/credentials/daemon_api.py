@@ -214,7 +214,7 @@ class History(Body):
 
 
 class Noted(Body):
-    """It is on disk, as far as it concerns tokens of this device."""
+    """Answer to a history report: it is stored, as far as it is about this device's tokens."""
 
     noted: Literal[True] = True
 

@@ -1,4 +1,4 @@
-"""The console of a home: once it had one, nothing but another home does without.
+"""Console that a home takes its tokens from, noted so that it cannot be left out later.
 
 A gateway that has a console takes its tokens from there, and those that the home made itself open
 nothing. Who forgets to name the file with ``[console]`` must not turn that around: tokens would

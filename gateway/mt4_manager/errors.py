@@ -22,7 +22,7 @@ class ManagerError(Exception):
 
 
 class PeerOffline(ManagerError):
-    """Nobody took it: nothing was sent, or it was only a question."""
+    """The peer is not linked or could not serve the request; nothing was changed."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(

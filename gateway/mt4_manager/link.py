@@ -297,7 +297,7 @@ class Supervision:
                     await self._woken.wait()
 
     async def look(self) -> bool:
-        """See that the peer is as it shall be; return whether it is, or is not there."""
+        """Bring the peer to the wanted connection; return ``False`` if that failed."""
         if not self._link.is_linked:
             return True
         async with self._turn:

@@ -153,9 +153,7 @@ class PaperService:
     def looking(
         self, terminal: TerminalEntry, allowed: Callable[[Tier], None]
     ) -> Callable[[Tier], None]:
-        """Have the switch looked at whenever it is asked what a caller may do, as it is right
-        before the bytes of a trade are written.
-        """
+        """Return a check of rights that first looks at the paper trading switch again."""
 
         def look_and_ask(tier: Tier) -> None:
             self.is_on_at(terminal)
@@ -184,9 +182,7 @@ class PaperService:
         return self._paper_session(real) if paper else real
 
     def state(self, terminal: str, real: TradingState) -> TradingState:
-        """Return a terminal's state for paper, made of that for the market: it has checks of its
-        own, so that no order is held to what was asked about the other side, or is reserved there.
-        """
+        """Return a terminal's trading state on paper, which has risk checks of its own."""
         found = self._states.get(terminal)
         if found is None:
             fresh = replace(real, risk=real.risk.anew(), fillings=FillingMemory())

@@ -410,11 +410,11 @@ class Store:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Around work with the database: turn what it raises into what tells the remedy.
+        """Turn database errors within the context into a :class:`StoreError` that names the
+        remedy.
 
         Raises:
             StoreError: instead of SQLite's error, where there is a remedy.
-
         """
         try:
             yield
@@ -445,9 +445,7 @@ class Store:
 
 
 def overwrite(connection: sqlite3.Connection) -> None:
-    """Write something that changes nothing: once it is committed, no kill brings back a commit
-    that has failed before it, for it stands in its place in the log.
-    """
+    """Write ``user_version`` unchanged, so that a crash cannot bring back a failed commit."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     connection.execute(f"PRAGMA user_version={version}")
 

@@ -172,8 +172,8 @@ def _read_vendor(item: VendorRequest, symbol: str | None) -> RequestedChannel:
 def missed(
     topic: Topic, at: StreamPosition, since: Since
 ) -> list[StreamEvent] | Literal["epoch_changed", "evicted", "ahead"]:
-    """Return what a client has missed that has heard up to ``since`` and will hear what comes
-    after ``at``: all of it, or why that cannot be told.
+    """Return the events that a client missed between ``since`` and ``at``, or why they are not
+    available.
     """
     # an epoch of an earlier gateway goes on in this one, as far as it was told then
     if since.epoch != at.epoch and since.seq > topic.earlier.get(since.epoch, -1):

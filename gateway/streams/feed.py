@@ -263,7 +263,7 @@ class TerminalFeed:
                 topic.go_on_from(found, self._context.now_ms())
 
     def keep_nothing(self) -> None:
-        """Something may have happened that is not told: no other gateway goes on from here."""
+        """Keep nothing of these streams for the next gateway, since an event may be missing."""
         self._may_keep = False
 
     def clock_changed(self) -> None:

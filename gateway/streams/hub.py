@@ -191,7 +191,7 @@ MAX_EARLIER = 8
 
 
 class _Told(msgspec.Struct):
-    """Members of an event of which it is made anew."""
+    """Fields of a sent event, read back to store it for the next gateway."""
 
     type: str
     ts: int

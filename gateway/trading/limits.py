@@ -24,7 +24,7 @@ _PERMISSIONS = frozenset({"auto_trade", "hedging", "live", "no_stop_loss"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradingLimits:
-    """Bounds of one hand, or of all together; by default there are none.
+    """Trading limits of one source, or of all sources combined; by default there are none.
 
     Money is in the account's currency, lots are the broker's.
     """

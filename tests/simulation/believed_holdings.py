@@ -1,4 +1,4 @@
-"""Holdings as bots believe them: from what they were told, and nobody told them all."""
+"""Open orders and positions as bots know them from answers, which may be incomplete."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def now_s() -> float:
 
 
 class Bot:
-    """One of them.
+    """Bot that trades carelessly: it gives up waiting, asks again, and asks twice at once.
 
     Args:
         clients: where it asks: each time at one of them, all of which lead to one account.
@@ -68,7 +68,6 @@ class Bot:
         sweeps: looks at each of its sweeps while it happens.
         habits: what the account can do, and how it trades there.
         holdings: its own, or one that it shares.
-
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Rules of cancel on disconnect: what a lost program leaves is cancelled, and of no other one.
+"""Rules of cancel on disconnect: only the orders of a lost program are cancelled.
 
 When the gateway takes a connection for lost nobody outside knows to the millisecond. But as long
 as an answer comes over it, it was there when that was asked; so the grace cannot be over before
@@ -186,9 +186,8 @@ class DisconnectRules:
         self._died_s = now_s
 
     def begins(self, now_s: float, names: Collection[str], tickets: Iterable[int] = ()) -> None:
-        """A life of the daemon begins, in whose ledger the rules of these sessions are: also of
-        one that asks for it no more, where it was lost that it was dropped. The tickets are those
-        of the orders that are there.
+        """Begin a life of the daemon, with the sessions whose rules its ledger has. The tickets
+        are those of the orders that are there.
         """
         self._life += 1
         self._before = set(tickets)

@@ -170,7 +170,7 @@ class SweptCloses:
         return cls(left)
 
     def give(self, intent: Intent, known: Known) -> bool:
-        """Whether a close that was not executed was given one of these; it is used up then."""
+        """Use up a sweep's close that explains this close; return whether there was one."""
         if (intent.method, known.outcome, known.reconciled) != ("close_position", "done", True):
             return False
         if _contradicts(intent) or None in {one.outcome for one in intent.replies}:

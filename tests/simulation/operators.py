@@ -52,7 +52,7 @@ class Office:
 
 
 class Operator:
-    """One of them."""
+    """Operator of an MT4 broker: makes bookings, and repeats what got no answer."""
 
     def __init__(self, name: str, office: Office, dice: Random) -> None:
         self.name = name

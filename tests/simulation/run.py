@@ -77,7 +77,7 @@ def with_disk(dice: Random, lives: Sequence[Life], each: int) -> list[Life]:
 
 @dataclass
 class Figures:
-    """What was done to them."""
+    """Counts of what happened to daemon and terminals in a run: kills, faults, links."""
 
     kills: int = 0
     points: Counter[str] = field(default_factory=Counter)

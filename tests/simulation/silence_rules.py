@@ -78,9 +78,7 @@ class SilenceRules:
             self._safe_s = max(self._safe_s, asked_s + self._least_s())
 
     def begins(self, now_s: float) -> None:
-        """A life of the daemon begins: the timer of the one before runs anew, and once more than
-        needed if it was lost that it was over.
-        """
+        """Begin a life of the daemon: a timer that was ever set runs again with its whole time."""
         if self._state is not State.NEVER or self._asked:
             self._state = State.RUNS
             self._safe_s = now_s + self._least_s()

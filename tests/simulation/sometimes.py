@@ -1,4 +1,4 @@
-"""Points that the runs of a campaign must reach, all together: a rule that nothing tries is none.
+"""Points in the product that the runs of a campaign must reach, all together.
 
 A watcher counts what it sees with ``world.sometimes(name)``. Counts are plain numbers by names, so
 that those of many runs are added up; :func:`never` then says what no run has come to. Every name

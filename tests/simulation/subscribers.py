@@ -51,7 +51,7 @@ class Place:
 
 
 class Subscriber:
-    """One of them.
+    """Subscriber of ``/ws``: listens to one terminal at a time and checks what it is told.
 
     Args:
         name: for what is wrong.
@@ -59,7 +59,6 @@ class Subscriber:
         place: of the daemon.
         record: of the run.
         dice: of all that it does.
-
     """
 
     def __init__(

@@ -102,7 +102,7 @@ def test_what_is_open_in_a_round_goes_on(scene: Scene):
 
 
 def test_a_booking_that_was_made_twice_is_doubled(scene: Scene):
-    """Whatever was told of it."""
+    """A booking that was made twice is counted as doubled, even if it was told to be done."""
     scene.pay("a")
 
     assert scene.judged(scene.done).doubled != []

@@ -113,7 +113,7 @@ def test_what_was_begun_may_go_on_for_a_while():
 
 
 def test_nothing_is_cancelled_for_who_asks_for_it_no_more():
-    """Nor must it be."""
+    """A program that has switched its rule off gets no order cancelled, and none is owed."""
     judged = Judged()
     judged.rules.disarms(judged.session)
     assert judged.meant(order(MINE)) == set()

@@ -66,7 +66,7 @@ def test_equal_orders_may_have_changed_places(more: Json) -> None:
 
 @pytest.mark.parametrize("more", [{"sl": 1.1}, {"magic": 8}, {"volume": 0.03}, {"side": "sell"}])
 def test_others_may_not(more: Json) -> None:
-    """Each is wrong then."""
+    """Orders that differ are never exchanged: one is missing, and the other is wrong."""
     verdict = judged(BUY | more, BUY)
     assert (len(verdict.missing), len(verdict.wrong), verdict.assigned) == (1, 1, 0)
 

@@ -266,7 +266,7 @@ def test_errors_reach_the_product(disk_folder: Path, operation: Operation) -> No
 
 
 def test_a_slow_sync_takes_its_time(disk_folder: Path) -> None:
-    """Each of them."""
+    """Each sync takes the time that was set for it on the disk."""
     spent: list[float] = []
     with SimulatedDisk(disk_folder, Dice(1)("sqlite"), spend=spent.append) as disk:
         store = Store(disk_folder, TABLES)

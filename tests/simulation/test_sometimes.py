@@ -32,7 +32,7 @@ def test_a_name_that_nobody_listed_is_a_mistake() -> None:
 
 
 def test_counts_of_runs_are_added_up() -> None:
-    """As any counters are."""
+    """``update`` adds the counts of another run."""
     one, other = Sometimes(halted=1), Sometimes(halted=2, resumed=1)
     one.update(other)
     assert one == {"halted": 3, "resumed": 1}

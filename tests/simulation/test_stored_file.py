@@ -73,7 +73,7 @@ def test_nothing_is_lost_that_was_synced(extent: Extent) -> None:
 
 
 def test_none_and_all_are_what_they_say() -> None:
-    """The length included."""
+    """The extent "none" keeps no write, "all" keeps every write; the file's length follows."""
     file = file_of(1)
     write(file, NEW * PAGE, 0)
     write(file, NEW * PAGE, PAGE)
@@ -104,7 +104,7 @@ def test_a_prefix_has_one_torn_write_at_most() -> None:
 
 @pytest.mark.parametrize(("extent", "unit"), [("pages", PAGE), ("sectors", SECTOR)])
 def test_each_unit_has_what_it_had_after_any_write(extent: Extent, unit: int) -> None:
-    """Or before all of them; none is torn."""
+    """Each page or sector holds its bytes from before the writes or after one of them."""
     seen: set[tuple[bytes, ...]] = set()
     for seed in range(300):
         file = file_of(2)

@@ -72,7 +72,7 @@ class UserAccount:
             self.set_money(self.balance + by, self.credit)
 
     def set_money(self, balance: int, credit: int) -> None:
-        """Set both, and the record with them."""
+        """Set balance and credit, in cents, here and in the user's record."""
         self.balance, self.credit = balance, credit
         self.change(
             msgspec.structs.replace(self.user, balance=amount(balance), credit=amount(credit))
@@ -229,7 +229,7 @@ class MarginCalculator:
         )
 
     def encoded(self, accounts: Iterable[UserAccount], snapshot: Snapshot) -> list[msgspec.Raw]:
-        """Return the levels of many accounts as JSON; of those without trades as it was."""
+        """Return margin levels as JSON; without open trades an account has a cached row."""
         rows: list[msgspec.Raw] = []
         for account in accounts:
             row = account.flat

@@ -156,7 +156,7 @@ class EquityPoint(ResponseModel):
 
 
 class AccountStats(ResponseModel):
-    """Of the closed trades that were imported; the money is the account's own."""
+    """Statistics of the imported closed trades, in the account's own currency."""
 
     win_rate: float
     """Between 0 and 1, with four digits."""
@@ -197,7 +197,7 @@ class Deal(ResponseModel):
 
 
 class HistorySync(ResponseModel):
-    """What an import of history has done; the same once more imports nothing."""
+    """Result of a history import; importing the same again adds nothing."""
 
     imported: int
     updated: int
@@ -206,7 +206,7 @@ class HistorySync(ResponseModel):
 
 
 class OrdersSync(ResponseModel):
-    """How what was open has gone on."""
+    """Result of a check of open trades: numbers closed, cancelled and unchanged."""
 
     total_checked: int
     positions_closed: int

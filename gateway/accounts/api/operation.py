@@ -87,7 +87,7 @@ class AccountsOperation(operation.Operation[AccountsCall]):
 
     @property
     def needs(self) -> Tier:
-        """The tier, whoever says it."""
+        """Tier that a caller needs: the declared one, or the default of the HTTP method."""
         if self.tier is not None:
             return self.tier
         return Tier.READ if self.method == "GET" else Tier.FULL

@@ -387,7 +387,7 @@ PERIOD = (
 
 @dataclass
 class _Sums:
-    """Of some closed trades."""
+    """Profits of some closed trades, with their sum and win rate."""
 
     profits: list[float] = field(default_factory=list)
 

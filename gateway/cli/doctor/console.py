@@ -138,7 +138,7 @@ def examine(case: ConsoleCase) -> Iterator[Finding]:
 
 
 def console(case: ConsoleCase) -> Finding:
-    """It answers, it is the one that is believed, and the gateway is in step with it."""
+    """Check that the console answers, is the trusted one, and is in step with the gateway."""
     name, asked, told, noted = "console", case.asked, case.told, case.trust.console
     if case.unnamed and noted is not None:
         if noted.made_by == "demo":

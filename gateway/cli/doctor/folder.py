@@ -118,7 +118,7 @@ def examine(home: Path, settings: Secrets | None, *, will_start: bool = True) ->
 
 
 def home_folder(home: Path) -> Finding:
-    """There, ours, and closed to others."""
+    """Check that the home folder exists, is ours, and is closed to other users."""
     try:
         found = home.stat()
     except FileNotFoundError:

@@ -182,11 +182,10 @@ origins get no referrer under either policy."""
 
 
 def sealer(*, https: bool) -> OnHeaders:
-    """Return what puts the headers on an answer.
+    """Return a hook that puts the security headers on each response.
 
     Args:
         https: browsers reach the console by https only.
-
     """
     always = {**ALWAYS, "Strict-Transport-Security": HSTS} if https else ALWAYS
 
@@ -212,11 +211,10 @@ _MESSAGE = (
 
 
 def check_site(request: web.BaseRequest) -> None:
-    """Layer 1.
+    """Layer 1: refuse a request that the browser marks as sent by another site.
 
     Raises:
         ConsoleProblem: the browser says that another site asks.
-
     """
     sites = request.headers.getall("Sec-Fetch-Site", ())
     # absent in old browsers and in programs, which the other two layers judge alone
@@ -225,11 +223,10 @@ def check_site(request: web.BaseRequest) -> None:
 
 
 def check_origin(request: web.BaseRequest, own: str) -> None:
-    """Layer 2.
+    """Layer 2: refuse a request whose ``Origin`` is not the console's own.
 
     Raises:
         ConsoleProblem: another origin asks, or nobody says which.
-
     """
     # exactly one, and ours: a list that holds ours among others is not from our page
     if request.headers.getall("Origin", ()) != [own]:
@@ -237,11 +234,10 @@ def check_origin(request: web.BaseRequest, own: str) -> None:
 
 
 def check_token(given: str, cookie: str) -> None:
-    """Layer 3.
+    """Layer 3: refuse a request whose CSRF token does not fit the visitor's cookie.
 
     Raises:
         ConsoleProblem: the token is not that of the visitor with this cookie.
-
     """
     # in constant time; and never without a cookie, whose token everybody could compute
     if not cookie or not hmac.compare_digest(given.encode(), csrf_token(cookie).encode()):

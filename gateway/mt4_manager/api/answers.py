@@ -113,7 +113,7 @@ class Booked(Struct, frozen=True, kw_only=True):
 
 
 class Total(Struct, frozen=True, kw_only=True):
-    """It was done, to so many."""
+    """Result of a change to several objects, with their number."""
 
     status: Ok = "ok"
     total: int
@@ -201,7 +201,7 @@ class Symbols(Listed, frozen=True, kw_only=True):
 
 
 class TradesFound(Struct, frozen=True, kw_only=True):
-    """Those of the trades that were named that there are."""
+    """Those of the requested trades that exist."""
 
     status: Ok = "ok"
     total: int

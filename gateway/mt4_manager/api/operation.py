@@ -193,9 +193,8 @@ class ManagerCall(ParsedRequest):
 
 
 def same_request(operation: ManagerOperation, sent: ParsedRequest) -> bytes:
-    """Return what two requests have in common that ask for the same: ``1`` is ``1.0``, and a
-    member that has its default is one that is absent. So those that a later version adds do not
-    make another request of one that was made before.
+    """Return a canonical form of a request: equal for requests that ask for the same. So those
+    that a later version adds do not make another request of one that was made before.
     """
     body = None if sent.content is None else sent.content.model_dump(exclude_defaults=True)
     asked = (operation.name, dict(sent.path), dict(sent.query), body)

@@ -110,7 +110,7 @@ async def set_trailing_stop(
     raises=(MethodNotSupported, TerminalDisconnected, Timeout),
 )
 async def remove_trailing_stop(call: Call, *, ticket: _Position) -> shapes.TrailingStopRemoved:
-    """Let the stop loss of a position stay where it is.
+    """Remove the trailing stop of a position; its stop loss stays where it is.
 
     It is no error if it did not follow.
     """
@@ -221,7 +221,7 @@ async def link_oco(call: Call, *, tickets: _Tickets) -> shapes.OcoLink:
 
 @method(scope=Scope.TRADE, mutates=True, raises=(OrderNotFound, InternalError))
 async def unlink_oco(call: Call, *, id: OcoId) -> shapes.OcoLink:
-    """Let linked orders live apart again; all of them stay.
+    """Remove the link between OCO orders; the orders themselves stay.
 
     A link whose orders are being cancelled, or are gone, stays as it is: look at `state`.
     """

@@ -46,7 +46,7 @@ class Stage(enum.StrEnum):
 
 
 class Presumed(enum.StrEnum):
-    """Reason to believe in an end that nothing shows for sure."""
+    """Reason for an assumed end that the terminal did not confirm directly."""
 
     TRACELESS = "traceless"
     """Nothing showed it for long: taken for not executed."""

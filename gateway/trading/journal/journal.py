@@ -80,7 +80,7 @@ def is_same(known: Intent, asked: CallKey) -> bool:
 
 
 def normalized(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return params as they are however they were said."""
+    """Return params in a canonical form, so that equal requests compare as equal."""
     said = dict(params)
     for name in _PRICES:
         if said.get(name) == "0":

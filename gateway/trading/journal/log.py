@@ -419,7 +419,7 @@ class OrderLog:
             self._let_go(intent)
 
     def doubt(self, intent: Intent) -> None:
-        """Note that a kill may bring back what an intent asked for, though it is not there now.
+        """Mark an unsent intent as unknown, because a crash may bring back its failed write.
 
         Nothing was sent for it. Its end is written by who finds out what is unknown: as soon as
         that is on the disk no kill brings back what failed before it.
@@ -540,12 +540,10 @@ class OrderLog:
         return True
 
     async def confirm(self, intent: Intent, settlement: ManualSettlement) -> None:
-        """Note that what a person has said of an intent is so, unless its end is written now: by
-        another terminal of the account, which has found otherwise.
+        """Store that a manual settlement is confirmed, unless another end is being written now.
 
         Raises:
             StoreError: it is not written; try again.
-
         """
         if intent.key in self._settling:
             return

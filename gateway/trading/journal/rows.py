@@ -213,8 +213,8 @@ def updating(intent: Intent) -> Work:
 
 
 def unless_ended(intent: Intent, work: Work) -> Work:
-    """Return what writes how an unknown intent stands, if its end is not there by then: who was
-    to write that may have been cancelled before he knew that it was written.
+    """Return a write of how an unknown intent stands, which does nothing once its end is
+    stored.
     """
     row = intent.row
     if intent.stage is not Stage.UNKNOWN or row is None:

@@ -47,7 +47,7 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Armed:
-    """One thing that waits for a program's silence."""
+    """Armed timer or disconnect rule, which acts when a program falls silent."""
 
     terminal: str
     tid: str

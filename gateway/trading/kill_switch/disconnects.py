@@ -285,7 +285,7 @@ class Disconnects:
             session.under_way.add(tag)
 
     def settled(self, connection: ClientConnection | None, tag: str) -> None:
-        """The caller of an order with that tag has its answer, or nobody does."""
+        """Note that the order with this tag is no longer under way."""
         session = None if connection is None else self._session(connection)
         if session is not None:
             session.under_way.discard(tag)

@@ -64,13 +64,12 @@ LEASE_RETRY_S = 1.0
 
 
 class LeaseKeeper:
-    """The policies of all terminals.
+    """Sender of the action that each terminal's EA takes when the gateway falls silent.
 
     Args:
         session: look up a terminal's live session.
         policy: return what shall be done with a terminal; ``None``: nothing.
         fired: told what an EA has done by itself.
-
     """
 
     def __init__(
@@ -253,7 +252,7 @@ class KillSwitchService:
             await asyncio.wait(self._tasks)
 
     def rest(self) -> None:
-        """The gateway is about to end, and all connections with it: that is no disconnect."""
+        """Stop the timers of lost connections and of the dead man's switch: the gateway ends."""
         self.disconnects.close()
         self.dead_man.close()
 

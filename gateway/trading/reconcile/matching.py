@@ -146,13 +146,11 @@ def is_of_part(comment: str) -> bool:
 
 
 def descendants(seen: Iterable[ObservedOrder], known: Callable[[set[int]], set[int]]) -> set[int]:
-    """Return the orders that are known to be of commands, and the parts of them: on MetaTrader 4
-    what is left of a trade after a part was closed has another ticket and says from where.
+    """Return the tickets that commands made, and those of what partial closes left of them.
 
     Args:
         seen: orders.
         known: returns which of some tickets commands have made.
-
     """
     tickets, children = set[int](), dict[int, int]()
     for order in seen:
@@ -239,7 +237,7 @@ def share(
     seen: Iterable[ObservedOrder],
     is_ready: Callable[[Collection[CommandRecord]], bool] = lambda _: True,
 ) -> dict[int, ObservedOrder]:
-    """Return whom orders are given to that are fewer than the commands that they may be of.
+    """Assign orders to commands that look alike, oldest first; return them by command id.
 
     Those of a command's own prices come first. Those of about the same time go to the oldest; the
     order of commands is that of their orders. Where there are more orders than commands, some are
@@ -250,7 +248,6 @@ def share(
         seen: orders that belong to no command.
         is_ready: whether orders can be shared out among some; not while the answer to one of them
             may still come, and name its order.
-
     """
     orders = _assignable(seen)
     fits = _fits(sends, orders)

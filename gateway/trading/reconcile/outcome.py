@@ -214,8 +214,8 @@ def _is_way_of_closing(request: TradeRequest, past: Order, view: AccountSnapshot
 
 
 def distance_of_exit(send: CommandRecord, view: AccountSnapshot) -> tuple[bool, int]:
-    """Return how far the end of a trade on MetaTrader 4 is from a command that was to close it: of
-    several that fit the nearest before it has rather done so than those that were made long ago.
+    """Return a sort key: how well a trade's close time on MetaTrader 4 fits the command that
+    should close it.
     """
     past = view.past.get(send.exited or 0)
     if past is None:

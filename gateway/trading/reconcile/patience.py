@@ -101,11 +101,10 @@ SURE_S = 1.0
 
 
 class Patience:
-    """With the commands of one terminal.
+    """Time limits after which a command without a trace counts as not executed.
 
     Args:
         monotonic_s: seconds that only grow.
-
     """
 
     def __init__(self, monotonic_s: Callable[[], float] = host.monotonic_s) -> None:
@@ -168,9 +167,7 @@ class Patience:
         return send.command_id in self._traceless_since_s and self.may_end(send)
 
     def ends_together(self, sends: Collection[CommandRecord]) -> bool:
-        """Whether all of these have; or one has for so long that it waits for none that is newer,
-        lest those that come go on for ever.
-        """
+        """Whether all given commands have timed out, or one has waited for twice the limit."""
         now_s = self._now_s()
         ages_s = [now_s - self._traceless_since_s.get(send.command_id, now_s) for send in sends]
         # a stream of new commands would put the end off for ever, but for the second bound

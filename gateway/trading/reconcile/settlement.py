@@ -38,12 +38,11 @@ logger = logging.getLogger(__name__)
 
 
 class SettlementCheck:
-    """Of the orders at one terminal that were settled by hand.
+    """Check of manually settled orders of one terminal against what the terminal shows later.
 
     Args:
         log: of all orders.
         reported: what the terminal says by itself.
-
     """
 
     def __init__(self, log: OrderLog, reported: ReportedResults) -> None:

@@ -124,7 +124,7 @@ class OrderAdmission:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """While the order is on its way: whatever ends it is told."""
+        """Count the order as failed if the context raises an error."""
         try:
             yield
         except BaseException as error:
@@ -155,7 +155,7 @@ class RiskChecker:
         self._asked: tuple[AccountCounters, Flights] | None = None
 
     def anew(self) -> RiskChecker:
-        """Return the checks of the same terminal that join no question which these have asked."""
+        """Return a new checker of the same terminal that shares no running query with this one."""
         return RiskChecker(self._counter_book, self._history)
 
     def counters(self, terminal: GuardedTerminal) -> AccountCounters:

@@ -177,13 +177,12 @@ class RiskContext:
     # --- positions and orders beside it --------------------------------------------------------
 
     def measured(self, measure: Callable[[Iterable[Exposure]], Decimal], most: Decimal) -> Decimal:
-        """Return how much there would be with the order, if that is too much; else at most that.
+        """Return the total with the order if it exceeds the limit; else a value within the limit.
 
         What there is without it is not held against an order that adds nothing.
 
         Raises:
             StaleFacts: it is too much only if some orders that have ended are counted twice.
-
         """
         there = self._there(self.surely)
         doubtful = [_reserved(reservation) for reservation in self.doubtful]

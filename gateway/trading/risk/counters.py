@@ -232,9 +232,7 @@ _SENT = f"""
 
 
 def sent_orders(store: Store) -> Callable[[GuardedTerminal, int], list[SentOrder]]:
-    """Return what tells the new orders that the account of a terminal was sent since a moment, at
-    the market or on paper, wherever the terminal trades.
-    """
+    """Return a function that lists the new orders sent to a terminal's account since a moment."""
 
     def history(terminal: GuardedTerminal, since_ms: int) -> list[SentOrder]:
         account = terminal.journal.account
@@ -361,7 +359,9 @@ class Reservations:
 
     @contextmanager
     def looking(self, moment: int) -> Iterator[None]:
-        """While facts that are from no earlier moment are asked for and checked."""
+        """Mark, while the context lasts, a moment whose facts are still being asked for and
+        checked.
+        """
         self._looking[moment] = self._looking.get(moment, 0) + 1
         try:
             yield

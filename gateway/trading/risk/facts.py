@@ -202,7 +202,7 @@ class Flights:
 
 
 def again(error: GatewayError) -> GatewayError:
-    """Return an error of its own for one of those who share it: its data will say whose it is."""
+    """Return a copy of an error that several callers share: each adds data of its own."""
     return type(error)(error.message, **error.data)
 
 

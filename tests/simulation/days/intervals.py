@@ -74,7 +74,7 @@ class Intervals:
         self._patches.close()
 
     def be_quiet(self, is_quiet: bool) -> None:
-        """Take the longest, or the others again."""
+        """Set the long intervals of quiet hours, or the normal ones again."""
         for module, name, busy, quiet in INTERVALS:
             setattr(module, name, quiet if is_quiet else busy)
 

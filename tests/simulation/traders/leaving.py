@@ -77,7 +77,7 @@ class _NotingClient(StreamClient):
 
 
 class Program:
-    """One of them, which has one session after the other."""
+    """Program that asks for cancel on disconnect; it has one session after the other."""
 
     def __init__(self, world: World, terminal: TradedTerminal, name: str, dice: Random) -> None:
         self._world, self._terminal, self._dice = world, terminal, dice

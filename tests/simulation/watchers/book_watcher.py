@@ -30,7 +30,7 @@ class BookWatcher(Watcher):
         self._looking: set[asyncio.Task[Any]] = set()
 
     def on_answer(self, terminal: TradedTerminal, message: Any, answer: Any, life: int) -> None:
-        """Look after so many."""
+        """Compare the books with the broker after every :data:`ANSWERS_A_LOOK` answers."""
         self._answers[terminal.name] += 1
         if self._answers[terminal.name] % ANSWERS_A_LOOK == 0:
             task = asyncio.ensure_future(self._look(terminal))

@@ -95,7 +95,9 @@ class HandWatcher(Watcher):
     # --- the end -------------------------------------------------------------------------------
 
     async def rest(self) -> None:
-        """Wait until what is to be contradicted is."""
+        """Wait until each wrong statement of a person is contradicted, or ``PATIENCE_S`` is
+        over.
+        """
         if BY_HAND not in self.world.terminals:
             return
         until_s = now_s() + PATIENCE_S

@@ -66,7 +66,7 @@ class RareWatcher(Watcher):
         self._count(f"point {point}")
 
     def after_life_ends(self, life: int, cause: str) -> None:
-        """Count of what a life has died."""
+        """Count the cause of death of a life of the daemon."""
         self._count(f"killed at {cause}")
 
     def on_commit(self, life: int, group: list[Any]) -> None:
