@@ -329,7 +329,7 @@ class Gateway:
             stack.enter_context(self._opened)
             await stack.enter_async_context(self._trail.running(self._config))
             if self.ledger.is_check_due:
-                await stack.enter_async_context(background(self.ledger.look_through()))
+                await stack.enter_async_context(background(self.ledger.check_integrity()))
             # before any door opens: journal and kill switch stand before the first order
             await stack.enter_async_context(self.trading.running())
             stack.callback(self.registry.subscribe(partial(note_terminal, self.audit)))
@@ -348,7 +348,7 @@ class Gateway:
             stack.push_async_callback(self._web.stop)
             await self._web.start()
             # before the web server lets all connections go: that is no disconnect of theirs
-            stack.callback(self.trading.kill_switch.rest)
+            stack.callback(self.trading.kill_switch.stop_timers)
             # never taken off: the console may revoke a token until the link to it has ended
             self.gate.on_change(self._end_token)
             await stack.enter_async_context(background(self.gate.watch(self._home.issuer.renew)))

@@ -33,7 +33,7 @@ from .pages import PageContext, page_files, page_routes
 from .service import Console, Costs, open_console
 from .settings import ConsoleSettings
 from .web.request_context import MAX_BODY_BYTES
-from .web.security import OwnNames, SecurityMiddleware, sealer
+from .web.security import OwnNames, SecurityMiddleware, security_headers_hook
 
 MAX_CONNECTIONS = 1024
 STOP_S = 2.0
@@ -259,7 +259,7 @@ class PageServer:
             # before the port is served: a mail that waited for the start goes out at once
             await stack.enter_async_context(background(self._console.mail.run()))
             self._connections = await stack.enter_async_context(
-                serving(self.app, self._sockets, sealer(https=self._names.https))
+                serving(self.app, self._sockets, security_headers_hook(https=self._names.https))
             )
             self._stack = stack.pop_all()
         log.info("the console listens on port %d", self.port)

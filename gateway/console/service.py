@@ -21,6 +21,7 @@ from gateway.credentials.secrets import KeyStore, SecretBox
 from .activity import ActivityLog
 from .approvals import Approvals
 from .approvals.requests import ApprovalServices, Codes
+from .audit_trails import AuditTrails
 from .clone_detector import CloneDetector
 from .daemon_calls import DaemonCalls
 from .database import Database, database_url, open_database
@@ -42,7 +43,6 @@ from .sign_ins import Browsers, SignIns, SignInThrottle
 from .signing import Signing
 from .terminals import TerminalOverview
 from .tokens import Tokens
-from .trails import AuditTrails
 from .users import Invitations, Users, hashing_pool
 
 logger = logging.getLogger(__name__)

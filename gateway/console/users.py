@@ -10,7 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from ea_bridge import host
 from gateway.credentials.event import EventType
-from gateway.credentials.passwords import HashingPool, KnownPassword, Passwords, check_strength
+from gateway.credentials.passwords import (
+    HashingPool,
+    Passwords,
+    UnacceptablePassword,
+    check_strength,
+)
 
 from .activity import BY_ADMINISTRATOR, ActivityLog
 from .database import Database, insert_missing
@@ -74,7 +79,7 @@ def check_password(password: str, *about: str) -> None:
     """
     try:
         check_strength(password, *about)
-    except KnownPassword as error:
+    except UnacceptablePassword as error:
         raise WeakPassword(str(error)) from None
 
 

@@ -37,7 +37,7 @@ class HashingBusy(Exception):
     """Too many passwords are being hashed."""
 
 
-class KnownPassword(Exception):
+class UnacceptablePassword(Exception):
     """A password is too short, too long, or among those that are tried first; the message is for
     the person who typed it.
     """
@@ -186,18 +186,18 @@ def check_strength(password: str, *about: str) -> None:
         about: the person's email and name.
 
     Raises:
-        KnownPassword: says why.
+        UnacceptablePassword: says why.
 
     """
     if len(password) < MIN_LENGTH:
-        raise KnownPassword(
+        raise UnacceptablePassword(
             f"A password has at least {MIN_LENGTH} characters; four or five words that nobody "
             "would guess are good."
         )
     if len(password) > MAX_LENGTH:
-        raise KnownPassword(f"A password has at most {MAX_LENGTH} characters.")
+        raise UnacceptablePassword(f"A password has at most {MAX_LENGTH} characters.")
     if is_known(password, about):
-        raise KnownPassword(
+        raise UnacceptablePassword(
             "This password is among those that are tried first: it is made of well-known words, "
             "rows of keys, or your own name or email. Take another."
         )

@@ -1,10 +1,10 @@
 """Changes: journaled, sent once, and answered from the journal when they are asked for again.
 
-:class:`Finder` finds out what became of changes that were sent and not answered. The peer
-is asked first: it keeps what became of the last commands by their ids (``results_get``). Where it
-took a command and died over it, or is another peer than the one that was told, a booking is looked
-for by the tag in its comment; of other changes nothing tells whether they were done, and a person
-has to look.
+:class:`ChangeReconciler` finds out what became of changes that were sent and not answered. It asks
+the peer first, which keeps what became of the last commands by their ids (``results_get``). Where
+it took a command and died over it, or is another peer than the one that was told, a booking is
+looked for by the tag in its comment; of other changes nothing tells whether they were done, and a
+person has to look.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ LAST_TIME = 2**31 - 1
 PAGE = 1000
 
 
-class Finder:
-    """Finder that works through the open rows of the journal while a peer is linked.
+class ChangeReconciler:
+    """ChangeReconciler that works through the open rows of the journal while a peer is linked.
 
     Args:
         link: to the peer.
@@ -328,7 +328,7 @@ class Changes:
         self._running: dict[tuple[str, str], tuple[bytes, asyncio.Task[Made[Any]]]] = {}
         """By operator and key."""
         self._late: set[asyncio.Task[None]] = set()
-        self.finder = Finder(link, journal, run, self._sending.__contains__, now_ms)
+        self.finder = ChangeReconciler(link, journal, run, self._sending.__contains__, now_ms)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -88,7 +88,7 @@ class Entry:
     """What it is about, without secrets: enough to find it at the server."""
     command_id: int
     link: str
-    """The link it was written to: see :meth:`~.changes.Finder.link_of`."""
+    """The link it was written to: see :meth:`~.changes.ChangeReconciler.link_of`."""
     state: State = "sending"
     result: bytes | None = None
     """What is kept of the server's answer: see :func:`kept`."""

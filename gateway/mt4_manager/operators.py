@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ea_bridge import host
-from gateway.credentials.passwords import KnownPassword, Passwords, check_strength
+from gateway.credentials.passwords import Passwords, UnacceptablePassword, check_strength
 from gateway.storage.store import Store
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,63}")
@@ -176,7 +176,7 @@ class OperatorBook:
     async def _hash(self, name: str, password: str) -> str:
         try:
             check_strength(password, name)
-        except KnownPassword as error:
+        except UnacceptablePassword as error:
             raise OperatorError(str(error)) from None
         return await self._passwords.hash(password)
 

@@ -31,7 +31,7 @@ from gateway.errors import (
 )
 from gateway.trading.contingent.service import recall_held_order
 from gateway.trading.journal import CallKey, canonical
-from gateway.trading.requests import blame, new_client_order_id
+from gateway.trading.requests import new_client_order_id, with_outcome
 
 if TYPE_CHECKING:
     from gateway.auth.tickets import Tickets
@@ -206,7 +206,7 @@ class Method:
         account = terminal.account
         # ids are an account's own: without one there is nothing to look them up in
         if account is None:
-            raise blame(terminal.offline(), client_order_id, "not_sent")
+            raise with_outcome(terminal.offline(), client_order_id, "not_sent")
         # the same request in other words (1 or "1.0") must be found to be the same
         said = canonical(self.params, arguments)
         asked = CallKey(

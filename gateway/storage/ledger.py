@@ -210,7 +210,7 @@ class Ledger:
         self.failed = 0
         """Writes that are not."""
         self.damage: StoreError | None = None
-        """What :meth:`look_through` has found: nothing may trade by such a ledger."""
+        """What :meth:`check_integrity` has found: nothing may trade by such a ledger."""
         # last: its thread may call back at once
         self._groups = new_writer(self._write_group, self._checkpoint)
 
@@ -221,7 +221,7 @@ class Ledger:
 
     @property
     def is_check_due(self) -> bool:
-        """Whether :meth:`look_through` has something to do."""
+        """Whether :meth:`check_integrity` has something to do."""
         return self.reader.is_check_due
 
     @property
@@ -243,13 +243,13 @@ class Ledger:
             self._writer.close()
             self.reader.close()
 
-    async def look_through(self) -> None:
+    async def check_integrity(self) -> None:
         """Look for damage in a file that was too large for that at the start; see :attr:`damage`.
 
         At two gigabytes that takes two minutes, in which orders are served. Cancel it at the end.
         """
         try:
-            await asyncio.to_thread(self.reader.look_through)
+            await asyncio.to_thread(self.reader.check_integrity)
         except StoreError as error:
             logger.critical("%s", error)
             self.damage = error

@@ -91,7 +91,7 @@ class Store:
         database: name of its file.
         shared: other threads than that which made it may use it, one at a time.
         check: look through the file for damage, a large one once a day: that takes a second for
-            every 100 MB. ``later``: a large one is left to :meth:`look_through`, unless it was
+            every 100 MB. ``later``: a large one is left to :meth:`check_integrity`, unless it was
             found damaged before.
         checkpoints: put the pages of the log back into the file at commits, now and then; who does
             not calls :meth:`checkpoint`.
@@ -117,7 +117,7 @@ class Store:
             raise StoreError(f"SQLite {sqlite3.sqlite_version} is too old; 3.37 is needed")
         self.path = home / database
         self.is_check_due = False
-        """Whether it is to be looked through by :meth:`look_through`."""
+        """Whether it is to be looked through by :meth:`check_integrity`."""
         self._looking: sqlite3.Connection | None = None
         self._may_look = True
         # to tell a table that somebody dropped from a mistake in our SQL
@@ -330,7 +330,7 @@ class Store:
         """File that is there from when damage is found beside the work until none is found."""
         return self.path.with_name(f"{self.path.name}-damaged")
 
-    def look_through(self) -> None:
+    def check_integrity(self) -> None:
         """Look for damage while others read and write; once, in any thread.
 
         Raises:
@@ -366,7 +366,7 @@ class Store:
                 other.commit()
 
     def stop_looking(self) -> None:
-        """End :meth:`look_through` early; any thread."""
+        """End :meth:`check_integrity` early; any thread."""
         self._may_look = False
         looking = self._looking
         if looking is not None:

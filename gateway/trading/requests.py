@@ -187,11 +187,11 @@ class BeforeSending:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         """Mark the error that ends it, if there is one."""
         if isinstance(error, GatewayError):
-            blame(error, self.client_order_id, "not_sent")
+            with_outcome(error, self.client_order_id, "not_sent")
 
 
-def blame(error: GatewayError, client_order_id: str, outcome: Outcome) -> GatewayError:
-    """Complete the data of a trade's error; what it says already stays."""
+def with_outcome(error: GatewayError, client_order_id: str, outcome: Outcome) -> GatewayError:
+    """Return the error of a trade with its outcome and id; what it says already stays."""
     error.data.setdefault("outcome", outcome)
     error.data.setdefault("client_order_id", client_order_id)
     return error

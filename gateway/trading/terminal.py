@@ -71,7 +71,7 @@ from gateway.schemas.enums import Platform
 
 from .journal import AccountKey, CommandRecord, Journal, Stage
 from .limits import TradingLimits
-from .requests import PreparedOrder, blame
+from .requests import PreparedOrder, with_outcome
 from .results import (
     BUSY_RETRY_MS,
     CHECK_AFTER_MS,
@@ -520,7 +520,7 @@ class GuardedTerminal:
             # on the disk before a byte is written: a crash from here on leaves a row to look for
             await self.journal.begin(account, client_order_id, send)
         except GatewayError as error:
-            raise blame(error, client_order_id, "not_sent") from None
+            raise with_outcome(error, client_order_id, "not_sent") from None
         return await self._exchange(session, order, send)
 
     def _command(
@@ -586,18 +586,17 @@ class GuardedTerminal:
         # whatever else the bridge raises, it raises before a byte is written
         except errors.BridgeError as error:
             journal.ended(send, Stage.NOT_SENT)
-            raise blame(self._translated(error), client_order_id, "not_sent") from error
+            raise with_outcome(self._translated(error), client_order_id, "not_sent") from error
         except GatewayError as error:
             journal.ended(send, Stage.NOT_SENT)
-            raise blame(error, client_order_id, "not_sent") from None
+            raise with_outcome(error, client_order_id, "not_sent") from None
         except BaseException:
             # cancelled, or a fault of ours: the bytes may be out
             journal.ended(send, Stage.UNKNOWN)
             raise
         finally:
             # one look at the clock for both, so that a receipt never tells of more than its call
-            answered_s = self._perf_s()
-            stages.answered(answered_s)
+            stages.answered(answered_s := self._perf_s())
         if result.retcode not in SUCCESSES:
             raise await self._refused_by_broker(order, send, result)
         # told as it is, a success that cannot be true would free the caller to act on it
@@ -624,15 +623,16 @@ class GuardedTerminal:
         if was_never_begun(failed.err, failed.retcode):
             self.journal.ended(send, Stage.NOT_SENT, err=failed.err)
             if failed.err == commands.TOO_LATE:
-                return blame(order.options.deadline.exceeded(), client_order_id, "not_sent")
+                return with_outcome(order.options.deadline.exceeded(), client_order_id, "not_sent")
             error = await self.trade_failure(failed, order.request)
-            return blame(error, client_order_id, "not_sent")
+            return with_outcome(error, client_order_id, "not_sent")
         # the EA failed after OrderSend may have gone out: the account has to tell
         if not was_refused(failed.err, failed.retcode):
             self.journal.ended(send, Stage.UNKNOWN, err=failed.err, retcode=failed.retcode)
             return _unresolved(client_order_id, acked=True)
         self.journal.ended(send, Stage.REJECTED, err=failed.err, retcode=failed.retcode)
-        return blame(await self.trade_failure(failed, order.request), client_order_id, "rejected")
+        error = await self.trade_failure(failed, order.request)
+        return with_outcome(error, client_order_id, "rejected")
 
     async def _refused_by_broker(
         self, order: PreparedOrder, send: CommandRecord, result: TradeResult
@@ -643,7 +643,7 @@ class GuardedTerminal:
         self.journal.ended(send, stage, result)
         evidence = Evidence(request=order.request, result=result)
         error = await self.refused(result.retcode, evidence)
-        return blame(error, order.options.client_order_id, "rejected")
+        return with_outcome(error, order.options.client_order_id, "rejected")
 
     async def trade_failure(
         self, failed: errors.CommandFailed, request: TradeRequest

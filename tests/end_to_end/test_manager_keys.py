@@ -13,7 +13,7 @@ from manager_house import ManagerHouse, open_house
 
 from gateway.mt4_manager import OperatorRole
 from gateway.mt4_manager.api import OPERATIONS
-from gateway.mt4_manager.api.operation import same_request
+from gateway.mt4_manager.api.operation import canonical_request
 
 LOGIN = 100_001
 DEPOSIT = f"/api/accounts/{LOGIN}/deposit"
@@ -146,4 +146,6 @@ async def test_a_member_of_a_later_version_makes_no_other_request() -> None:
     """What it is by default is not part of what was asked."""
     deposit = next(one for one in OPERATIONS if one.name == "deposit")
     sent = deposit.read(DEPOSIT, b'{"amount": 1, "comment": ""}')
-    assert same_request(deposit, sent) == b'["deposit", {"login": 100001}, {}, {"amount": 1.0}]'
+    assert (
+        canonical_request(deposit, sent) == b'["deposit", {"login": 100001}, {}, {"amount": 1.0}]'
+    )

@@ -467,7 +467,7 @@ async def test_a_served_gateway_keeps_its_key(tmp_path: Path) -> None:
 
 
 async def test_who_cannot_listen_is_told_which_setting_it_is(tmp_path: Path) -> None:
-    """The ports of the others are not to blame."""
+    """The ports of the others are not to with_outcome."""
     with pytest.raises(ConfigError, match=r"listen: 192\.0\.2\.1 is no address"):
         listen_remote(RemoteApi(listen="192.0.2.1", allow=("127.0.0.1",)), tmp_path)
     with bind_address(socket.AF_INET, "127.0.0.1", 0) as taken:

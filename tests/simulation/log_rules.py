@@ -65,7 +65,7 @@ WHERE_A_PEER_DIES = frozenset(
 FOREVER = frozenset(
     {
         "AccountsService._watch",
-        "Finder._work",
+        "ChangeReconciler._work",
         "Gate.watch",
         "KillSwitch.watch",
         "PaperService._watch",

@@ -119,7 +119,7 @@ class SafetyMethods(MethodsBase):
         action: Literal["cancel_orders", "cancel_and_close"] | Omitted = OMITTED,
         terminal: str | Omitted | None = OMITTED,
     ) -> schemas.Countdown:
-        """Start a timer that gets you out unless your programs go on talking: a dead man's switch.
+        """Start a dead man's switch: it cancels orders, or also closes positions, when calls stop.
 
         Every call where it was set starts it anew, be it this one, `ping` or any other: on the
         same `/ws` connection (or a later one with the same `session_id` in `hello`), or, if it was

@@ -442,7 +442,7 @@ class TradingMethods(MethodsBase):
     async def remove_trailing_stop(
         self, *, ticket: int, terminal: str | Omitted | None = OMITTED
     ) -> schemas.TrailingStopRemoved:
-        """Let the stop loss of a position stay where it is.
+        """Remove the trailing stop of a position; its stop loss stays where it is.
 
         It is no error if it did not follow.
         """
@@ -483,7 +483,7 @@ class TradingMethods(MethodsBase):
     async def unlink_oco(
         self, *, id: str, terminal: str | Omitted | None = OMITTED
     ) -> schemas.OcoLink:
-        """Let linked orders live apart again; all of them stay.
+        """Remove the link between OCO orders; the orders themselves stay.
 
         A link whose orders are being cancelled, or are gone, stays as it is: look at `state`.
         """

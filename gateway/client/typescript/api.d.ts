@@ -592,7 +592,7 @@ export interface Methods {
     result: TrailingStop;
   };
   /**
-   * Let the stop loss of a position stay where it is.
+   * Remove the trailing stop of a position; its stop loss stays where it is.
    *
    * It is no error if it did not follow.
    */
@@ -639,7 +639,7 @@ export interface Methods {
     result: OcoLink;
   };
   /**
-   * Let linked orders live apart again; all of them stay.
+   * Remove the link between OCO orders; the orders themselves stay.
    *
    * A link whose orders are being cancelled, or are gone, stays as it is: look at `state`.
    */
@@ -925,7 +925,7 @@ export interface Methods {
     result: Swept;
   };
   /**
-   * Start a timer that gets you out unless your programs go on talking: a dead man's switch.
+   * Start a dead man's switch: it cancels orders, or also closes positions, when calls stop.
    *
    * Every call where it was set starts it anew, be it this one, `ping` or any other: on the same
    * `/ws` connection (or a later one with the same `session_id` in `hello`), or, if it was set

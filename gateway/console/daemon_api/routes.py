@@ -32,10 +32,10 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from ea_bridge import host
+from gateway.console.audit_trails import BadTrail
 from gateway.console.daemon_calls import CallLine
 from gateway.console.database.model import DeviceEvent
 from gateway.console.service import Console
-from gateway.console.trails import BadTrail
 from gateway.console.web.request_context import read_body
 from gateway.credentials.console_call import is_line_key
 from gateway.credentials.daemon_api import (

@@ -553,7 +553,9 @@ class Login(Base):
 
 
 class DeviceTrail(Base):
-    """Length of a device's audit trail, as it has signed; see :mod:`gateway.console.trails`."""
+    """Length of a device's audit trail, as it has signed; see
+    :mod:`gateway.console.audit_trails`.
+    """
 
     __tablename__ = "device_trails"
 

@@ -181,7 +181,7 @@ origin, and the second layer against forged requests could not tell ours from ot
 origins get no referrer under either policy."""
 
 
-def sealer(*, https: bool) -> OnHeaders:
+def security_headers_hook(*, https: bool) -> OnHeaders:
     """Return a hook that puts the security headers on each response.
 
     Args:

@@ -54,7 +54,7 @@ from .operation import (
     ManagerCall,
     ManagerOperation,
     ManagerServices,
-    same_request,
+    canonical_request,
 )
 from .reference import HEADERS as PAGE_HEADERS
 from .reference import reference
@@ -262,7 +262,7 @@ class ManagerApi:
                 operation=operation,
                 admission=admission,
                 key=_key(operation, request),
-                request=same_request(operation, sent),
+                request=canonical_request(operation, sent),
                 told=headers,
             )
             result = await operation.handle(call)

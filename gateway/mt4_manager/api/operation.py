@@ -113,7 +113,7 @@ class ManagerCall(ParsedRequest):
     """``None`` for what is open to everybody."""
     key: str | None = None
     request: bytes = b""
-    """What is asked, however it was written: see :func:`same_request`."""
+    """What is asked, however it was written: see :func:`canonical_request`."""
     told: dict[str, str] = field(default_factory=dict)
     """Headers that the answer shall have."""
 
@@ -192,7 +192,7 @@ class ManagerCall(ParsedRequest):
             raise Unauthorized("The access token has ended meanwhile; log in", reason="expired")
 
 
-def same_request(operation: ManagerOperation, sent: ParsedRequest) -> bytes:
+def canonical_request(operation: ManagerOperation, sent: ParsedRequest) -> bytes:
     """Return a canonical form of a request: equal for requests that ask for the same. So those
     that a later version adds do not make another request of one that was made before.
     """

@@ -28,7 +28,7 @@ from gateway.errors import (
 from gateway.rpc.catalogue import Call, method
 from gateway.schemas import convert
 from gateway.storage.store import CommitUnsure, StoreError
-from gateway.trading.contingent import trails
+from gateway.trading.contingent import trailing_stops
 from gateway.trading.contingent.oco import MAX_ORDERS, OcoLinks
 from gateway.trading.contingent.records import OcoLink
 from gateway.trading.contingent.service import ContingentOrders
@@ -101,7 +101,7 @@ async def set_trailing_stop(
         break_even=break_even,
         break_even_offset=break_even_offset,
     )
-    return _trailing_stop(await trails.begin(call.terminal, terms))
+    return _trailing_stop(await trailing_stops.begin(call.terminal, terms))
 
 
 @method(
@@ -114,7 +114,7 @@ async def remove_trailing_stop(call: Call, *, ticket: _Position) -> shapes.Trail
 
     It is no error if it did not follow.
     """
-    removed = await trails.end(call.terminal, ticket)
+    removed = await trailing_stops.end(call.terminal, ticket)
     return {
         "removed": removed is not None,
         "trailing_stop": None if removed is None else _trailing_stop(removed),
@@ -132,7 +132,10 @@ async def get_trailing_stops(
     A new stop loss is told on the channel `positions`, as any other.
     """
     symbol = await call.state.symbols.optional(call.terminal, symbol)
-    return [_trailing_stop(stop) for stop in await trails.running(call.terminal, symbol, ticket)]
+    return [
+        _trailing_stop(stop)
+        for stop in await trailing_stops.running(call.terminal, symbol, ticket)
+    ]
 
 
 # --- one cancels the other -----------------------------------------------------------------

@@ -4,7 +4,7 @@ Theory of operation
 ===================
 
 *Trailing stops and break-even* run in the terminal, on every tick, with or without the daemon:
-:mod:`.trails` only says what the EA shall do.
+:mod:`.trailing_stops` only says what the EA shall do.
 
 *One cancels the other* (:mod:`.oco`) and *held orders* (:mod:`.emulated`: stop-limit orders of
 MetaTrader 4, which has none) run in the daemon, and every answer says so. They work while it runs

@@ -31,7 +31,7 @@ from gateway.errors import (
 from gateway.storage.reserve import RETRY_MS
 from gateway.storage.store import CommitUnsure, DiskFull, StoreError
 
-from ..requests import DEFAULT_DEVIATION, blame
+from ..requests import DEFAULT_DEVIATION, with_outcome
 from ..results import CHECK_AFTER_MS
 from . import rows
 from .intents import ENDS, AccountKey, CallKey, CommandRecord, Intent, ManualSettlement, Stage
@@ -400,7 +400,7 @@ class SqliteJournal(Journal):
                 raise _unsure(intent, failure) from None
             # what the gateway keeps itself, such as a held order, is as it was
             told = _not_written(asked.client_order_id, failure)
-            blame(told, asked.client_order_id, "not_sent")
+            with_outcome(told, asked.client_order_id, "not_sent")
             await self._log.end(intent, stage, encode_error(told))
             raise told from None
         except BaseException:
@@ -439,7 +439,7 @@ class SqliteJournal(Journal):
         try:
             await used_ids.wait(self._terminal, asked.account, reduces=asked.reduces)
         except GatewayError as error:
-            raise blame(error, asked.client_order_id, "not_sent") from None
+            raise with_outcome(error, asked.client_order_id, "not_sent") from None
         return True
 
     def _check_forgotten(self, asked: CallKey) -> None:

@@ -245,13 +245,13 @@ class KillSwitchService:
             yield
         finally:
             unsubscribe()
-            self.rest()
+            self.stop_timers()
             self.leases.close()
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(self._tasks)
 
-    def rest(self) -> None:
+    def stop_timers(self) -> None:
         """Stop the timers of lost connections and of the dead man's switch: the gateway ends."""
         self.disconnects.close()
         self.dead_man.close()

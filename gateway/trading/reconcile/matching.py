@@ -232,7 +232,7 @@ def match(
     )
 
 
-def share(
+def assign_alike(
     sends: Sequence[CommandRecord],
     seen: Iterable[ObservedOrder],
     is_ready: Callable[[Collection[CommandRecord]], bool] = lambda _: True,

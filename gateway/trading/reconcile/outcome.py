@@ -36,7 +36,7 @@ from ..journal import journal
 from ..journal.intents import CommandRecord, Intent, Presumed, Stage
 from ..price_grid import Name
 from ..receipts import position_of, receipt_for, told_deals
-from ..requests import Deadline, ExecutionOptions, PreparedOrder, blame
+from ..requests import Deadline, ExecutionOptions, PreparedOrder, with_outcome
 from ..results import Evidence
 from ..terminal import ExecutionResult, GuardedTerminal
 from .matching import TOGETHER_MS, ObservedOrder, part_of
@@ -288,14 +288,14 @@ async def conclude(
     # the last word is the answer: an earlier refusal led to another try
     if rejected and rejected[-1] is intent.sends[-1]:
         error = await _rejection(terminal, rejected[-1])
-        blame(error, intent.asked.client_order_id, "rejected")
+        with_outcome(error, intent.asked.client_order_id, "rejected")
         return Stage.REJECTED, journal.encode_error(error)
     never: GatewayError = TerminalDisconnected(
         "The command did not reach the terminal", terminal=terminal.name
     )
     if not intent.sends:
         never = InternalError("The disk of the gateway failed over it, so nothing was done")
-    blame(never, intent.asked.client_order_id, "not_sent")
+    with_outcome(never, intent.asked.client_order_id, "not_sent")
     return Stage.NOT_SENT, journal.encode_error(never)
 
 

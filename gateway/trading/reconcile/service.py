@@ -43,7 +43,7 @@ from gateway.trading.terminal import unattended
 from ..journal.intents import ENDS, CommandRecord, Presumed, Stage
 from ..journal.log import OnIntent
 from ..terminal import GuardedTerminal
-from .matching import ObservedOrder, descendants, makes_order, match, share
+from .matching import ObservedOrder, assign_alike, descendants, makes_order, match
 from .outcome import conclude, distance_of_exit, result_of_change, result_of_order
 from .patience import Patience, RetrySchedule
 from .reported_results import ReportedResults, open_sends
@@ -273,7 +273,7 @@ class Reconciler:
             waits = any(send in others for send in some)
             return not waits and self._patience.ends_together(some)
 
-        shared = share(makers, seen, is_ready)
+        shared = assign_alike(makers, seen, is_ready)
         given = {order.ticket for order in shared.values()}
         doubtful = [order for order in seen if order.ticket not in given]
         for send in filter(self._patience.ends, makers):

@@ -155,7 +155,7 @@ class AccountFacts:
     def _get(self, need: Need) -> Any:
         value = self._values[need]
         if isinstance(value, GatewayError):
-            raise again(value)
+            raise copy_error(value)
         return value
 
 
@@ -201,7 +201,7 @@ class Flights:
         return flight.asked, await asyncio.shield(flight.answer)
 
 
-def again(error: GatewayError) -> GatewayError:
+def copy_error(error: GatewayError) -> GatewayError:
     """Return a copy of an error that several callers share: each adds data of its own."""
     return type(error)(error.message, **error.data)
 
@@ -354,7 +354,7 @@ async def _worth(
     prices: dict[str, float] = {}
     for listed in (known["positions"], known["orders"]):
         if isinstance(listed, GatewayError):
-            raise again(listed)
+            raise copy_error(listed)
         # a price is in the lists already: it costs no question
         prices |= {item.symbol: item.price_current or item.price_open for item in listed}
     # its own price: a limit far from the market is worth what it will cost

@@ -6,8 +6,8 @@ import pytest
 from console_fixtures import Clock
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.console.audit_trails import BadTrail
 from gateway.console.service import Console
-from gateway.console.trails import BadTrail
 from gateway.credentials.daemon_api import MAX_EARLIER, TrailTold, Witness
 from gateway.credentials.device import DeviceKey
 

@@ -220,11 +220,11 @@ def test_a_large_database_may_be_looked_through_beside_the_work(
     with closing(later(home)) as stopped:
         assert stopped.is_check_due
         stopped.stop_looking()
-        stopped.look_through()
+        stopped.check_integrity()
     with closing(later(home)) as store:
         assert store.is_check_due
         with ThreadPoolExecutor(1) as pool:
-            looking = pool.submit(store.look_through)
+            looking = pool.submit(store.check_integrity)
             write(store, "meanwhile")
             looking.result()
     with closing(later(home)) as store:
@@ -246,7 +246,7 @@ def test_a_look_ends_whenever_it_is_stopped(
 
     monkeypatch.setattr(Store, "_check_whole", stopped)
     with closing(later(home)) as store:
-        store.look_through()
+        store.check_integrity()
     with closing(later(home)) as store:
         assert store.is_check_due
 
@@ -259,7 +259,7 @@ def test_damage_found_beside_the_work_is_seen_to_first_at_the_next_start(
     damage()
     monkeypatch.setattr(gateway.storage.store, "_now_s", lambda: 1_900_000_000)
     with closing(later(home)) as store, pytest.raises(StoreError, match="damaged; restore"):
-        store.look_through()
+        store.check_integrity()
     for _ in range(2):
         with pytest.raises(StoreError, match="damaged; restore"):
             later(home)
@@ -279,7 +279,7 @@ def test_damage_is_told_also_where_the_disk_takes_no_mark_of_it(
     monkeypatch.setattr(gateway.storage.store, "_now_s", lambda: 1_900_000_000)
     (home / f"{DATABASE}-damaged").symlink_to(home / "nowhere" / "mark")
     with closing(later(home)) as store, pytest.raises(StoreError, match="damaged; restore"):
-        store.look_through()
+        store.check_integrity()
 
 
 def test_a_transaction_that_fails_changes_nothing(store: Store) -> None:

@@ -70,7 +70,8 @@ JOURNAL = (
                 "            journal.ended(send, Stage.UNKNOWN)\n"
                 "            raise _unresolved(client_order_id, acked=lost.acked) from lost\n",
                 "            journal.ended(send, Stage.NOT_SENT)\n"
-                '            raise blame(self.offline(), client_order_id, "not_sent") from lost\n',
+                "            error = self.offline()\n"
+                '            raise with_outcome(error, client_order_id, "not_sent") from lost\n',
             ),
         ),
     ),

@@ -31,7 +31,7 @@ async def test_account_without_positions_has_no_margin_level(scene: Scene) -> No
 
 
 async def test_mt4_account_says_what_it_does_not_know(mt4: Scene) -> None:
-    """A null that the platform is to blame for is listed, never guessed."""
+    """A null that the platform is to with_outcome for is listed, never guessed."""
     info = await mt4.ask("get_account_info")
     assert info["margin_mode"] is None
     assert {"margin_mode", "fifo_close", "assets"} <= set(info["unavailable"])

@@ -163,7 +163,7 @@ async def test_what_was_armed_outlives_the_daemon(desk: Desk) -> None:
         line = Line()
         desk.service.disconnects.hello(line, NAME, "grid-7")
         await desk.service.disconnects.set(line, NAME, desk.armed(name, within_ms=0))
-        desk.service.rest()
+        desk.service.stop_timers()
         line.lose()
         await asyncio.sleep(0.01)
     assert desk.told == []

@@ -14,7 +14,13 @@ from test_reconcile import outcome
 from ea_bridge.model import Order, OrderType, Position, TradeAction
 from gateway.trading.journal import CommandRecord
 from gateway.trading.reconcile import patience
-from gateway.trading.reconcile.matching import LATEST_MS, SKEW_MS, ObservedOrder, may_be, share
+from gateway.trading.reconcile.matching import (
+    LATEST_MS,
+    SKEW_MS,
+    ObservedOrder,
+    assign_alike,
+    may_be,
+)
 
 HERE_MS = NOW_MS + OFFSET_MS
 STOP = 1.08
@@ -157,7 +163,7 @@ def test_a_trade_that_may_be_of_unequal_commands_is_nobodys() -> None:
     """Not even when all is given up: one would be told what the other one did."""
     for sends in ([stop(1), sale(2)], [stop(1), stop(2, STOP + 0.001)]):
         assert matched(sends, [sold(10, STOP - 0.0001)]) == {}
-        assert share(sends, [sold(10, STOP - 0.0001)]) == {}
+        assert assign_alike(sends, [sold(10, STOP - 0.0001)]) == {}
         assert all(may_be(one, sold(10, STOP - 0.0001)) for one in sends)
 
 
@@ -179,7 +185,7 @@ def test_equal_stops_are_matched_one_to_one_filled_or_not() -> None:
     sends = [stop(1), stop(2)]
     assert matched(sends, [waiting(11, STOP), sold(10, STOP)]) == {1: 10, 2: 11}
     assert matched(sends, [sold(10, STOP)]) == {}
-    found = share(sends, [sold(10, STOP)])
+    found = assign_alike(sends, [sold(10, STOP)])
     assert {id_: one.ticket for id_, one in found.items()} == {1: 10}
 
 

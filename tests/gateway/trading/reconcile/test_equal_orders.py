@@ -19,7 +19,7 @@ from gateway.auth.caller import Scope
 from gateway.trading.journal import CallKey, CommandRecord, Stage
 from gateway.trading.journal.views import noted
 from gateway.trading.reconcile import patience
-from gateway.trading.reconcile.matching import descendants, match, share, terms_of
+from gateway.trading.reconcile.matching import assign_alike, descendants, match, terms_of
 from gateway.trading.requests import ReceiptContext
 
 
@@ -214,7 +214,7 @@ def test_parts_are_of_those_who_made_the_whole() -> None:
 
 
 def shared(sends: list[Any], seen: list[Any]) -> dict[int, int]:
-    return {command_id: one.ticket for command_id, one in share(sends, seen).items()}
+    return {command_id: one.ticket for command_id, one in assign_alike(sends, seen).items()}
 
 
 def test_those_of_about_the_same_time_go_to_the_oldest() -> None:
@@ -273,7 +273,7 @@ def test_sharing_gives_each_order_once_and_as_many_as_can_be() -> None:
             )
             for n in range(dice.randrange(0, 5))
         ]
-        found = share(sends, seen)
+        found = assign_alike(sends, seen)
         by_id = {one.command_id: one for one in sends}
         assert len({one.ticket for one in found.values()}) == len(found)
         for volume in (0.1, 0.2):

@@ -17,9 +17,9 @@ from gateway.trading.reconcile.matching import (
     QUOTES_AHEAD_MS,
     SKEW_MS,
     ObservedOrder,
+    assign_alike,
     match,
     may_be,
-    share,
 )
 from gateway.trading.reconcile.snapshot import AccountSnapshot
 from gateway.trading.requests import ReceiptContext, tag
@@ -102,7 +102,7 @@ def test_an_order_from_before_the_newest_quote_is_another_one() -> None:
     for early_ms, is_own in ((QUOTES_AHEAD_MS, True), (QUOTES_AHEAD_MS + 1, False)):
         seen = order(10, stamp_ms=AT_MS - early_ms)
         assert matched([one], [seen]) == ({1: 10} if is_own else {})
-        assert share([one], [seen]).keys() == ({1} if is_own else set())
+        assert assign_alike([one], [seen]).keys() == ({1} if is_own else set())
         assert may_be(one, seen, AROUND_MS)
 
 
@@ -114,7 +114,7 @@ def test_an_order_with_another_tag_is_another_one() -> None:
 def test_what_the_ea_closes_by_itself_is_of_no_command() -> None:
     """Its comment says so; if the broker has rewritten that, nothing does."""
     assert matched([send(1)], [order(10, LEASE_COMMENT)]) == {}
-    assert share([send(1)], [order(10, LEASE_COMMENT)]) == {}
+    assert assign_alike([send(1)], [order(10, LEASE_COMMENT)]) == {}
     assert not may_be(send(1), order(10, LEASE_COMMENT))
     assert may_be(send(1), order(10, "by broker"))
 

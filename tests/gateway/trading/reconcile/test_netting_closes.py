@@ -24,7 +24,7 @@ from ea_bridge.session import LateResult
 from gateway.errors import GatewayError
 from gateway.trading.journal import CommandRecord
 from gateway.trading.reconcile import patience
-from gateway.trading.reconcile.matching import ObservedOrder, match, share
+from gateway.trading.reconcile.matching import ObservedOrder, assign_alike, match
 from gateway.trading.requests import ReceiptContext
 
 HERE_MS = NOW_MS + OFFSET_MS
@@ -197,7 +197,7 @@ def given(sends: list[CommandRecord], seen: list[ObservedOrder]) -> list[dict[in
     """Return whom orders are given to at once, and whom at last."""
     return [
         {command_id: one.ticket for command_id, one in some(sends, seen).items()}
-        for some in (match, share)
+        for some in (match, assign_alike)
     ]
 
 

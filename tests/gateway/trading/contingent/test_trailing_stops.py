@@ -12,7 +12,7 @@ from ea_bridge.errors import CommandFailed
 from ea_bridge.model import Trail, TrailTerms
 from gateway import errors
 from gateway.credentials.lease import Tier
-from gateway.trading.contingent import trails
+from gateway.trading.contingent import trailing_stops
 
 TICKET = POSITION.ticket
 NO_POSITION = 4753
@@ -46,7 +46,7 @@ def test_what_does_not_loosen_leaves_no_stop_farther_away(
         distance=distance, activation=activation, break_even=even, break_even_offset=offset
     )
     wanted = TrailTerms(ticket=TICKET, distance=d, activation=a, break_even=e, break_even_offset=o)
-    if not trails._loosens(present, wanted):
+    if not trailing_stops._loosens(present, wanted):
         assert all(level(wanted, profit) >= level(present, profit) for profit in range(3 * MOST))
 
 
@@ -57,16 +57,16 @@ def test_a_distance_that_loosens_shows_at_some_profit(
     """Who may only reduce is refused nothing that leaves the stop as near at every profit."""
     present = running(distance=distance, activation=activation)
     wanted = TrailTerms(ticket=TICKET, distance=d, activation=a)
-    if trails._loosens(present, wanted):
+    if trailing_stops._loosens(present, wanted):
         assert any(level(wanted, profit) < level(present, profit) for profit in range(3 * MOST))
 
 
 def test_a_larger_step_loosens() -> None:
     """The stop would stay behind for so many points more; without a trail there is none."""
-    assert trails._loosens(
+    assert trailing_stops._loosens(
         running(distance=9, step=1), TrailTerms(ticket=TICKET, distance=9, step=2)
     )
-    assert not trails._loosens(
+    assert not trailing_stops._loosens(
         running(break_even=9), TrailTerms(ticket=TICKET, distance=9, step=2, break_even=9)
     )
 
@@ -77,7 +77,7 @@ async def test_ending_a_trail_whose_position_is_gone_is_no_error(scene: Scene) -
         "trails_get": [running(distance=9)],
         "trail_set": CommandFailed("trail_set", NO_POSITION),
     }
-    assert await trails.end(scene.guarded, TICKET) is None
+    assert await trailing_stops.end(scene.guarded, TICKET) is None
     assert scene.script.ops() == ["trails_get", "trail_set"]
 
 
@@ -85,17 +85,17 @@ async def test_nothing_is_asked_for_who_may_only_read(scene: Scene) -> None:
     """The rights are looked at before the terminal is."""
     scene.tier = Tier.READ
     with pytest.raises(errors.Forbidden) as refused:
-        await trails.begin(scene.guarded, TrailTerms(ticket=TICKET, distance=100))
+        await trailing_stops.begin(scene.guarded, TrailTerms(ticket=TICKET, distance=100))
     assert refused.value.data["outcome"] == "not_sent"
     with pytest.raises(errors.Forbidden):
-        await trails.end(scene.guarded, TICKET)
+        await trailing_stops.end(scene.guarded, TICKET)
     assert scene.script.asked == []
 
 
 async def test_what_runs_is_told_by_symbol_and_ticket(scene: Scene) -> None:
     """The terminal chooses, so that a long list does not cross the wire."""
     scene.script.answers["trails_get"] = [running(distance=9)]
-    [found] = await trails.running(scene.guarded, "EURUSD", TICKET)
+    [found] = await trailing_stops.running(scene.guarded, "EURUSD", TICKET)
     assert found.distance == 9
     [params] = scene.script.asked_for("trails_get")
     assert (params.symbol, params.ticket) == ("EURUSD", TICKET)
