@@ -590,6 +590,7 @@ async def _prepare_close_by(
         position=close.ticket,
         closes=_identifier(position),
         state=OrderState.FILLED,
+        tier=Tier.REDUCE,
     )
 
 

@@ -131,6 +131,7 @@ async def close_position(
 @method(
     scope=Scope.TRADE,
     mutates=True,
+    reduces=True,
     raises=(*EVERY_TRADE, PositionNotFound, MethodNotSupported, Frozen),
 )
 async def close_by(

@@ -34,8 +34,10 @@ class OrderEffect(enum.Enum):
 
     OPEN = "open"
     """It can bring more exposure: a new order."""
+    REPRICE = "reprice"
+    """It moves a pending order to another price, where it may be filled sooner."""
     CHANGE = "change"
-    """It changes prices of what is there."""
+    """It changes stops of what is there."""
     REDUCE = "reduce"
     """Nothing is at risk after it that was not before: it must hardly ever be refused."""
 
@@ -45,8 +47,9 @@ class OrderEffect(enum.Enum):
         action = order.request.action
         if order.tier is not Tier.FULL or action == TradeAction.CLOSE_BY:
             return cls.REDUCE
-        is_new = action in (TradeAction.DEAL, TradeAction.PENDING)
-        return cls.OPEN if is_new else cls.CHANGE
+        if action in (TradeAction.DEAL, TradeAction.PENDING):
+            return cls.OPEN
+        return cls.REPRICE if _is_repriced(order) else cls.CHANGE
 
 
 class StaleFacts(Exception):
@@ -64,6 +67,8 @@ class Exposure:
     is_open: bool = False
     closes: bool = False
     """It may take from a position of a netting account, and never makes one."""
+    is_own: bool = False
+    """It is that of the order which is checked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,24 +134,16 @@ class RiskContext:
         return facts.volume(self.order)
 
     @property
-    def is_repriced(self) -> bool:
-        """A pending order gets another price; its stops alone are no other order."""
-        held, request = self.order.changes, self.request
-        return isinstance(held, Order) and (
-            (held.price_open, held.price_stoplimit) != (request.price, request.stoplimit)
-        )
-
-    @property
     def exposure(self) -> Exposure:
-        """The exposure that it adds."""
-        waits = self.request.action == TradeAction.PENDING
-        return Exposure(self.request.symbol, self.volume, self.buys, waits)
+        """The exposure that it adds, or is from now on."""
+        waits = self.request.action != TradeAction.DEAL
+        return Exposure(self.request.symbol, self.volume, self.buys, waits, is_own=True)
 
     @property
     def is_netting(self) -> bool:
         """Whether a symbol has one position at most, which opposite orders reduce."""
         hello = self.terminal.hello
-        return hello is not None and hello.mode in ("netting", "exchange")
+        return hello is not None and hello.mode in facts.NETTING
 
     @property
     def is_netting_close(self) -> bool:
@@ -216,9 +213,10 @@ class RiskContext:
         return measure([*certain, added]) <= max(measure(certain), most)
 
     def _there(self, reservations: list[Reservation]) -> list[Exposure]:
+        held = self.order.changes  # a pending order at another price is there once
         return [
             *(_position(position) for position in self.facts.positions),
-            *(_order(order) for order in self.facts.orders),
+            *(_order(order) for order in self.facts.orders if order != held),
             *(_reserved(reservation) for reservation in reservations),
         ]
 
@@ -266,6 +264,14 @@ class RiskContext:
         if self.is_netting:
             return Decimal(len({one.symbol for one in exposures if not one.closes}))
         return Decimal(len(list(exposures)))
+
+
+def _is_repriced(order: PreparedOrder) -> bool:
+    held, request = order.changes, order.request
+    # its stops alone are no other order
+    return isinstance(held, Order) and (
+        (held.price_open, held.price_stoplimit) != (request.price, request.stoplimit)
+    )
 
 
 def tickets(positions: Iterable[Position], orders: Iterable[Order]) -> frozenset[int]:

@@ -42,6 +42,8 @@ from gateway.trading.symbols import SymbolNames
 from gateway.trading.terminal import GuardedTerminal
 
 STOP_LIMITS = frozenset({OrderType.BUY_STOP_LIMIT, OrderType.SELL_STOP_LIMIT})
+NETTING = frozenset({"netting", "exchange"})
+"""Modes of an account in which a symbol has one position at most."""
 WITH_STOPS = frozenset(
     {TradeAction.DEAL, TradeAction.PENDING, TradeAction.MODIFY, TradeAction.SLTP}
 )
@@ -65,15 +67,16 @@ def market(order: PreparedOrder) -> float:
 
 
 def entry(order: PreparedOrder) -> float:
-    """Return where the position begins: at the market, at an order's own price, or at the limit
-    of one that a stop triggers.
+    """Return where the position begins: at the market, at a pending order's own price, or at the
+    limit of one that a stop triggers.
     """
-    held = order.changes
+    held, request = order.changes, order.request
     if isinstance(held, Position):
         return held.price_open
-    if order.request.type in STOP_LIMITS:
-        return order.request.stoplimit
-    return order.request.price or market(order)
+    # whatever price its caller names: the broker fills it at the market, or not at all
+    if request.action == TradeAction.DEAL:
+        return market(order)
+    return request.stoplimit if request.type in STOP_LIMITS else request.price
 
 
 def volume(order: PreparedOrder) -> Decimal:
@@ -90,9 +93,9 @@ def direction(order: PreparedOrder) -> OrderType:
 Need = Literal[
     "account", "positions", "orders", "brought", "tick", "margin", "risk", "worth", "allowed"
 ]
-"""``brought``: what the day's deals brought. ``worth``: of one lot, by symbol. ``risk``: what the
-order would lose at its stop loss. ``allowed``: the broker's names of the symbols that may be
-traded."""
+"""``brought``: what the day's deals brought. ``worth``: of one lot, by symbol, and of one of the
+order itself under ``None``. ``risk``: what would be lost at the order's stop loss. ``allowed``:
+the broker's names of the symbols that may be traded."""
 SHARED: tuple[Need, ...] = ("account", "positions", "orders", "brought")
 """Facts of the account, the same for everybody who asks."""
 
@@ -135,9 +138,9 @@ class AccountFacts:
         return value
 
     @property
-    def worth(self) -> Mapping[str, float]:
-        """Worth of a lot of each symbol now."""
-        value: Mapping[str, float] = self._get("worth")
+    def worth(self) -> Mapping[str | None, float]:
+        """Worth of a lot of each symbol now; under ``None`` that of the order, at its price."""
+        value: Mapping[str | None, float] = self._get("worth")
         return value
 
     @property
@@ -322,11 +325,28 @@ async def _margin(sources: FactSources, order: PreparedOrder) -> float:
 
 
 async def _risk(sources: FactSources, order: PreparedOrder) -> float:
+    own = _profit_at_stop(sources, order, float(volume(order)), entry(order))
+    hello = sources.terminal.hello
+    if order.changes is not None or hello is None or hello.mode not in NETTING:
+        return await own
+    # its stop loss becomes that of the whole position
+    wanted = commands.FilterParams(symbol=order.request.symbol)
+    held = [
+        _profit_at_stop(sources, order, position.volume, position.price_open)
+        for position in await sources.terminal.request(commands.POSITIONS_GET, wanted)
+        if (position.type == PositionType.BUY) == buys(order)
+    ]
+    return sum(await asyncio.gather(own, *held))
+
+
+async def _profit_at_stop(
+    sources: FactSources, order: PreparedOrder, lots: float, price_open: float
+) -> float:
     params = commands.ProfitParams(
         type=direction(order),
         symbol=order.request.symbol,
-        volume=float(volume(order)),
-        price_open=entry(order),
+        volume=lots,
+        price_open=price_open,
         price_close=order.request.sl,
     )
     return (await sources.terminal.request(commands.ORDER_CALC_PROFIT, params)).value
@@ -349,21 +369,25 @@ async def _worth(
     order: PreparedOrder,
     known: Mapping[Need, Any],
     symbols: Iterable[str],
-) -> dict[str, float]:
-    """Return what a lot of each symbol is worth now, in the account's currency."""
-    prices: dict[str, float] = {}
+) -> dict[str | None, float]:
+    """Return what a lot of each symbol is worth now, and one of the order (``None``), in the
+    account's currency.
+    """
+    # its own price: a limit far from the market is worth what it will cost
+    prices: dict[str | None, float] = {None: entry(order)}
     for listed in (known["positions"], known["orders"]):
         if isinstance(listed, GatewayError):
             raise copy_error(listed)
         # a price is in the lists already: it costs no question
         prices |= {item.symbol: item.price_current or item.price_open for item in listed}
-    # its own price: a limit far from the market is worth what it will cost
-    prices[order.request.symbol] = entry(order)
-    for symbol in set(symbols) - prices.keys():
+    for symbol in {*symbols, order.request.symbol} - prices.keys():
         info = await terminal.symbol(symbol)
         prices[symbol] = info.ask or info.bid
     sums = await asyncio.gather(
-        *(_lot_worth(terminal, symbol, price) for symbol, price in prices.items())
+        *(
+            _lot_worth(terminal, symbol or order.request.symbol, price)
+            for symbol, price in prices.items()
+        )
     )
     return dict(zip(prices, sums, strict=True))
 

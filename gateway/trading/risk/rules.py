@@ -192,11 +192,7 @@ def unresolved(context: RiskContext) -> None:
 def max_lot(context: RiskContext) -> None:
     """The lots of one order, new or at another price."""
     most = context.limits.max_lot
-    if (
-        most is not None
-        and context.volume > most
-        and (context.kind is OrderEffect.OPEN or context.is_repriced)
-    ):
+    if most is not None and context.volume > most:
         raise over("max_lot", "The order", limit=most, value=context.volume, unit=" lots")
 
 
@@ -217,16 +213,19 @@ def max_notional(context: RiskContext) -> None:
         return
     value = context.measured(lambda exposures: _worth(context, exposures), most)
     if value > most:
-        raise over("max_notional", "The worth of all together", limit=most, value=round(value, 2))
+        raise over("max_notional", "The worth of all together", limit=most, value=_cents(value))
 
 
 def _worth(context: RiskContext, exposures: Iterable[Exposure]) -> Decimal:
-    worth = context.facts.worth
-    total = Decimal()
-    for symbol, lots in context.by_symbol(exposures).items():
+    worth, total = context.facts.worth, Decimal()
+    listed = list(exposures)
+    before = context.by_symbol(exposure for exposure in listed if not exposure.is_own)
+    for symbol, lots in context.by_symbol(listed).items():
         if symbol not in worth:
             raise StaleFacts  # an order of that symbol was reserved since
-        total += lots * exact(worth[symbol])
+        # what was there has the price of now, and what the order adds that of the order
+        added = max(lots - before.get(symbol, Decimal()), Decimal())
+        total += (lots - added) * exact(worth[symbol]) + added * exact(worth[None])
     return total
 
 
@@ -270,6 +269,12 @@ def _waiting(exposures: Iterable[Exposure]) -> Decimal:
 
 HUNDRED = Decimal(100)
 CENT = Decimal("0.01")
+_MOST_CENTS = Decimal(10) ** 20
+"""Larger sums, of which a terminal may tell, are not rounded: a decimal has not so many digits."""
+
+
+def _cents(value: Decimal) -> Decimal:
+    return value.quantize(CENT) if abs(value) < _MOST_CENTS else value
 
 
 def risk_pct(context: RiskContext) -> None:
@@ -333,7 +338,7 @@ def max_daily_loss(context: RiskContext) -> None:
     if most is None:
         return
     brought = exact(context.facts.number("brought")) + exact(context.facts.account.profit)
-    loss = (-brought).quantize(CENT)
+    loss = _cents(-brought)
     if loss >= most:
         raise over("max_daily_loss", "The loss of the day", limit=most, value=loss)
 
@@ -500,7 +505,8 @@ def _held(context: RiskContext, name: str) -> Decimal:
 
 
 OPENING = frozenset({OrderEffect.OPEN})
-RISKING = frozenset({OrderEffect.OPEN, OrderEffect.CHANGE})
+EXPOSING = OPENING | {OrderEffect.REPRICE}
+RISKING = EXPOSING | {OrderEffect.CHANGE}
 ALL = frozenset(OrderEffect)
 
 
@@ -541,8 +547,8 @@ RULES = (
         ("allowed",),
     ),
     Rule("tradable", ALL, tradable),
-    Rule("market_open", OPENING, market_open),
-    Rule("max_lot", RISKING, max_lot, lambda limits: limits.max_lot is not None),
+    Rule("market_open", EXPOSING, market_open),
+    Rule("max_lot", EXPOSING, max_lot, lambda limits: limits.max_lot is not None),
     Rule(
         "max_open_lots",
         OPENING,
@@ -552,20 +558,20 @@ RULES = (
     ),
     Rule(
         "max_notional",
-        OPENING,
+        EXPOSING,
         max_notional,
         lambda limits: limits.max_notional is not None,
         ("positions", "orders", "worth"),
     ),
     Rule(
         "price_collar",
-        RISKING,
+        EXPOSING,
         price_collar,
         lambda limits: limits.collar_bps is not None,
     ),
     Rule(
         "tick_age",
-        OPENING,
+        EXPOSING,
         tick_age,
         lambda limits: limits.max_tick_age_ms is not None,
         ("tick",),
@@ -586,7 +592,7 @@ RULES = (
     ),
     Rule(
         "free_margin",
-        OPENING,
+        EXPOSING,
         free_margin,
         lambda limits: limits.check_margin,
         ("account", "margin", "positions", "orders"),
@@ -644,14 +650,14 @@ RULES = (
     ),
     Rule(
         "max_daily_loss",
-        OPENING,
+        EXPOSING,
         max_daily_loss,
         lambda limits: limits.max_daily_loss is not None,
         ("account", "brought"),
     ),
     Rule(
         "max_drawdown_pct",
-        OPENING,
+        EXPOSING,
         max_drawdown,
         lambda limits: limits.max_drawdown_pct is not None,
         ("account",),

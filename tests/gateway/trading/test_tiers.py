@@ -17,6 +17,7 @@ from gateway.rpc.catalogue import Method
 METHODS = list(CATALOGUE.values())
 REDUCING = {
     "close_position",
+    "close_by",
     "cancel_order",
     "modify_order",
     "set_trading_enabled",
@@ -46,6 +47,16 @@ async def test_what_a_tier_opens(method: Method, tier: Tier, scene: Scene) -> No
     except GatewayError as error:
         assert isinstance(error, Forbidden) == (tier < needs)
         assert not method.mutates or error.data["outcome"] == "not_sent"
+
+
+async def test_a_position_is_closed_by_an_opposite_one(scene: Scene) -> None:
+    """Which leaves as much at risk as before, or less."""
+    opposite = replace(POSITION, ticket=POSITION.ticket + 1, type=1)
+    both = {one.ticket: one for one in (POSITION, opposite)}
+    scene.script.answers["positions_get"] = lambda params: [both[params.ticket]]
+    scene.tier = Tier.REDUCE
+    await scene.ask("close_by", position=POSITION.ticket, position_by=opposite.ticket)
+    assert len(scene.script.sent) == 1
 
 
 @pytest.mark.parametrize(

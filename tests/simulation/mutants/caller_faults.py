@@ -22,8 +22,8 @@ CALLER_FAULTS = (
         (
             Change(
                 "gateway.trading.risk.rules",
-                "        and context.volume > most\n",
-                "        and context.volume > 2 * most\n",
+                "    if most is not None and context.volume > most:\n",
+                "    if most is not None and context.volume > 2 * most:\n",
             ),
         ),
         lone="limited",

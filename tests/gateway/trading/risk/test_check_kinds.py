@@ -93,7 +93,7 @@ async def test_nothing_is_asked_for_that_no_limit_needs(scene: Scene) -> None:
         (TradingLimits(auto_trade=False), {"price": 1.081}, "auto_trade_enabled"),
         (TradingLimits(allowed_symbols=frozenset()), {"price": 1.081}, "allowed_symbols"),
         (TradingLimits(live=False), {"price": 1.081}, "live_account"),
-        (TradingLimits(collar_bps=20), {"price": 1.08}, "price_collar"),
+        (TradingLimits(collar_bps=20), {"price": 1.079}, "price_collar"),
         (TradingLimits(require_stop_loss=True), {"sl": None}, "stop_loss"),
         (TradingLimits(), {"sl": 1.08}, "stops"),
         (TradingLimits(), {"tp": 1.08009}, "stops"),
