@@ -28,7 +28,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ea_bridge import host
 from ea_bridge.model import (
@@ -89,6 +89,26 @@ def is_tagged(comment: str) -> bool:
 def tagged_comment(login: int, server: str, client_order_id: str, comment: str) -> str:
     """Return the tag, and the caller's comment cut to the room that is left."""
     return f"{tag(login, server, client_order_id)} {comment}".rstrip()[:MAX_COMMENT].rstrip()
+
+
+_PART = re.compile(r"(from|to) #([0-9]{1,19})")
+"""What MetaTrader 4 makes of the comments of a trade of which a part was closed, and of the rest,
+which goes on under another ticket: their volumes are not the command's any more."""
+
+
+class PartialClose(NamedTuple):
+    """Link between two trades on MetaTrader 4 of which one is a part of the other."""
+
+    is_next: bool
+    """The other trade goes on where this one ends; otherwise this one comes from it."""
+    ticket: int
+    """Of the other trade."""
+
+
+def part_of(comment: str) -> PartialClose | None:
+    """Read the comment of a trade on MetaTrader 4; ``None``: it is no part of what it once was."""
+    found = _PART.match(comment)
+    return None if found is None else PartialClose(found[1] == "to", int(found[2]))
 
 
 DEFAULT_TTL_MS = 5000
@@ -366,6 +386,9 @@ class OrderFilter:
 
     def _is_known(self, item: Order | Position) -> bool:
         own = {item.ticket, item.identifier} if isinstance(item, Position) else {item.ticket}
+        part = part_of(item.comment)
+        if part is not None and not part.is_next:
+            own.add(part.ticket)  # what is left of a trade has another ticket on MetaTrader 4
         first_word = item.comment.partition(" ")[0]
         if any(number in self.tickets for number in own) or (
             first_word and first_word in (self.tags or ())

@@ -27,7 +27,7 @@ from gateway.schemas import convert
 from gateway.trading import orders
 from gateway.trading.requests import CloseByRequest, CloseRequest
 
-from .order_params import deviation_of, filling_of, options_of
+from .order_params import deviation_of, filling_of, note_left, options_of
 from .orders import EVERY_TRADE
 from .params import (
     AfterTicket,
@@ -125,7 +125,9 @@ async def close_position(
             filling=filling_of(type_filling),
             comment=comment,
         )
-    return await orders.close(call.terminal, call.state, wanted, how)
+    receipt = await orders.close(call.terminal, call.state, wanted, how)
+    note_left(call, receipt, ticket)
+    return receipt
 
 
 @method(
@@ -151,4 +153,6 @@ async def close_by(
     """
     how = options_of(call, client_order_id, ttl_ms, deadline_ms, validate_only=validate_only)
     pair = CloseByRequest(ticket=position, by=position_by, comment=comment)
-    return await orders.close_by(call.terminal, call.state, pair, how)
+    receipt = await orders.close_by(call.terminal, call.state, pair, how)
+    note_left(call, receipt, position, position_by)
+    return receipt

@@ -298,6 +298,15 @@ class Disconnects:
         if session is not None:
             _note(session.tickets, AccountTicket(account, ticket))
 
+    def left(self, account: AccountKey | None, closed: int, rest: int) -> None:
+        """Note the ticket of what is left of a position of which a part was closed.
+
+        On MetaTrader 4 it has another one than before, and another comment.
+        """
+        for session in self._sessions():
+            if AccountTicket(account, closed) in session.tickets:
+                _note(session.tickets, AccountTicket(account, rest))
+
     def found(self, intent: Intent) -> None:
         """The order of a call, whose answer was lost, was found: it has tickets after all.
 

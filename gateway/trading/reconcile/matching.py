@@ -35,20 +35,16 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from ea_bridge.model import LEASE_COMMENT, OrderType, TradeAction
 
 from ..journal.intents import CommandRecord
-from ..requests import TAG_LENGTH
+from ..requests import TAG_LENGTH, part_of
 
 Terms = tuple[float, float, float, float]
 """Price, stop limit, stop loss and take profit."""
 OrderMark = tuple[Terms | None, int | None]
 """Prices, and the position that is closed: 0 for none, ``None`` where nobody knows."""
-_PART = re.compile(r"(from|to) #([0-9]{1,19})")
-"""What MetaTrader 4 makes of the comments of a trade of which a part was closed, and of the rest,
-which goes on under another ticket: their volumes are not the command's any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,21 +119,6 @@ class OrderMarks:
 
 
 # --- trades on MetaTrader 4 of which a part was closed -------------------------------------------
-
-
-class PartialClose(NamedTuple):
-    """Link between two trades on MetaTrader 4 of which one is a part of the other."""
-
-    is_next: bool
-    """The other trade goes on where this one ends; otherwise this one comes from it."""
-    ticket: int
-    """Of the other trade."""
-
-
-def part_of(comment: str) -> PartialClose | None:
-    """Read the comment of a trade on MetaTrader 4; ``None``: it is no part of what it once was."""
-    found = _PART.match(comment)
-    return None if found is None else PartialClose(found[1] == "to", int(found[2]))
 
 
 def is_of_part(comment: str) -> bool:

@@ -36,10 +36,10 @@ from ..journal import journal
 from ..journal.intents import CommandRecord, Intent, Presumed, Stage
 from ..price_grid import Name
 from ..receipts import position_of, receipt_for, told_deals
-from ..requests import Deadline, ExecutionOptions, PreparedOrder, with_outcome
+from ..requests import Deadline, ExecutionOptions, PreparedOrder, part_of, with_outcome
 from ..results import Evidence
 from ..terminal import ExecutionResult, GuardedTerminal
-from .matching import TOGETHER_MS, ObservedOrder, part_of
+from .matching import TOGETHER_MS, ObservedOrder
 from .snapshot import AccountSnapshot
 
 _UNFILLED = frozenset({OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED})

@@ -83,6 +83,22 @@ async def test_a_ticket_that_is_told_while_it_is_carried_out_is_meant() -> None:
     assert (len(chosen.tickets), list(chosen.tickets)) == (1, [1])
 
 
+async def test_what_is_left_of_a_position_is_meant_as_well() -> None:
+    """On MetaTrader 4 it has another ticket; one that was closed by hand has a comment alone."""
+    program = Program()
+    line = await program.connect()
+    program.disconnects.placed(line, HERE, 1)
+    program.disconnects.left(HERE, 1, 2)
+    program.disconnects.left(HERE, 2, 3)
+    program.disconnects.left(HERE, 7, 8)
+    line.lose()
+    chosen = (await program.fired()).chosen
+    assert set(chosen.tickets) == {1, 2, 3}
+    assert chosen.matches(order(4, "from #3"))
+    assert not chosen.matches(order(9, "from #8"))
+    assert not chosen.matches(order(9, "to #3"))
+
+
 async def test_a_ticket_that_the_replaced_connection_is_told_is_the_new_ones() -> None:
     """It takes over the orders, also those whose receipts are to come."""
     program = Program()
