@@ -487,9 +487,7 @@ class PackageThread:
             if not isinstance(request, TradeRequest):
                 raise Failed(INVALID_PARAMETER, f"the params of {cmd.op} are malformed")
             result = self._desk.trade(request, check)
-            # ours is what we have opened: a change of somebody else's order does not make it so
-            if not (request.order or request.position):
-                self.lease.note(result)
+            self.lease.note(request, result)
             return result
 
         return self._answer(cmd, send)

@@ -222,9 +222,7 @@ class CommandHandler:
         if retcode is not None:
             return model.TradeResult(retcode=retcode, comment=COMMENTS[retcode])
         result = self.broker.send(request, self._now_msc())
-        # ours is what we have opened: a change of somebody else's order does not make it so
-        if not (request.order or request.position):
-            self.lease.note(result)
+        self.lease.note(request, result)
         # a partial close on MetaTrader 4 has just given the position another ticket
         self.trails.follow()
         return result

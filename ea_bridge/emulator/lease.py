@@ -29,6 +29,8 @@ from ea_bridge.model import (
 
 TAG = re.compile(r"g[A-Z2-7]{9}(?: |\Z)")
 """Begins the comment of what came through the gateway."""
+REST = re.compile(r"from #([0-9]{1,18})\Z")
+"""Comment of what is left of a position of MetaTrader 4, with the ticket that it had before."""
 MAX_SENT = 4096
 """Tickets of its own that the EA remembers: brokers rewrite comments."""
 DEVIATION = 100
@@ -100,10 +102,16 @@ class LeaseGuard:
         self._lease = AutomationLease(lease_ms=0)
         self._sent.clear()
 
-    def note(self, result: TradeResult) -> None:
-        """Remember what was sent from here."""
+    def note(self, request: TradeRequest, result: TradeResult) -> None:
+        """Remember what was sent from here, and under which ticket the rest of it goes on."""
         self._check_account()
-        for ticket in (result.order, result.position):
+        # a change of somebody else's order does not make it ours
+        if request.order or (
+            request.position
+            and self._sent.keys().isdisjoint((request.position, request.position_by))
+        ):
+            return
+        for ticket in (0 if request.position else result.order, result.position):
             if ticket:
                 self._sent[ticket] = None
         # the oldest first: their orders are the likeliest to be gone
@@ -150,7 +158,11 @@ class LeaseGuard:
 
     def _is_meant(self, entry: Order | Position) -> bool:
         # a broker may have rewritten the comment, so the ticket counts as well
-        return not self._lease.own or entry.ticket in self._sent or bool(TAG.match(entry.comment))
+        if not self._lease.own or entry.ticket in self._sent or TAG.match(entry.comment):
+            return True
+        # what a person has left of a position of MetaTrader 4 says whose it was
+        rest = REST.match(entry.comment)
+        return rest is not None and int(rest[1]) in self._sent
 
     def _way_out(self, position: Position) -> TradeRequest:
         info = self._symbol(position.symbol)

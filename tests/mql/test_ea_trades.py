@@ -37,6 +37,7 @@ from ea_bridge.model import (
 
 SPEED = 10
 """Of an EA's clock, where it has to wait."""
+SOLD = {"action": 1, "symbol": "EURUSD", "volume": 0.1, "type": 1, "price": 1.0}
 LIMIT = TradeRequest(
     action=TradeAction.PENDING,
     symbol="EURUSD",
@@ -218,6 +219,27 @@ async def test_a_lease_for_our_own_leaves_the_rest_alone(
         ea.wire.hold()
         books = await until_books(ea, lambda books: len(books["orders"]) == 1)
         assert books["orders"][0]["comment"] == "grandmother"
+        ea.wire.release()
+
+
+async def test_a_lease_for_our_own_closes_what_is_left_of_it(
+    tmp_path: Path, compile_ea: Compile
+) -> None:
+    """On MetaTrader 4 the rest has another ticket and comment, whoever has closed the part."""
+    async with LinkedEa(compile_ea("mt4"), plain_config(tmp_path)) as ea:
+        await buy(ea, replace(BUY, volume=0.4, comment=""))
+        for by_hand in (False, True):
+            [held] = await positions(ea)
+            part = replace(BUY, position=held.ticket, volume=0.1, type=OrderType.SELL, comment="")
+            if by_hand:
+                await ea.terminal.do("send", request={**SOLD, "position": held.ticket})
+            else:
+                await buy(ea, part)
+        [held] = await positions(ea)
+        assert held.comment.startswith("from #")
+        await ea.ask(LEASE_SET, LeaseTerms(lease_ms=2000, own=True, action="cancel_and_close"))
+        ea.wire.hold()
+        await until_books(ea, lambda books: books["positions"] == [])
         ea.wire.release()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
@@ -120,6 +122,27 @@ def test_positions_are_closed_where_it_says_so(fixture: LeaseFixture) -> None:
     assert fixture.open == ([], [])
     told = fixture.lease.get()
     assert (told.cancelled, sorted(told.closed), told.failed) == ([order], positions, [])
+
+
+@pytest.mark.parametrize("platform", ["mt4"])
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_what_is_left_of_our_own_is_closed_as_well(fixture: LeaseFixture, by_hand: bool) -> None:
+    """On MetaTrader 4 the rest has another ticket and comment, whoever has closed the part."""
+    fixture.place(TradeAction.DEAL, volume=0.04)
+    [held] = fixture.open[1]
+    part: dict[str, Any] = {"position": held, "type": OrderType.SELL, "volume": 0.01}
+    if by_hand:
+        request = TradeRequest(
+            action=TradeAction.DEAL, symbol="EURUSD", type_filling=OrderFilling.FOK, **part
+        )
+        fixture.handler.broker.send(request, fixture.handler.market.now_msc)
+    else:
+        fixture.place(TradeAction.DEAL, **part)
+        fixture.place(TradeAction.DEAL, **{**part, "position": fixture.open[1][0]})
+    assert fixture.open[1] != [held]
+    fixture.lease.set(terms(action="cancel_and_close", own=True))
+    fixture.let_pass(5.1)
+    assert fixture.open == ([], [])
 
 
 def test_heartbeats_renew_it_and_nothing_else_does(fixture: LeaseFixture) -> None:

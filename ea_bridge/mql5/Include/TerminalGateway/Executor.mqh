@@ -21,12 +21,17 @@ private:
    CByteBuffer       m_line;
    CTrade            m_trade;
 
-   //--- what came through the gateway: what closes or changes something made nothing new
+   //--- what came through the gateway: what closes or changes something made nothing new, but the
+   //--- rest of a position of ours has another ticket on MetaTrader 4
    void              Note(const SRequest &request,const SResult &result,CLease &lease) const
      {
-      if(request.order!=0 || request.position!=0)
+      if(request.order!=0)
          return;
-      lease.Note(result.order);
+      if(request.position==0)
+         lease.Note(result.order);
+      else
+         if(!lease.HasSent(request.position) && !lease.HasSent(request.position_by))
+            return;
       lease.Note(result.position);
      }
    void              Trade(const CFlatJson &message,const long id,CLease &lease)

@@ -51,12 +51,10 @@ private:
      }
    bool              IsMeant(const long ticket,const string comment) const
      {
-      if(!m_own || m_tag.Begins(comment))
+      if(!m_own || m_tag.Begins(comment) || HasSent(ticket))
          return(true);
-      for(int i=0; i<LEASE_MAX_SENT; i++)
-         if(m_sent[i]==ticket)
-            return(true);
-      return(false);
+      //--- what a person has left of a position of MetaTrader 4 says whose it was
+      return(StringFind(comment,"from #")==0 && HasSent(StringToInteger(StringSubstr(comment,6))));
      }
    void              Send(const SRequest &request,const long ticket,long &done[])
      {
@@ -200,10 +198,19 @@ public:
       ArrayResize(m_closed,0);
       ArrayResize(m_failed,0);
      }
+   bool              HasSent(const long ticket) const
+     {
+      if(ticket==0)
+         return(false);
+      for(int i=0; i<LEASE_MAX_SENT; i++)
+         if(m_sent[i]==ticket)
+            return(true);
+      return(false);
+     }
    //--- remember what was sent from here
    void              Note(const long ticket)
      {
-      if(ticket==0)
+      if(ticket==0 || HasSent(ticket))
          return;
       m_sent[m_next]=ticket;
       m_next=(m_next+1)%LEASE_MAX_SENT;
