@@ -151,6 +151,8 @@ class AlertCalls:
     ) -> str:
         """Return the lots that lose the alert's share of the equity at the stop loss."""
         least, most, step = (_decimal(info[f"volume_{name}"]) for name in ("min", "max", "step"))
+        most = most or Decimal("Infinity")  # a maximum of 0 is none
+        step = step or least or Decimal("0.01")
         lots = min(max(Decimal(1), least), most)
         lost = await self._ask(
             call,

@@ -93,6 +93,20 @@ async def test_no_more_than_the_configuration_says(house: ManagerHouse) -> None:
         assert "max_amount" in refused.detail
 
 
+async def test_no_more_is_moved_by_changing_what_was_booked(house: ManagerHouse) -> None:
+    """Nor by an administrator, who may change the records of a booking and delete them."""
+    booked = await house.ask("POST", "accounts/100001/deposit", {"amount": 900})
+    order = booked.body["order"]
+    change, gone = f"admin/trades/{order}/modify", {"orders": [order], "fix_balance": True}
+    refused = await house.ask("PUT", change, {"profit": 2000.0})
+    assert (refused.status, "max_amount" in refused.detail) == (403, True)
+    assert (await house.ask("PUT", change, {"profit": 1800.0})).status == 200
+    refused = await house.ask("POST", "admin/trades/delete", gone)
+    assert (refused.status, "max_amount" in refused.detail) == (403, True)
+    assert (await house.ask("PUT", change, {"profit": 900.0})).status == 200
+    assert (await house.ask("POST", "admin/trades/delete", gone)).status == 200
+
+
 async def test_an_amount_of_nothing_allows_nothing(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:

@@ -26,11 +26,16 @@ def exact(value: float) -> Decimal:
     return Decimal(repr(value))
 
 
+_MOST = Decimal(10) ** 18
+
+
 def rounded(amount: Decimal, digits: int) -> Decimal:
     """Round to the digits of a currency or a price, half away from zero (``MathRound``).
 
     The recorded history agrees to the cent, but holds no tie that would show the rule for halves.
     """
+    if abs(amount) >= _MOST:
+        return amount  # has more digits than a decimal, so it is not rounded
     return amount.quantize(_unit(digits), ROUND_HALF_UP)
 
 

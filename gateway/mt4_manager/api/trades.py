@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ea_bridge.mt4_manager.commands import (
@@ -23,6 +24,7 @@ from ea_bridge.mt4_manager.model import (
     ReturnCode,
     TradeChange,
     TradeHistoryParams,
+    TradeRecord,
 )
 from gateway.http.rest.models import Problem
 from gateway.mt4_manager import OperatorRole, PeerRefused
@@ -31,7 +33,7 @@ from . import answers
 from .answers import PAGING, WHOLE, listed
 from .models import GroupTrades, HistorySpan, SymbolName, TradesDelete, TradesNamed, TradeUpdate
 from .operation import ManagerCall, ManagerOperation, Parameter
-from .users import MASK
+from .users import MASK, check_amount
 
 OPEN = "/api/trades/open"
 ADMIN = "/api/admin/trades"
@@ -69,6 +71,11 @@ async def _by_group(call: ManagerCall) -> Any:
 async def _modify(call: ManagerCall) -> bytes:
     order, given = call.path["order"], call.body(TradeUpdate)
     changed = given.model_dump(exclude_none=True, exclude={"fix_balance"})
+    amounts = {name: changed[name] for name in _AMOUNTS if name in changed}
+    if amounts and call.services.max_amount is not None:
+        found = await call.question(TRADE_RECORDS_REQUEST, OrdersParams(orders=[order]))
+        for trade in found:
+            check_amount(call, sum(amounts.values()) - _money(trade, amounts))
     try:
         trade = await call.change(
             ADM_TRADE_RECORD_MODIFY,
@@ -81,6 +88,14 @@ async def _modify(call: ManagerCall) -> bytes:
         await _check_there(call, [order], refused)
         raise
     return answers.flat(trade)
+
+
+_AMOUNTS = ("profit", "storage", "commission", "taxes")
+"""Members of a trade that are part of the balance once it is closed."""
+
+
+def _money(trade: TradeRecord, names: Iterable[str]) -> float:
+    return sum(float(getattr(trade, name)) for name in names)
 
 
 async def _check_there(call: ManagerCall, orders: list[int], refused: PeerRefused) -> None:
@@ -105,6 +120,10 @@ async def _check_there(call: ManagerCall, orders: list[int], refused: PeerRefuse
 async def _delete(call: ManagerCall) -> answers.Total:
     given = call.body(TradesDelete)
     orders = list(dict.fromkeys(given.orders))
+    if given.fix_balance and call.services.max_amount is not None:
+        found = await call.question(TRADE_RECORDS_REQUEST, OrdersParams(orders=orders))
+        for trade in found:
+            check_amount(call, _money(trade, _AMOUNTS))
     try:
         done = await call.change(
             ADM_TRADES_DELETE,

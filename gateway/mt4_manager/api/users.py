@@ -206,13 +206,24 @@ LEVEL = Parameter(
 )
 
 
+def check_amount(call: ManagerCall, amount: float) -> None:
+    """Refuse to move more money at a time than the configuration allows.
+
+    Raises:
+        Problem: 403.
+
+    """
+    # not in the model: the limit is the configuration's, and a 403 and no 422
+    most = call.services.max_amount
+    if most is not None and abs(amount) > most:
+        raise Problem(403, f"At most {most:g} at a time, as [manager] max_amount says")
+
+
 async def _book(
     call: ManagerCall, cmd: TradeCommand, amount: float, comment: str, expiration: int | None
 ) -> answers.Booked:
-    # here and not in the model: the limit is the configuration's, and a 403 and no 422
-    login, most = call.path["login"], call.services.max_amount
-    if most is not None and abs(amount) > most:
-        raise Problem(403, f"At most {most:g} at a time, as [manager] max_amount says")
+    login = call.path["login"]
+    check_amount(call, amount)
     booked = await call.change(
         TRADE_TRANSACTION,
         lambda tag: TransactionParams(

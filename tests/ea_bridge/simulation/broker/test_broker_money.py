@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 from broker_bench import ACCOUNT, DAY, NOW, Bench, Market, pair, pending
 from msgspec.structs import replace
@@ -18,6 +20,7 @@ from ea_bridge.model import (
     TradeRetcode,
 )
 from ea_bridge.simulation.broker import Broker, load_demo
+from ea_bridge.simulation.broker.prices import rounded
 from ea_bridge.simulation.broker.terms import Platform
 
 T, C = OrderType, SymbolCalcMode
@@ -378,3 +381,10 @@ def test_the_template_gives_the_account_its_face() -> None:
     template = Account(login=42, server="Demo", leverage=200, currency="USD", balance=5.0)
     account = Broker(Market(), template).account()
     assert (account.login, account.server, account.balance) == (42, "Demo", 0.0)
+
+
+def test_a_sum_beyond_all_money_is_not_rounded() -> None:
+    """It has more digits than a decimal: a question for a profit at a price of nothing must not
+    end the terminal that is asked."""
+    assert rounded(Decimal("1.3e103"), 2) == Decimal("1.3e103")
+    assert rounded(Decimal("1.005"), 2) == Decimal("1.01")
