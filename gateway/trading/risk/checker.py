@@ -18,8 +18,17 @@ from gateway.trading.terminal import GuardedTerminal
 from gateway.trading.trade_sessions import SessionTables
 
 from ..limits import TradingLimits
-from .context import Exposure, OrderEffect, RiskContext, StaleFacts, tickets
-from .counters import PAST_MS, AccountCounters, CounterBook, End, RateEntry, Reservation, SentOrder
+from .context import Exposure, OrderEffect, RiskContext, StaleFacts, listed
+from .counters import (
+    PAST_MS,
+    AccountCounters,
+    CounterBook,
+    End,
+    Listed,
+    RateEntry,
+    Reservation,
+    SentOrder,
+)
 from .facts import AccountFacts, FactSources, Flights, HeldOrderList, Need, learn
 from .rules import RULES, Rule
 
@@ -280,6 +289,7 @@ class RiskChecker:
             buys=added.buys,
             waits=added.waits,
             margin=context.margin if limits.check_margin else Decimal(),
+            before=_listed(context.facts),
         )
         counters.reservations.hold(reservation)
         return OrderAdmission(
@@ -307,8 +317,13 @@ def _beside(
     # without the lists no rule needs to know what stands beside the order
     if not facts.has("positions"):
         return [], []
+    return counters.reservations.beside(facts.asked, _listed(facts), terminal.name)
+
+
+def _listed(facts: AccountFacts) -> Listed:
+    if not facts.has("positions"):
+        return {}
     try:
-        listed = tickets(facts.positions, facts.orders)
+        return listed(facts.positions, facts.orders)
     except GatewayError:
-        return [], []  # the check that needs the lists will raise it
-    return counters.reservations.beside(facts.asked, listed, terminal.name)
+        return {}  # the check that needs the lists will raise it

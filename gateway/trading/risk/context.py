@@ -25,7 +25,7 @@ from gateway.trading.trade_sessions import Week
 
 from ..limits import TradingLimits
 from . import facts
-from .counters import DAY_MS, OrderRate, OrderStamp, Reservation, fingerprint
+from .counters import DAY_MS, Listed, OrderRate, OrderStamp, Reservation, fingerprint
 from .facts import AccountFacts
 
 
@@ -274,13 +274,16 @@ def _is_repriced(order: PreparedOrder) -> bool:
     )
 
 
-def tickets(positions: Iterable[Position], orders: Iterable[Order]) -> frozenset[int]:
-    """Return by which numbers lists show what was carried out."""
-    numbers = {order.ticket for order in orders}
+def listed(positions: Iterable[Position], orders: Iterable[Order]) -> Listed:
+    """Return by which numbers lists show what was carried out, and how it stands there."""
+    found: dict[int, tuple[float, int]] = {
+        order.ticket: (order.volume_current, order.time_setup_msc) for order in orders
+    }
     for position in positions:
         # a deal names the identifier, a result the ticket: either may be what is known
-        numbers |= {position.ticket, position.identifier}
-    return frozenset(numbers)
+        state = (position.volume, position.time_update_msc)
+        found |= {position.ticket: state, position.identifier: state}
+    return found
 
 
 def _position(position: Position) -> Exposure:

@@ -24,7 +24,7 @@ Checking and reserving happen without an ``await`` between them.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -249,6 +249,8 @@ def sent_orders(store: Store) -> Callable[[GuardedTerminal, int], list[SentOrder
     return history
 
 
+Listed = Mapping[int, tuple[float, int]]
+"""What lists of a terminal show: volume and time of change of each, by its numbers."""
 SETTLE_S = 1.0
 """How long a list may take to show what was carried out."""
 UNKNOWN_S = 60.0
@@ -284,6 +286,8 @@ class Reservation:
     """Its position was closed since, or a part of it: the lists need not show it."""
     closes: bool = False
     """It closes the position that ``tickets`` names, on a netting account."""
+    before: Listed = field(default_factory=dict)
+    """What was listed when it was admitted: a position of a netting account that it adds to."""
 
 
 class Reservations:
@@ -371,13 +375,13 @@ class Reservations:
                 del self._looking[moment]
 
     def beside(
-        self, asked: int, listed: frozenset[int], terminal: str = ""
+        self, asked: int, listed: Listed, terminal: str = ""
     ) -> tuple[list[Reservation], list[Reservation]]:
         """Return what counts beside facts that were asked for at a moment: surely, and doubtful.
 
         Args:
             asked: the moment.
-            listed: the tickets that the facts show.
+            listed: what the facts show.
             terminal: that told them.
 
         """
@@ -388,7 +392,7 @@ class Reservations:
             if reservation.end == "unknown" and not self._is_unknown(reservation):
                 self._close(reservation, "gone")
             # nothing of that position is counted on: it is gone, or its order counts by itself
-            if reservation.closes and not reservation.tickets & listed:
+            if reservation.closes and not reservation.tickets & listed.keys():
                 continue
             if reservation.end in (None, "unknown"):
                 surely.append(reservation)
@@ -404,8 +408,12 @@ class Reservations:
         # the journal knows of it before anybody else is given a turn
         return reservation.client_order_id in self._unresolved(reservation.symbol)
 
-    def _is_shown(self, reservation: Reservation, listed: frozenset[int], terminal: str) -> bool:
-        if not reservation.closes and reservation.tickets & listed:
+    def _is_shown(self, reservation: Reservation, listed: Listed, terminal: str) -> bool:
+        # a position that was there before shows what was added once it has changed
+        if not reservation.closes and any(
+            listed[ticket] != reservation.before.get(ticket)
+            for ticket in reservation.tickets & listed.keys()
+        ):
             reservation.listed_by.add(terminal)
         return terminal in reservation.listed_by or self._has_settled(reservation)
 

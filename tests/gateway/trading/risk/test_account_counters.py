@@ -86,11 +86,23 @@ def test_each_terminals_lists_are_their_own() -> None:
     reservations.hold(done)
     reservations.end(done, "done", 5)
     asked = reservations.moment
-    assert reservations.beside(asked, frozenset({5}), "a") == ([], [])
-    assert reservations.beside(asked, frozenset(), "b") == ([done], [])
-    assert reservations.beside(asked, frozenset(), "a") == ([], [])
+    assert reservations.beside(asked, {5: (0.1, 1)}, "a") == ([], [])
+    assert reservations.beside(asked, {}, "b") == ([done], [])
+    assert reservations.beside(asked, {}, "a") == ([], [])
     now_s = SETTLE_S
-    assert reservations.beside(asked, frozenset(), "b") == ([], [])
+    assert reservations.beside(asked, {}, "b") == ([], [])
+
+
+def test_a_position_that_was_there_shows_what_was_added_once_it_changes() -> None:
+    """On a netting account its ticket proves nothing: a list may lag behind the fill."""
+    reservations = Reservations(monotonic_s=lambda: 0.0)
+    added = one()
+    added.before = {5: (1.0, 100)}
+    reservations.hold(added)
+    reservations.end(added, "done", 7, 5)
+    asked = reservations.moment
+    assert reservations.beside(asked, {5: (1.0, 100)}, "a") == ([added], [])
+    assert reservations.beside(asked, {5: (1.5, 200)}, "a") == ([], [])
 
 
 def test_what_is_closed_needs_no_list() -> None:
@@ -100,7 +112,7 @@ def test_what_is_closed_needs_no_list() -> None:
     reservations.hold(done)
     reservations.end(done, "done", 5, 6)
     reservations.closed(6)
-    assert reservations.beside(reservations.moment, frozenset(), "b") == ([], [])
+    assert reservations.beside(reservations.moment, {}, "b") == ([], [])
 
 
 def test_what_counts_no_more_needs_no_price() -> None:

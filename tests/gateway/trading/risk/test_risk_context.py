@@ -18,7 +18,7 @@ from ea_bridge.model import OrderType, TradeAction, TradeRequest
 from gateway.credentials.lease import Tier
 from gateway.trading.limits import TradingLimits
 from gateway.trading.requests import Deadline, ExecutionOptions, PreparedOrder
-from gateway.trading.risk.context import Exposure, OrderEffect, RiskContext, StaleFacts, tickets
+from gateway.trading.risk.context import Exposure, OrderEffect, RiskContext, StaleFacts, listed
 from gateway.trading.risk.counters import OrderRate, Reservation
 from gateway.trading.risk.facts import AccountFacts
 
@@ -264,4 +264,4 @@ def test_opposite_orders_are_counted() -> None:
 def test_lists_show_what_was_carried_out_by_all_its_numbers() -> None:
     """A position's ticket may change, and its identifier stays."""
     position = replace(POSITION, ticket=5, identifier=6)
-    assert tickets([position], [ORDER]) == {5, 6, ORDER.ticket}
+    assert listed([position], [ORDER]).keys() == {5, 6, ORDER.ticket}
