@@ -366,13 +366,19 @@ _OF_VALUES = frozenset({TradeAction.SLTP, TradeAction.MODIFY})
 """What sets values, which may be there already: anything else changes something, or failed."""
 
 
-def is_plausible(request: TradeRequest, result: TradeResult) -> bool:
-    """Whether a result can be one of a request."""
+def is_plausible(request: TradeRequest, result: TradeResult, market: float = 0.0) -> bool:
+    """Whether a result can be one of a request.
+
+    Args:
+        market: about where an order at market is filled; without it the price that the request
+            names, which may be any.
+
+    """
     return (
         (result.retcode != TradeRetcode.NO_CHANGES or request.action in _OF_VALUES)
         and min(result.order, result.deal, result.position) >= 0
         and _is_volume(request, result.volume)
-        and _is_price(request, result.price)
+        and _is_price(request, result.price, market or request.price)
     )
 
 
@@ -382,10 +388,10 @@ def _is_volume(request: TradeRequest, volume: float) -> bool:
     return request.action not in _OF_VOLUME or volume <= request.volume + _SAME_VOLUME
 
 
-def _is_price(request: TradeRequest, price: float) -> bool:
+def _is_price(request: TradeRequest, price: float, near: float) -> bool:
     if not 0 <= price < MAX_PRICE:
         return False
-    if request.action != TradeAction.DEAL or not price or request.price <= 0:
+    if request.action != TradeAction.DEAL or not price or near <= 0:
         return True
     # wide on purpose: a true fill that is doubted costs more than a false one that passes
-    return request.price / MAX_FACTOR < price < request.price * MAX_FACTOR
+    return near / MAX_FACTOR < price < near * MAX_FACTOR

@@ -600,7 +600,7 @@ class GuardedTerminal:
         if result.retcode not in SUCCESSES:
             raise await self._refused_by_broker(order, send, result)
         # told as it is, a success that cannot be true would free the caller to act on it
-        if not is_plausible(order.request, result):
+        if not is_plausible(order.request, result, order.symbol.ask if order.symbol else 0.0):
             self._doubt(order, send, result)
         journal.ended(send, Stage.DONE, result)
         return ExecutionResult(

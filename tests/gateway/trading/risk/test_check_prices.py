@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from checked_orders import BUY, account, lots, place, refused
 from msgspec.structs import replace as with_
-from scripted_answers import ORDER, POSITION
+from scripted_answers import DONE, ORDER, POSITION
 from scripted_terminal import CATALOGUE, Scene
 
 from ea_bridge import commands
@@ -146,3 +146,10 @@ async def test_a_sum_that_cannot_be_is_no_failure(scene: Scene, profit: float) -
         return
     with pytest.raises(RiskLimit):
         await place(scene, **BUY)
+
+
+async def test_a_fill_far_from_the_price_that_was_named_is_a_fill(scene: Scene) -> None:
+    """Of an order at market: what the broker makes of it is near the market."""
+    scene.script.answers["order_send"] = DONE
+    receipt = await place(scene, **{**BUY, "price": 0.01})
+    assert receipt["order"]["state"] == "filled"
