@@ -31,8 +31,8 @@ BUSY_S = 5.0
 HomeOption = Annotated[
     Path | None,
     typer.Option(
-        help="Of the gateway that is meant; if absent that of MT_GATEWAY_URL, or serve's default "
-        "home, and where none was ever set up there that of a running demo."
+        help="Home folder of the gateway; if absent that of MT_GATEWAY_URL, else serve's default "
+        "home, else a running demo's."
     ),
 ]
 Which = Annotated[
@@ -98,7 +98,7 @@ def resume(
 ) -> None:
     """Lift a halt: that of a terminal, or without a name that of all.
 
-    A terminal that was halted by itself stays so, unless it is named or with --all.
+    A halt of one terminal alone stays, unless you name the terminal or give --all.
     """
     from gateway.trading.kill_switch import halts
 

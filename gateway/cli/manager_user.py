@@ -156,7 +156,7 @@ def _password(*, from_stdin: bool) -> str:
         raise CliError("no terminal to ask for the password; give --password-stdin", 2)
     first = getpass("Password: ")
     if getpass("Again: ") != first:
-        raise CliError("these are two passwords; nothing was changed")
+        raise CliError("the two passwords differ; nothing was changed: run the command again")
     return first
 
 

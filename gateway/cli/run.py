@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON when ready.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens to stderr.")]
 Platform = Annotated[Literal["mt5", "mt4"], typer.Option(help="What the terminal is.")]
-Seed = Annotated[int, typer.Option(help="Of everything random in the emulator.")]
-Speed = Annotated[str, typer.Option(help="Of the market: 1 is real time; or max.")]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Of /rpc and /ws; 0: a free one.")]
+Seed = Annotated[int, typer.Option(help="Seed of all random numbers of the emulator.")]
+Speed = Annotated[str, typer.Option(help="Speed of the market: 1 is real time; or max.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of /rpc and /ws; 0: a free one.")]
 ConsolePort = Annotated[
-    int, typer.Option(min=0, max=65535, help="Of the console's pages; 0: a free one.")
+    int, typer.Option(min=0, max=65535, help="Port of the console's pages; 0: a free one.")
 ]
-BridgePort = Annotated[int, typer.Option(min=0, max=65535, help="For the EA; 0: a free one.")]
+BridgePort = Annotated[int, typer.Option(min=0, max=65535, help="Port for the EA; 0: a free one.")]
 Home = Annotated[
     Path | None,
     typer.Option(
@@ -52,7 +52,7 @@ Home = Annotated[
 
 StopsLevel = Annotated[
     int | None,
-    typer.Option(min=0, help="Points that stops and pending orders keep from the market."),
+    typer.Option(min=0, help="Least distance of stops and orders from the market, in points."),
 ]
 FreezeLevel = Annotated[
     int | None,
@@ -67,17 +67,21 @@ Requotes = Annotated[
 ]
 PartialFill = Annotated[
     float | None,
-    typer.Option(metavar="LOTS", help="The most that one fill gets; ioc takes a part of it."),
+    typer.Option(metavar="LOTS", help="Largest volume of one fill; an ioc order gets no more."),
 ]
 Latency = Annotated[
     int,
     typer.Option(metavar="MS", min=0, max=60_000, help="How long an order takes to the broker."),
 ]
-Live = Annotated[bool, typer.Option("--live", help="The account says that its money is real.")]
-Balance = Annotated[float, typer.Option(min=0, max=1e12, help="Of a new account, in USD.")]
+Live = Annotated[bool, typer.Option("--live", help="Report the account as one of real money.")]
+Balance = Annotated[float, typer.Option(min=0, max=1e12, help="Money of a new account, in USD.")]
 Leverage = Annotated[int | None, typer.Option(min=1, max=10_000, help="100 is 1:100.")]
-Login = Annotated[int | None, typer.Option(min=1, max=2**31 - 1, help="Of the account.")]
-Password = Annotated[str | None, typer.Option(help='Of the account; "emulator" if absent.')]
+Login = Annotated[
+    int | None, typer.Option(min=1, max=2**31 - 1, help="Login number of the account.")
+]
+Password = Annotated[
+    str | None, typer.Option(help='Password of the account; "emulator" if absent.')
+]
 Folder = Annotated[
     Path | None,
     typer.Option(help="Keeps the account between runs; in memory only if absent."),
@@ -215,7 +219,7 @@ def emulator(
     ] = "always",
     fault: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=COUNT", help="What is to go wrong, how often; repeatable."),
+        typer.Option(metavar="NAME=COUNT", help="Fault to make, and how often; repeatable."),
     ] = None,
     stops_level: StopsLevel = None,
     freeze_level: FreezeLevel = None,
@@ -285,7 +289,7 @@ def manager_emulator(
         ),
     ],
     users: Annotated[
-        int, typer.Option(min=0, max=MAX_USERS, help="How many it begins with.")
+        int, typer.Option(min=0, max=MAX_USERS, help="Number of users at the first start.")
     ] = 200,
     folder: Annotated[
         Path | None,
@@ -296,13 +300,13 @@ def manager_emulator(
         typer.Option(
             envvar="MT4_MANAGER_PASSWORD",
             show_envvar=True,
-            help="The manager's at this server; a new one with each start if absent.",
+            help="Password of the manager; a new one with each start if absent.",
         ),
     ] = None,
     seed: Seed = 0,
     fault: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=COUNT", help="What is to go wrong, how often; repeatable."),
+        typer.Option(metavar="NAME=COUNT", help="Fault to make, and how often; repeatable."),
     ] = None,
     as_json: Json = False,
     verbose: Verbose = False,

@@ -77,7 +77,7 @@ def install(
     home: Home = None,
     config: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="As with serve; the home's if absent."),
+        typer.Option(exists=True, dir_okay=False, help="Settings file; the home's if absent."),
     ] = None,
     dry_run: DryRun = False,
 ) -> None:

@@ -115,7 +115,7 @@ def uninstall(*, python: Python = None) -> None:
     facts = _facts(program)
     _refuse_real(facts)
     if facts["version"] is None:
-        raise CliError(f"{program} has no {NAME}")
+        raise CliError(f"{NAME} is not installed for {program}: there is nothing to remove")
     yes = ("--yes",) if facts["pip"] else ()
     _installer(program, facts)("uninstall", *yes, NAME)
     typer.echo(f"{NAME} {facts['version']} is gone.")
@@ -170,7 +170,7 @@ def _refuse_real(facts: dict[str, Any]) -> None:
     if version is None and facts["module"]:
         raise CliError(f"a module {NAME} of another kind is installed there: remove it first")
     if version is not None and not version.endswith(LABEL):
-        raise CliError(f"the real {NAME} {version} is installed there, and stays")
+        raise CliError(f"the real {NAME} {version} is installed there, and was not changed")
 
 
 def _installer(program: str, facts: dict[str, Any]) -> Callable[..., None]:

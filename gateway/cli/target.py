@@ -30,8 +30,8 @@ AuthToken = Annotated[
 Home = Annotated[
     Path | None,
     typer.Option(
-        help="Of the gateway that is meant; without any of these serve's default home, and where "
-        "none was ever set up there that of a running demo."
+        help="Home folder of the gateway; without any of these serve's default home, else a "
+        "running demo's."
     ),
 ]
 
@@ -61,7 +61,7 @@ class Target:
                 "NAME makes one, or the console if there is one)"
             )
         if not (self.auth_token.isascii() and self.auth_token.isprintable()):
-            raise CliError("the token holds what no token does: copy it again", 2)
+            raise CliError("the token has characters that no token has: copy it again", 2)
         return self.auth_token
 
 

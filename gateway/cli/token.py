@@ -57,12 +57,15 @@ Symbols = Annotated[
 
 
 HomeOption = Annotated[
-    Path | None, typer.Option(help="Of the gateway that the token is for; as with serve.")
+    Path | None, typer.Option(help="Home folder of the gateway; if absent as with serve.")
 ]
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
-        "--config", exists=True, dir_okay=False, help="As with serve; the home's if absent."
+        "--config",
+        exists=True,
+        dir_okay=False,
+        help="Settings file; if absent config.toml of the home.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -90,11 +90,9 @@ def newest_version() -> str:
         return found["version"]
     # what pip wrote is not repeated: it may hold the address of a private index
     if "No module named pip" in done.stderr:
-        raise CliError(f"{sys.executable} has no pip: ask what has installed the gateway")
+        raise CliError(f"{sys.executable} has no pip: update with what has installed the gateway")
     if _UNREACHED.search(done.stderr):
-        raise CliError(
-            "the index of pip was not reached: nobody knows whether there is a newer one"
-        )
+        raise CliError("the package index was not reached: see to the network and try again")
     raise CliError(
         f"the index of pip has no {PACKAGE}, or nothing was said of it: "
         f"see {sys.executable} -m pip index versions {PACKAGE}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gateway.credentials.daemon_api import OpenRequest
     from gateway.credentials.device import DeviceKey
 
-AGAIN = "start the terminal again: it asks for a new mail"
+AGAIN = "start the terminal again: the console then sends a new code by mail"
 
 
 def verify(

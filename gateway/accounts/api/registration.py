@@ -35,7 +35,8 @@ UNLINKED = (
 )
 UNABLE = (
     "MT5 connection failed: your terminals are linked, but an EA cannot log in to another "
-    "account. Run a program beside MetaTrader that can, or `mt-gateway emulator`"
+    "account. Run `mt-gateway agent --login-terminal PATH` beside MetaTrader, or "
+    "`mt-gateway emulator`"
 )
 WRONG = "Invalid credentials: the trade server refused login or password"
 

@@ -76,7 +76,10 @@ async def _activate(call: AccountsCall) -> dict[str, Any]:
             await call.services.switch.halt(halt)
     except StoreError as error:
         log.error("the kill switch is not on the disk: %s", error)
-        words = "Trading is halted, but only until the gateway ends: its disk refuses it"
+        words = (
+            "Trading is halted now, but the halt could not be saved and ends with the gateway: "
+            "see to its disk, then halt again"
+        )
         raise Problem(500, words) from error
     return await _state(call)
 

@@ -182,17 +182,19 @@ WARM_UP = 100
 SYNCS = 50
 BLOCK = 4096
 
-Rounds = Annotated[int, typer.Option(min=1, max=1000, help="Of each path, in turn.")]
+Rounds = Annotated[int, typer.Option(min=1, max=1000, help="Rounds of each path, in turn.")]
 Alone = Annotated[int, typer.Option(min=1, help="Orders of a round with nothing else under way.")]
 Crowded = Annotated[int, typer.Option(min=1, help="Orders of a round with many under way.")]
-AtOnce = Annotated[int, typer.Option(min=1, max=64, help="How many that is.")]
+AtOnce = Annotated[
+    int, typer.Option(min=1, max=64, help="Number of orders under way at the same time.")
+]
 Dir = Annotated[
     Path | None,
     typer.Option(
         "--dir",
         exists=True,
         file_okay=False,
-        help="On the disk that is meant; beside the gateway's home if absent.",
+        help="Folder on the disk to measure; beside the gateway's home if absent.",
     ),
 ]
 
@@ -279,7 +281,9 @@ def _say_json(facts: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-PartRounds = Annotated[int, typer.Option("--rounds", min=1, max=1000, help="Medians are told.")]
+PartRounds = Annotated[
+    int, typer.Option("--rounds", min=1, max=1000, help="Number of rounds; medians are told.")
+]
 Picture = Annotated[
     Path | None, typer.Option("--svg", dir_okay=False, help="Also draw the calls' times.")
 ]

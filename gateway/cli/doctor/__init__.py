@@ -53,7 +53,7 @@ def doctor(
     home: Home = None,
     config: Annotated[
         Path | None,
-        typer.Option("--config", dir_okay=False, help="As with serve; the home's if absent."),
+        typer.Option("--config", dir_okay=False, help="Settings file; the home's if absent."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -85,7 +85,7 @@ def test_the_real_package_is_left_alone(
 
 def test_where_there_is_nothing_to_take_out(tmp_path: Path) -> None:
     """It is said so; and of a program that is no Python, too."""
-    with pytest.raises(CliError, match="has no MetaTrader5"):
+    with pytest.raises(CliError, match="MetaTrader5 is not installed"):
         shim.uninstall()
     with pytest.raises(CliError, match="is no Python"):
         shim.install(python=tmp_path / "python")

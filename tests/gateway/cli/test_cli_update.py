@@ -106,5 +106,5 @@ def test_offline_nobody_knows(run: Run, asks: Callable[[str], None]) -> None:
         asks(f"http://user:secret@127.0.0.1:{closed.getsockname()[1]}/simple")
         done = run("update", "--check")
     assert done.complaint == (
-        "the index of pip was not reached: nobody knows whether there is a newer one"
+        "the package index was not reached: see to the network and try again"
     )
