@@ -518,6 +518,8 @@ def load(path: Path) -> Config:
         raise ConfigError(f"{path}: is not UTF-8; save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is not TOML: {error}") from error
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{path}: has a number that is too long, or nests too deeply") from None
     return parse(content, source=str(path))
 
 

@@ -159,7 +159,7 @@ def _parse(body: bytes) -> Mapping[str, Any]:
             parse_float=Decimal,
             parse_constant=_no_number,
         )
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
         raise BadAlert("The message is no JSON object, or says something twice.") from None
     if not isinstance(given, dict):
         raise BadAlert("The message must be one JSON object.")

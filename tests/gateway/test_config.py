@@ -162,6 +162,15 @@ def test_text_that_is_no_toml_is_refused_with_its_place(tmp_path: Path) -> None:
         load(path)
 
 
+@pytest.mark.parametrize("text", ["[api]\nport = " + "9" * 5000, "a = " + "[" * 20_000])
+def test_text_that_is_too_much_for_a_reader_is_refused(tmp_path: Path, text: str) -> None:
+    """A number of thousands of digits, and lists in lists."""
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=re.escape(str(path))):
+        load(path)
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     """A missing file, a folder, another encoding: no traceback."""
     with pytest.raises(ConfigError, match=r"cannot be read: No such file"):

@@ -46,7 +46,7 @@ class DoneResponse(ResponseModel):
 class SignIn(RequestModel):
     """Email and password of the person who signs in."""
 
-    email: Annotated[str, Field(max_length=254)]
+    email: Annotated[str, Field(max_length=254, pattern=r"^[^\x00]*$")]
     password: Password
     code: Annotated[str, Field(max_length=40)] = ""
     """Of the app, where the account has a second factor; or a recovery code."""

@@ -37,6 +37,8 @@ __all__ = ["DOCUMENT", "DOCUMENT_INFO", "ConsoleCall", "ConsoleOperation", "Para
 
 Who = Literal["anyone", "user", "admin"]
 
+_TO_CHANGE_PASSWORD = frozenset({"/api/v1/me", "/api/v1/me/password", "/api/v1/session"})
+"""What is open to one who must change the password."""
 DOCUMENT: Final = "/api/v1/openapi.json"
 DOCUMENT_INFO: Final = DocumentInfo(
     title="mt-gateway console",
@@ -162,8 +164,8 @@ class ConsoleOperation(operation.Operation[ConsoleCall]):
         if self.is_open:
             return
         me = session_of(request)
-        # as on the pages: below this path one changes the password, or asks who one is
-        if me.user.must_change_password and not self.path.startswith("/api/v1/me"):
+        # as on the pages: here one changes the password, asks who one is, or signs out
+        if me.user.must_change_password and self.path not in _TO_CHANGE_PASSWORD:
             raise ConsoleProblem(403, "password_change_needed", "Change your password first.")
         if self.who == "admin" and not me.user.is_admin:
             raise ConsoleProblem(403, "not_admin", "This is for administrators of the console.")

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from gateway.console.database.model import ApprovalRequest, Token, TokenDevice, User
 from gateway.console.ids import new_secret
 from gateway.console.mail import templates
+from gateway.console.sessions import end_sessions
 from gateway.console.user_info import locked_user
 from gateway.credentials.daemon_api import TerminalDescription
 
@@ -129,8 +130,9 @@ class Decisions:
             if not is_revoked and await self._led_to_approval(session, row):
                 return None
             row.status, row.decided_at, row.decided_by = "refused", services.now_s(), "not_me"
-            # who has the token may have made it here, and so know the password
+            # who has the token may have made it here, and so know the password, or be signed in
             user.must_change_password = True
+            await end_sessions(session, user_id)
             await self._suspend(session, user, row)
             self._note(session, "device.not_me", row)
             return await self._view(session, row.rid)

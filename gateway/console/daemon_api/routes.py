@@ -432,12 +432,13 @@ class _Routes:
 
     async def contact(self, request: web.Request) -> web.Response:
         ip = self._devices.count_unsigned(request)
-        if not self._contacts.allows(ip):
-            message = "Too many first contacts: wait a few seconds."
-            raise CallRefused(429, "too_many", message, wait_s=5)
         body = await read_body(request)
         contact = parse(Contact, body)
         caller = await self._devices.introduced(request, contact.pub, body)
+        # last: what is not signed must not use up the contacts of all who share the address
+        if not self._contacts.allows(ip):
+            message = "Too many first contacts: wait a few seconds."
+            raise CallRefused(429, "too_many", message, wait_s=5)
         return _json(await self._console.approvals.contact(caller.did, contact, ip))
 
     async def prove(self, request: web.Request) -> web.Response:

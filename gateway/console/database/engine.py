@@ -494,6 +494,10 @@ def _tune_sqlite(engine: AsyncEngine) -> None:
 
 
 def _complaint(url: str, error: Exception) -> str:
-    where = make_url(url).render_as_string(hide_password=True)
+    named = make_url(url)
+    # neither the query nor what stands before an @: either may hold a password
+    host = (named.host or "").rpartition("@")[2]
+    port = "" if named.port is None else f":{named.port}"
+    where = f"{named.get_backend_name()}://{host}{port}/{named.database or ''}"
     reason = getattr(error, "orig", None) or error
     return f"the console's database {where} cannot be used: {reason}"

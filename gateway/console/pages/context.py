@@ -121,6 +121,8 @@ def utc(at: float, exact: bool = False) -> str:
 
 
 FormCheck = Callable[[web.Request, SessionInfo], Awaitable[web.StreamResponse | None]]
+_TO_CHANGE_PASSWORD: Final = frozenset({"/account", "/account/password"})
+"""Pages of one who must change his password."""
 PASSWORD_FIELD: Final = "step_up_password"  # noqa: S105  # the name of a field
 COPIED: Final = (
     "This machine's key is used in two places, and which of them answers nobody can tell: decide "
@@ -257,8 +259,7 @@ class PageContext:
         async def answer(request: web.Request) -> web.StreamResponse:
             me = session_of(request)
             # nothing else is done before: whoever knows the old password could do it too
-            # with the slash: /accounts are the trading accounts
-            if me.user.must_change_password and not f"{request.path}/".startswith("/account/"):
+            if me.user.must_change_password and request.path not in _TO_CHANGE_PASSWORD:
                 return go("/account")
             return await handler(request, me)
 

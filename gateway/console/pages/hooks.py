@@ -22,6 +22,7 @@ from .views import Chip, View
 
 HERE: Final = "/tokens"
 MARKED: Final = "Please look at the marked fields."
+_MAX_DIGITS: Final = 9
 FRESH: Final = {
     "sizing": "volume",
     "size": "0.01",
@@ -91,8 +92,9 @@ def read_template(form: Mapping[str, str], problems: dict[str, str]) -> HookTemp
     for name in ("mapped_only", "tradingview_only", "dry_run"):
         given[name] = form.get(name) == "yes"
     deadline = form.get("deadline_s", "").strip()
-    # `int` reads digits of all scripts
-    given["deadline_s"] = int(deadline) if deadline.isascii() and deadline.isdecimal() else 0
+    # `int` reads digits of all scripts, and fails where there are thousands
+    is_number = deadline.isascii() and deadline.isdecimal() and len(deadline) < _MAX_DIGITS
+    given["deadline_s"] = int(deadline) if is_number else 0
     given["size"] = None if given["sizing"] == "alert" else _number(form, "size", problems)
     for name in ("sl", "tp"):
         if given[name] == "percent":

@@ -240,7 +240,9 @@ def check_token(given: str, cookie: str) -> None:
         ConsoleProblem: the token is not that of the visitor with this cookie.
     """
     # in constant time; and never without a cookie, whose token everybody could compute
-    if not cookie or not hmac.compare_digest(given.encode(), csrf_token(cookie).encode()):
+    if not cookie or not hmac.compare_digest(
+        given.encode("utf-8", "replace"), csrf_token(cookie).encode()
+    ):
         raise _forged("csrf")
 
 

@@ -121,13 +121,22 @@ async def test_what_cannot_be_opened_is_said(url: str):
             pass
 
 
-async def test_a_server_that_is_not_there_is_said_without_its_password():
-    """The URL may be in a log."""
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:hunter2@127.0.0.1:1/console",
+        "postgresql://me@127.0.0.1:1/console?password=hunter2",
+        "postgresql://me:a@hunter2@127.0.0.1:1/console",
+    ],
+)
+async def test_a_server_that_is_not_there_is_said_without_its_password(url: str):
+    """Wherever it stands, with an @ in it as well: the complaint may be in a log."""
     with pytest.raises(DatabaseError) as refused:
-        async with open_database("postgresql://me:hunter2@127.0.0.1:1/console"):
+        async with open_database(url):
             pass
 
     assert "hunter2" not in str(refused.value)
+    assert "127.0.0.1:1/console" in str(refused.value)
 
 
 @posix

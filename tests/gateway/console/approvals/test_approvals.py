@@ -112,8 +112,10 @@ async def test_refused(console: Console):
 
 
 async def test_this_was_not_me(console: Console):
-    """Kills the request, suspends the token, asks for a new password; works once."""
+    """Kills the request, suspends the token, ends all sessions, asks for a new password; works
+    once."""
     ann, token, terminal, verdict = await _asked(console)
+    thief = await console.sessions.create(ann, "192.0.2.1", "a browser")
     secret = (await last_post(console)).secret("not-me")
     view = await console.approvals.not_me(secret)
 
@@ -121,6 +123,7 @@ async def test_this_was_not_me(console: Console):
     assert (await console.tokens.get(ann.id, token.tid)).status == "disabled"
     [user] = [account for account in await console.users.list() if account.id == ann.id]
     assert user.must_change_password
+    assert await console.sessions.get(thief) is None
     assert [letter.kind for letter in await posts(console)] == ["new-device", "token-suspended"]
     with pytest.raises(RequestGone):
         await console.approvals.not_me(secret)

@@ -10,6 +10,7 @@ from daemon_fixtures import Daemon
 from ea_bridge.token import derive_keys
 from gateway.console.daemon_api import authentication
 from gateway.console.daemon_api.authentication import BURST_OF_ADDRESS
+from gateway.console.daemon_api.routes import BURST_OF_CONTACTS
 from gateway.console.service import Console
 from gateway.credentials.daemon_api import (
     Confirm,
@@ -249,6 +250,17 @@ async def test_a_contact_is_signed_by_the_key_that_it_names(console: Console, da
     hello = Terminal(text, Machine("victim")).hello()
     answer = await daemon.call("POST", "/v1/daemon/contact", hello)
     assert (answer.status, answer.body["error"]) == (401, "bad_signature")
+
+
+@pytest.mark.alike
+async def test_what_nobody_signed_uses_up_no_first_contacts(console: Console, daemon: Daemon):
+    """All machines behind one address share them."""
+    for _ in range(BURST_OF_CONTACTS + 15):
+        assert (await daemon.call("POST", "/v1/daemon/contact", b"junk")).status == 400
+    ann = await person(console)
+    text, _ = await console.tokens.create(ann.id, "A")
+    hello = Terminal(text, daemon.machine).hello()
+    assert (await daemon.call("POST", "/v1/daemon/contact", hello)).status == 200
 
 
 # --- bad input ---------------------------------------------------------------------------------

@@ -217,6 +217,7 @@ BAD_MESSAGES = (
     b"[" * 16_000,
     b'{"symbol": "A", "symbol": "B", "side": "buy", "time": 1}',
     b'{"symbol": "A", "side": "buy", "time": NaN}',
+    b'{"symbol": "A", "side": "buy", "time": 1e9999999999999999999}',
 )
 BAD_MEMBERS: tuple[dict[str, object], ...] = (
     {"symbol": ""},

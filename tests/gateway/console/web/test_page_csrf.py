@@ -67,6 +67,7 @@ async def test_the_api_takes_the_token_from_the_header_alone(
     for headers in (
         {"Mgs_Csrf": None},
         {"Mgs_Csrf": "0" * 64},
+        {"Mgs_Csrf": "\udcff\udcfe"},
         {"Origin": "http://evil.test"},
         {"Origin": None},
         {"Sec_Fetch_Site": "cross-site"},

@@ -84,6 +84,7 @@ BAD = (
     ("sl", "x"),
     ("deadline_s", "4"),
     ("deadline_s", "9" * 300),
+    ("deadline_s", "9" * 5000),
     ("symbols", "= EURUSD"),
     ("symbols", "A = B\nA = C"),
 )

@@ -308,8 +308,12 @@ async def test_who_must_change_the_password_gets_no_further(
     for path in ("/tokens", "/accounts", f"/accounts/{'a' * 52}/new"):
         assert (await ann.get(path)).location == "/account"
     assert (await ann.post(f"/accounts/{'a' * 52}/1/delete")).location == "/account"
+    for path in ("second-factor/begin", "second-factor", "passkeys", "notices"):
+        assert (await ann.post(f"/account/{path}")).location == "/account"
     assert "choose a new password now" in (await ann.get("/account")).words
-    assert "password_change_needed" in (await ann.api("GET", "/tokens")).text
+    for path in ("/tokens", "/me/sessions"):
+        assert "password_change_needed" in (await ann.api("GET", path)).text
+    assert (await ann.api("GET", "/me")).status == 200
     assert "password_change_needed" in (await ann.get("/live")).text
 
 
