@@ -52,6 +52,9 @@ def next_program(channel: socket.socket) -> dict[str, Any] | None:
             for number, stream in enumerate(streams):
                 os.dup2(stream, number)
             os.closerange(3, max(channel.fileno(), *streams) + 1)
+            # those of the parent know whether its files can be sought, and these are others
+            sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  # as long as it lives
+            sys.stderr = open(2, "w", 1, errors="backslashreplace", closefd=False)  # noqa: SIM115
             channel.detach()
             asked: dict[str, Any] = json.loads(request)
             return asked

@@ -111,8 +111,8 @@ def export(
             entry = row["entry"].decode(errors="replace")
             if wanted and _event_of(entry) not in wanted:
                 continue
-            line = line_of(row["n"], row["hash"], row["entry"])
-            sys.stdout.write(line.decode(errors="replace"))
+            # as it was signed, in whatever encoding the terminal is
+            sys.stdout.buffer.write(line_of(row["n"], row["hash"], row["entry"]))
 
 
 def archive(

@@ -63,7 +63,7 @@ def _value(text: str) -> Any:
     try:
         # not orjson: a number of more than 64 bits is passed on as it was typed
         return json.loads(text, parse_constant=_no_constant)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -56,6 +56,7 @@ def _new_code(base: str, auth_token: str, *, trade: bool) -> str:
         CliError: it gave none; the message says why.
 
     """
+    from http.client import HTTPException
     from urllib.error import HTTPError, URLError
     from urllib.request import ProxyHandler, Request, build_opener
 
@@ -72,9 +73,9 @@ def _new_code(base: str, auth_token: str, *, trade: bool) -> str:
     except HTTPError as error:
         with error:
             raise CliError(_told(error.read(MAX_ANSWER_BYTES), error.code)) from None
-    except (URLError, OSError):
+    except (URLError, OSError, HTTPException):
         raise CliError(f"Nobody answers at {base}: is the gateway running?") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise CliError(f"{base} answered, but not as a gateway does") from None
 
 

@@ -1,31 +1,52 @@
-"""Texts of other people on the screen of who asks."""
+"""Rules of where a command writes: whatever its output is, it does what it was asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import subprocess
+import sys
+from pathlib import Path
 
-from shell import Done
+import pytest
+from demo_process import clean_environment
 
-from gateway.cli.output import visible
-from gateway.cli.status import _table
+from gateway.home.home import Home
 
-
-def test_control_characters_are_spelled_out() -> None:
-    """Nothing moves the cursor, writes another title or turns the line around."""
-    assert visible("Zoë's Broker") == "Zoë's Broker"
-    assert visible("a\x1b]0;PWN\x07\r\n\x9b31m\u202e") == r"a\x1b]0;PWN\x07\r\n\x9b31m\u202e"
-
-
-def test_the_status_of_a_terminal_does_not_steer_the_screen() -> None:
-    """A terminal names its server itself."""
-    shown = _table({"account": "1001 on \x1b]0;PWN\x07", "subscribed": 0})
-    assert shown.splitlines() == [
-        r"account      1001 on \x1b]0;PWN\x07",
-        "subscribed   0",
-    ]
+COMMAND = (sys.executable, "-m", "gateway")
+FULL = Path("/dev/full")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="files are closed by a shell of POSIX")
 
 
-def test_what_a_complaint_quotes_does_not_steer_the_screen(run: Callable[..., Done]) -> None:
-    """It may quote a console, a broker or a file; its own lines stay lines."""
-    done = run("audit", "verify", "--home", "/nowhere/\x1b]0;PWN\x07")
-    assert r"\x1b]0;PWN\x07" in done.complaint
+def through(shell: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command by a shell that does something with its output."""
+    return subprocess.run(
+        ("sh", "-c", f'exec "$@" {shell}', "sh", *COMMAND, *words),
+        env=clean_environment() | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@posix
+def test_a_closed_output_is_no_failure(tmp_path: Path) -> None:
+    done = through(">&-", "notify", "list", "--home", str(tmp_path / "none"))
+    assert "Traceback" not in done.stderr
+    assert through(">&-", "openrpc").returncode == 0
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="Linux has it")
+def test_a_full_output_is_told() -> None:
+    """In a line, and by the exit code."""
+    done = through(">/dev/full", "openrpc")
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "No space left" in done.stderr
+
+
+@posix
+def test_what_the_encoding_lacks_is_written_by_its_number(tmp_path: Path) -> None:
+    """The account of a Russian broker does not end a command that has done its work."""
+    home = tmp_path / "home"
+    Home(home).close()
+    halted = through("", "halt", "--reason", "Привет", "--home", str(home))
+    assert "\\u041f" in halted.stdout
+    assert "Traceback" not in halted.stderr
