@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gateway.credentials.daemon_api import OpenRequest
     from gateway.credentials.device import DeviceKey
 
+Meant = tuple[int | None, str | None]
+"""Login of the account, and id of the token; ``None``: whichever."""
 AGAIN = "start the terminal again: the console then sends a new code by mail"
 
 
@@ -26,9 +28,15 @@ def verify(
     *,
     login: Annotated[
         int | None,
-        typer.Option(help="Of the account whose terminal is meant, if several wait."),
+        typer.Option(help="Login of the account whose terminal is meant, if several wait."),
     ] = None,
-    home: Annotated[Path | None, typer.Option(help="Of the gateway; as with serve.")] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Id of its token, if several terminals have one login."),
+    ] = None,
+    home: Annotated[
+        Path | None, typer.Option(help="Home folder of the gateway; as with serve.")
+    ] = None,
     config: ConfigFile = None,
 ) -> None:
     """Approve this machine for the terminal that waits, with the code of the mail."""
@@ -40,7 +48,7 @@ def verify(
     from gateway.console_link.http import ConsoleFailure
 
     try:
-        asyncio.run(_confirm(url, device, digits, login))
+        asyncio.run(_confirm(url, device, digits, (login, token)))
     except ConsoleFailure as failure:
         raise CliError(str(failure)) from failure
     sys.stdout.write("approved: the terminal links within seconds\n")
@@ -76,11 +84,11 @@ def _console_of(home: Path) -> str:
     return gateway.console
 
 
-async def _confirm(url: str, device: DeviceKey, code: str, login: int | None) -> None:
+async def _confirm(url: str, device: DeviceKey, code: str, meant: Meant) -> None:
     from gateway.console_link.http import ApprovalClient, RequestExpired
 
     async with ApprovalClient(url, device) as desk:
-        request = _chosen(await desk.requests(), login)
+        request = _chosen(await desk.requests(), meant)
         try:
             wrong = await desk.confirm(request.rid, code)
         except RequestExpired as over:
@@ -90,12 +98,17 @@ async def _confirm(url: str, device: DeviceKey, code: str, login: int | None) ->
         raise CliError(f"that is not the code of the mail; {left}")
 
 
-def _chosen(waiting: tuple[OpenRequest, ...], login: int | None) -> OpenRequest:
+def _chosen(waiting: tuple[OpenRequest, ...], wanted: Meant) -> OpenRequest:
     """Return the request that is meant; a code tried on another would be a try lost."""
     if not waiting:
         raise CliError("no terminal of this machine waits for approval; start it first")
-    meant = [request for request in waiting if login in (None, request.terminal.login)]
+    login, token = wanted
+    meant = [
+        request
+        for request in waiting
+        if login in (None, request.terminal.login) and token in (None, request.tid)
+    ]
     if len(meant) == 1:
         return meant[0]
-    logins = ", ".join(str(request.terminal.login) for request in waiting)
-    raise CliError(f"terminals of these accounts wait: {logins}; say which with --login", 2)
+    listed = ", ".join(f"{request.terminal.login} (token {request.tid})" for request in waiting)
+    raise CliError(f"these terminals wait: {listed}; say which with --login or --token", 2)

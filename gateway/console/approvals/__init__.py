@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, select
 
-from gateway.console.database.model import ApprovalRequest
+from gateway.console.database.model import ApprovalRequest, Token
 from gateway.credentials.daemon_api import (
     ApprovalVerdict,
     Contact,
@@ -115,7 +115,13 @@ class Approvals:
         """Return a device's own requests that wait for a person, the newest first."""
         wanted = (
             select(ApprovalRequest)
-            .where(ApprovalRequest.did == did, *is_open(self._services.now_s()))
+            .join(Token, Token.tid == ApprovalRequest.tid)
+            # nothing comes of one whose token has ended meanwhile
+            .where(
+                ApprovalRequest.did == did,
+                Token.status.in_(("active", "superseded")),
+                *is_open(self._services.now_s()),
+            )
             .order_by(ApprovalRequest.created_at.desc())
         )
         async with self._services.db.session() as session:

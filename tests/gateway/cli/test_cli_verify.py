@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from demo_process import Demo, running_serve
 from shell import Done
+
+from gateway.cli.output import CliError
+from gateway.cli.verify import _chosen
+from gateway.credentials.daemon_api import OpenRequest, TerminalDescription
 
 Run = Callable[..., Done]
 
@@ -33,3 +38,21 @@ def test_a_gateway_without_a_console(run: Run, tmp_path: Path) -> None:
 def test_what_is_no_code(run: Run) -> None:
     """Letters are the terminal's code, which goes to the console's page."""
     assert "8 digits of the mail" in run("verify", "ABCD-EFGH").complaint
+
+
+def waiting(login: int, tid: str) -> OpenRequest:
+    """Return a request that waits."""
+    terminal = TerminalDescription.model_construct(login=login)
+    return OpenRequest.model_construct(rid="r", tid=tid, terminal=terminal, expires_s=600)
+
+
+def test_one_of_several_that_wait_is_named_by_login_or_token() -> None:
+    """Two terminals of one account have two tokens; a code tried on another is a try lost."""
+    first, second, other = waiting(1, "A" * 12), waiting(1, "B" * 12), waiting(2, "C" * 12)
+    several = (first, second, other)
+    assert _chosen((first,), (None, None)) is first
+    assert _chosen(several, (2, None)) is other
+    assert _chosen(several, (None, "B" * 12)) is second
+    for wanted in ((None, None), (1, None), (3, None)):
+        with pytest.raises(CliError, match=f"1 \\(token {'A' * 12}\\).*--login or --token"):
+            _chosen(several, wanted)

@@ -111,6 +111,16 @@ async def test_refused(console: Console):
     assert (await console.tokens.get(ann.id, token.tid)).is_live
 
 
+async def test_a_machine_hears_of_no_request_whose_token_has_ended(console: Console):
+    """Its code would approve nothing, and stand in the way of the others."""
+    ann, token, terminal, _ = await _asked(console)
+    did = terminal.machine.did
+    [waiting] = (await console.approvals.open_of_device(did)).requests
+    assert waiting.tid == token.tid
+    await console.tokens.revoke(ann.id, token.tid)
+    assert (await console.approvals.open_of_device(did)).requests == ()
+
+
 async def test_this_was_not_me(console: Console):
     """Kills the request, suspends the token, ends all sessions, asks for a new password; works
     once."""
