@@ -213,10 +213,12 @@ class RiskContext:
         return measure([*certain, added]) <= max(measure(certain), most)
 
     def _there(self, reservations: list[Reservation]) -> list[Exposure]:
-        held = self.order.changes  # a pending order at another price is there once
+        held = self.order.changes
+        # a pending order at another price is there once; its price of now may have changed since
+        moved = held.ticket if isinstance(held, Order) else None
         return [
             *(_position(position) for position in self.facts.positions),
-            *(_order(order) for order in self.facts.orders if order != held),
+            *(_order(order) for order in self.facts.orders if order.ticket != moved),
             *(_reserved(reservation) for reservation in reservations),
         ]
 

@@ -122,7 +122,11 @@ async def test_an_order_is_not_moved_to_where_it_could_not_be_placed(
 
 async def test_a_moved_order_counts_once(calculating: Scene) -> None:
     """It is worth what it would be at its new price, and not that beside what it was."""
-    calculating.script.answers |= {"positions_get": [], "orders_get": [ORDER]}
+    ticks = iter(range(100))  # it is listed with another price of the market each time
+    calculating.script.answers["positions_get"] = []
+    calculating.script.answers["orders_get"] = lambda _: [
+        with_(ORDER, price_current=1.0855 + next(ticks) / 10_000)
+    ]
     calculating.limits = TradingLimits(max_notional=lots("22000"))  # 0.2 lots at 1.08: 21,600
     await modify(calculating, price=1.081)
     assert len(calculating.script.sent) == 1
