@@ -105,11 +105,10 @@ class LeaseGuard:
     def note(self, request: TradeRequest, result: TradeResult) -> None:
         """Remember what was sent from here, and under which ticket the rest of it goes on."""
         self._check_account()
-        # a change of somebody else's order does not make it ours
-        if request.order or (
-            request.position
-            and self._sent.keys().isdisjoint((request.position, request.position_by))
-        ):
+        # a change of somebody else's order does not make it ours; what is left of two positions
+        # that were closed by each other is of the larger one, and says so
+        is_of_others = request.position and request.position not in self._sent
+        if request.order or request.position_by or is_of_others:
             return
         for ticket in (0 if request.position else result.order, result.position):
             if ticket:

@@ -15,14 +15,17 @@ def main() -> None:
     """Run the command line; errors that people can act on are one line, without a traceback."""
     _prepare_streams()
     try:
-        _run()
-        sys.stdout.flush()
+        try:
+            _run()
+        finally:
+            sys.stdout.flush()
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in (errno.ENOSPC, errno.EPIPE):
             raise
         # what is still unwritten would fail once more when the program ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.stderr.write(f"mt-gateway: cannot write: {error.strerror}\n")
+        if error.errno == errno.ENOSPC:  # whoever reads no more wants to hear no more
+            sys.stderr.write(f"mt-gateway: cannot write: {error.strerror}\n")
         sys.exit(1)
     except KeyboardInterrupt:  # at any moment, even while the command is still being imported
         # 128 and the number of SIGINT, as shells have it

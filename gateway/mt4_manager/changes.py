@@ -348,6 +348,10 @@ class Changes:
         """Number of changes that are being made; each ends by its own time limit."""
         return len(self._running)
 
+    def is_known(self, operator: str, key: str | None) -> bool:
+        """Whether a change of an operator has been asked for with that key before."""
+        return key is not None and self._journal.find(operator, key) is not None
+
     async def make(self, change: Change[P, R]) -> Made[R]:
         """Make a change, once; who asks twice with one key at a time gets one answer twice.
 

@@ -100,9 +100,12 @@ async def test_no_more_is_moved_by_changing_what_was_booked(house: ManagerHouse)
     change, gone = f"admin/trades/{order}/modify", {"orders": [order], "fix_balance": True}
     refused = await house.ask("PUT", change, {"profit": 2000.0})
     assert (refused.status, "max_amount" in refused.detail) == (403, True)
-    assert (await house.ask("PUT", change, {"profit": 1800.0})).status == 200
+    key = {"Idempotency-Key": "to-1800"}
+    assert (await house.ask("PUT", change, {"profit": 1800.0}, headers=key)).status == 200
     refused = await house.ask("POST", "admin/trades/delete", gone)
     assert (refused.status, "max_amount" in refused.detail) == (403, True)
+    assert (await house.ask("PUT", change, {"profit": 820.0})).status == 200
+    assert (await house.ask("PUT", change, {"profit": 1800.0}, headers=key)).status == 200  # again
     assert (await house.ask("PUT", change, {"profit": 900.0})).status == 200
     assert (await house.ask("POST", "admin/trades/delete", gone)).status == 200
 

@@ -72,7 +72,7 @@ async def _modify(call: ManagerCall) -> bytes:
     order, given = call.path["order"], call.body(TradeUpdate)
     changed = given.model_dump(exclude_none=True, exclude={"fix_balance"})
     amounts = {name: changed[name] for name in _AMOUNTS if name in changed}
-    if amounts and call.services.max_amount is not None:
+    if amounts and _is_bounded(call):
         found = await call.question(TRADE_RECORDS_REQUEST, OrdersParams(orders=[order]))
         for trade in found:
             check_amount(call, sum(amounts.values()) - _money(trade, amounts))
@@ -92,6 +92,12 @@ async def _modify(call: ManagerCall) -> bytes:
 
 _AMOUNTS = ("profit", "storage", "commission", "taxes")
 """Members of a trade that are part of the balance once it is closed."""
+
+
+def _is_bounded(call: ManagerCall) -> bool:
+    # one that is asked for again is answered as it was
+    is_again = call.services.changes.is_known(call.operator, call.key)
+    return call.services.max_amount is not None and not is_again
 
 
 def _money(trade: TradeRecord, names: Iterable[str]) -> float:
@@ -120,10 +126,9 @@ async def _check_there(call: ManagerCall, orders: list[int], refused: PeerRefuse
 async def _delete(call: ManagerCall) -> answers.Total:
     given = call.body(TradesDelete)
     orders = list(dict.fromkeys(given.orders))
-    if given.fix_balance and call.services.max_amount is not None:
+    if given.fix_balance and _is_bounded(call):
         found = await call.question(TRADE_RECORDS_REQUEST, OrdersParams(orders=orders))
-        for trade in found:
-            check_amount(call, _money(trade, _AMOUNTS))
+        check_amount(call, sum(abs(_money(trade, _AMOUNTS)) for trade in found))
     try:
         done = await call.change(
             ADM_TRADES_DELETE,

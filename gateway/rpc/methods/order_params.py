@@ -171,12 +171,11 @@ def note_placed(call: Call, receipt: shapes.OrderReceipt) -> None:
                 call.safeguards.disconnects.placed(call.listener, terminal.account, ticket)
 
 
-def note_left(call: Call, receipt: shapes.OrderReceipt, *closed: int) -> None:
+def note_left(call: Call, receipt: shapes.OrderReceipt, closed: int) -> None:
     """Note under which ticket the rest of a position that was closed in part goes on."""
     rest = receipt["order"]["position"]
-    if rest is not None:
-        for ticket in closed:
-            call.safeguards.disconnects.left(call.terminal.account, ticket, rest)
+    if receipt["sent"] and rest not in (None, closed):
+        call.safeguards.disconnects.left(call.terminal.account, closed, rest)
 
 
 def order_type_of(kind: str, side: str | None) -> OrderType:

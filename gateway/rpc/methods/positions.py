@@ -153,6 +153,4 @@ async def close_by(
     """
     how = options_of(call, client_order_id, ttl_ms, deadline_ms, validate_only=validate_only)
     pair = CloseByRequest(ticket=position, by=position_by, comment=comment)
-    receipt = await orders.close_by(call.terminal, call.state, pair, how)
-    note_left(call, receipt, position, position_by)
-    return receipt
+    return await orders.close_by(call.terminal, call.state, pair, how)

@@ -188,7 +188,8 @@ class RiskContext:
             return value
         # an order the other way on a netting account: over the limit or not, it makes nothing
         # worse
-        if value <= measure([*there, *doubtful]) and self._adds_nothing(measure, most):
+        before = [*there, *doubtful, *self._moved()]
+        if value <= measure(before) and self._adds_nothing(measure, most):
             return most
         # counted twice perhaps, in the lists and as a reservation: new facts tell
         if doubtful and measure([*there, self.exposure]) <= most:
@@ -210,7 +211,15 @@ class RiskContext:
             for exposure in under_way
             if exposure.symbol != added.symbol or exposure.buys == added.buys
         ]
-        return measure([*certain, added]) <= max(measure(certain), most)
+        return measure([*certain, added]) <= max(measure([*certain, *self._moved()]), most)
+
+    def _moved(self) -> list[Exposure]:
+        """Return what the order is before it is moved to a lower price, where it is worth less."""
+        held = self.order.changes
+        if not isinstance(held, Order):
+            return []
+        before = held.price_stoplimit or held.price_open
+        return [_order(held)] if facts.entry(self.order) <= before else []
 
     def _there(self, reservations: list[Reservation]) -> list[Exposure]:
         held = self.order.changes

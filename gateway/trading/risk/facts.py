@@ -325,18 +325,19 @@ async def _margin(sources: FactSources, order: PreparedOrder) -> float:
 
 
 async def _risk(sources: FactSources, order: PreparedOrder) -> float:
-    own = _profit_at_stop(sources, order, float(volume(order)), entry(order))
+    parts = [(float(volume(order)), entry(order))]
     hello = sources.terminal.hello
-    if order.changes is not None or hello is None or hello.mode not in NETTING:
-        return await own
-    # its stop loss becomes that of the whole position
-    wanted = commands.FilterParams(symbol=order.request.symbol)
-    held = [
-        _profit_at_stop(sources, order, position.volume, position.price_open)
-        for position in await sources.terminal.request(commands.POSITIONS_GET, wanted)
-        if (position.type == PositionType.BUY) == buys(order)
-    ]
-    return sum(await asyncio.gather(own, *held))
+    if order.changes is None and hello is not None and hello.mode in NETTING:
+        # its stop loss becomes that of the whole position
+        wanted = commands.FilterParams(symbol=order.request.symbol)
+        parts += [
+            (position.volume, position.price_open)
+            for position in await sources.terminal.request(commands.POSITIONS_GET, wanted)
+            if (position.type == PositionType.BUY) == buys(order)
+        ]
+    asked = (_profit_at_stop(sources, order, lots, price) for lots, price in parts)
+    # a part that still gains there pays for no other: its gain is in the equity already
+    return sum(min(profit, 0.0) for profit in await asyncio.gather(*asked))
 
 
 async def _profit_at_stop(
@@ -375,12 +376,14 @@ async def _worth(
     """
     # its own price: a limit far from the market is worth what it will cost
     prices: dict[str | None, float] = {None: entry(order)}
+    needed = {*symbols, order.request.symbol}
     for listed in (known["positions"], known["orders"]):
         if isinstance(listed, GatewayError):
             raise copy_error(listed)
-        # a price is in the lists already: it costs no question
-        prices |= {item.symbol: item.price_current or item.price_open for item in listed}
-    for symbol in {*symbols, order.request.symbol} - prices.keys():
+        needed.update(item.symbol for item in listed)
+        # a price is in the lists already: it costs no question; orders that are held have none
+        prices |= {item.symbol: item.price_current for item in listed if item.price_current}
+    for symbol in needed - prices.keys():
         info = await terminal.symbol(symbol)
         prices[symbol] = info.ask or info.bid
     sums = await asyncio.gather(

@@ -547,7 +547,7 @@ RULES = (
         ("allowed",),
     ),
     Rule("tradable", ALL, tradable),
-    Rule("market_open", EXPOSING, market_open),
+    Rule("market_open", OPENING, market_open),
     Rule("max_lot", EXPOSING, max_lot, lambda limits: limits.max_lot is not None),
     Rule(
         "max_open_lots",

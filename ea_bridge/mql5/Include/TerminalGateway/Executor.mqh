@@ -22,15 +22,16 @@ private:
    CTrade            m_trade;
 
    //--- what came through the gateway: what closes or changes something made nothing new, but the
-   //--- rest of a position of ours has another ticket on MetaTrader 4
+   //--- rest of a position of ours has another ticket on MetaTrader 4; that of two which were
+   //--- closed by each other is of the larger one, and says so
    void              Note(const SRequest &request,const SResult &result,CLease &lease) const
      {
-      if(request.order!=0)
+      if(request.order!=0 || request.position_by!=0)
          return;
       if(request.position==0)
          lease.Note(result.order);
       else
-         if(!lease.HasSent(request.position) && !lease.HasSent(request.position_by))
+         if(!lease.HasSent(request.position))
             return;
       lease.Note(result.position);
      }

@@ -132,6 +132,39 @@ async def test_a_moved_order_counts_once(calculating: Scene) -> None:
     assert len(calculating.script.sent) == 1
 
 
+async def test_an_order_is_moved_to_where_it_is_worth_less(calculating: Scene) -> None:
+    """On an account that is over the limit as it stands."""
+    calculating.script.answers |= {"positions_get": [], "orders_get": [ORDER]}
+    calculating.limits = TradingLimits(max_notional=lots("100"))
+    await modify(calculating, price=1.079)
+    assert len(calculating.script.sent) == 1
+    with pytest.raises(RiskLimit):
+        await modify(calculating, price=1.081)
+
+
+async def test_a_part_that_gains_at_the_stop_pays_for_no_other() -> None:
+    """What a netting position has gained is in the equity already."""
+    scene = Scene(mode="netting")
+    scene.limits = TradingLimits(risk_pct=lots("0.01"))
+    held = with_(POSITION, volume=1.0, price_open=1.0)
+    scene.script.answers |= {"order_calc_profit": calculated, "positions_get": [held]}
+    error = await refused(scene, **{**BUY, "volume": 1, "sl": 1.05})
+    assert error.data["value"] == pytest.approx(CONTRACT * (ASK - 1.05))
+
+
+async def test_a_held_order_far_away_does_not_price_what_is_open(calculating: Scene) -> None:
+    """It is listed without a price of the market."""
+    away = with_(ORDER, price_open=0.01, price_current=0.0, volume_current=0.01)
+    calculating.script.answers |= {
+        "positions_get": [with_(POSITION, volume=1.9)],
+        "orders_get": [away],
+    }
+    calculating.limits = TradingLimits(max_notional=lots("210000"))
+    error = await refused(calculating, **{**BUY, "volume": 0.1})
+    assert error.data["rule"] == "max_notional"
+    assert error.data["value"] > 2.0 * CONTRACT * 1.08
+
+
 async def test_the_collar_lets_stops_alone(scene: Scene) -> None:
     """Of an order that waits outside of it."""
     scene.limits = TradingLimits(collar_bps=20)
