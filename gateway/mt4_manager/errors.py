@@ -68,8 +68,7 @@ class ChangeUnknown(ManagerError):
     def __init__(self, key: str, *, is_lost: bool = False) -> None:
         super().__init__(
             "It was sent, and nothing tells whether the MT4 server has done it: look at the "
-            "record on the server, and send it again only if it is not there, with another "
-            "Idempotency-Key"
+            "record there before you send it anew, with another Idempotency-Key"
             if is_lost
             else "It was sent, and the MT4 server has not told yet whether it was done: repeat "
             f"the same request with the header Idempotency-Key: {key}, which never does it twice"
