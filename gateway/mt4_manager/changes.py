@@ -349,8 +349,9 @@ class Changes:
         return len(self._running)
 
     def is_known(self, operator: str, key: str | None) -> bool:
-        """Whether a change of an operator has been asked for with that key before."""
-        return key is not None and self._journal.find(operator, key) is not None
+        """Whether a change of an operator has been sent with that key before."""
+        entry = None if key is None else self._journal.find(operator, key)
+        return entry is not None and entry.state != "not_sent"
 
     async def make(self, change: Change[P, R]) -> Made[R]:
         """Make a change, once; who asks twice with one key at a time gets one answer twice.

@@ -213,7 +213,9 @@ def max_notional(context: RiskContext) -> None:
         return
     value = context.measured(lambda exposures: _worth(context, exposures), most)
     if value > most:
-        raise over("max_notional", "The worth of all together", limit=most, value=_cents(value))
+        raise over(
+            "max_notional", "The worth of all together", limit=most, value=_rounded(value, 2)
+        )
 
 
 def _worth(context: RiskContext, exposures: Iterable[Exposure]) -> Decimal:
@@ -268,13 +270,12 @@ def _waiting(exposures: Iterable[Exposure]) -> Decimal:
 
 
 HUNDRED = Decimal(100)
-CENT = Decimal("0.01")
-_MOST_CENTS = Decimal(10) ** 20
-"""Larger sums, of which a terminal may tell, are not rounded: a decimal has not so many digits."""
+_MOST_ROUNDED = Decimal(10) ** 20
+"""Larger numbers, of which a terminal may tell, are not rounded: decimals have fewer digits."""
 
 
-def _cents(value: Decimal) -> Decimal:
-    return value.quantize(CENT) if abs(value) < _MOST_CENTS else value
+def _rounded(value: Decimal, digits: int) -> Decimal:
+    return round(value, digits) if abs(value) < _MOST_ROUNDED else value
 
 
 def risk_pct(context: RiskContext) -> None:
@@ -338,7 +339,7 @@ def max_daily_loss(context: RiskContext) -> None:
     if most is None:
         return
     brought = exact(context.facts.number("brought")) + exact(context.facts.account.profit)
-    loss = _cents(-brought)
+    loss = _rounded(-brought, 2)
     if loss >= most:
         raise over("max_daily_loss", "The loss of the day", limit=most, value=loss)
 
@@ -355,7 +356,7 @@ def max_drawdown(context: RiskContext) -> None:
     drawdown = (balance - exact(account.equity)) / balance * HUNDRED
     if drawdown >= most:
         raise over(
-            "max_drawdown_pct", "The drawdown", limit=most, value=round(drawdown, 4), unit=" %"
+            "max_drawdown_pct", "The drawdown", limit=most, value=_rounded(drawdown, 4), unit=" %"
         )
 
 
@@ -430,7 +431,7 @@ def price_collar(context: RiskContext) -> None:
                 "price_collar",
                 f"The distance of {name} from the market",
                 limit=most,
-                value=round(away, 4),
+                value=_rounded(away, 4),
                 unit=" bps",
                 field=name,
                 bid=context.symbol.bid,

@@ -172,6 +172,13 @@ async def test_the_collar_lets_stops_alone(scene: Scene) -> None:
     assert len(scene.script.sent) == 1
 
 
+async def test_a_drawdown_that_cannot_be_is_no_failure(scene: Scene) -> None:
+    """It has more digits than a decimal has."""
+    scene.script.answers |= account(balance=0.01, equity=-1e300)
+    scene.limits = TradingLimits(max_drawdown_pct=lots("1"))
+    assert (await refused(scene, **BUY)).data["rule"] == "max_drawdown_pct"
+
+
 @pytest.mark.parametrize("profit", [1e300, -1e300])
 async def test_a_sum_that_cannot_be_is_no_failure(scene: Scene, profit: float) -> None:
     """A terminal tells of a profit with more digits than a decimal has."""
